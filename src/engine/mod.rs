@@ -1,0 +1,1 @@
+//! Who gets the accelerator next, and doing each thing once.

@@ -1,0 +1,92 @@
+//! What a picture is, and when it was taken.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+/// A moment on this machine's monotonic clock.
+///
+/// Cameras' clocks jump and drift, and the host's wall clock is set by others; windows are placed on this one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(Duration);
+
+impl Stamp {
+    /// The moment this long after the clock's origin (the process' first look at it).
+    pub const fn after_origin(since_origin: Duration) -> Self {
+        Self(since_origin)
+    }
+
+    /// The present moment.
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "the one place that reads the clock of frames"
+    )]
+    pub fn now() -> Self {
+        static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
+        Self(ORIGIN.get_or_init(std::time::Instant::now).elapsed())
+    }
+
+    /// Time since the clock's origin.
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+
+    /// Time from `earlier` to this moment; zero when `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This moment moved back; not before the origin.
+    pub const fn earlier_by(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
+
+    /// This moment moved on.
+    pub const fn later_by(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+
+    /// The wall-clock time of this moment, given what both clocks show now.
+    pub fn wall(self, now: Self, wall_now: SystemTime) -> SystemTime {
+        if self > now { wall_now + self.since(now) } else { wall_now - now.since(self) }
+    }
+}
+
+/// Width and height of a picture, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+/// One sampled picture of a camera, already in the size the model asks for.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Counts the sampled frames of this camera since the process began; never used twice, also across reconnects.
+    pub number: u64,
+    /// When it was taken.
+    pub taken: Stamp,
+    /// Its size.
+    pub size: Size,
+    /// RGB, 8 bits a channel, rows from the top, no padding: `height * width * 3` bytes.
+    pub pixels: Arc<[u8]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_has_a_wall_time_once_both_clocks_are_read() {
+        let now = Stamp::after_origin(Duration::from_secs(10));
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let taken = now.earlier_by(Duration::from_millis(250));
+        assert_eq!(taken.wall(now, wall), SystemTime::UNIX_EPOCH + Duration::from_millis(999_750));
+        assert_eq!(now.since(taken), Duration::from_millis(250));
+        assert_eq!(taken.since(now), Duration::ZERO);
+    }
+}

@@ -1,0 +1,109 @@
+//! Numbers in, tokens out, exactly as the manifest says. Knows no cameras and no prompts.
+//!
+//! A Flamingo (Alayrac et al., arXiv 2204.14198) in three graphs: a vision encoder run once per frame, a Perceiver
+//! Resampler run once per window, and a language model with gated cross-attention run once for all prompts of a window.
+
+use std::sync::Arc;
+
+use crate::frame::Frame;
+
+/// What the vision encoder made of one frame: `[tokens, dim]`, row after row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features(pub Arc<[f32]>);
+
+/// The frames of one window, oldest first; what is absent is `None` and is masked in the graph.
+#[derive(Debug, Clone)]
+pub struct Moments {
+    /// Each frame's features and its time in seconds from the newest frame (zero or less).
+    pub frames: Vec<Option<(Features, f32)>>,
+}
+
+/// A token's number in the vocabulary.
+pub type TokenId = u32;
+
+/// One row of a decoder batch: text that begins after the cached prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Which window's visual tokens the picture token in `ids` stands for; `None` without a picture.
+    pub media: Option<usize>,
+    /// The text's tokens, the picture token among them.
+    pub ids: Vec<TokenId>,
+    /// At which tokens of `ids` the logits are wanted: the logits at `i` judge the token after `ids[i]`.
+    pub read: Vec<usize>,
+}
+
+/// Whether the gated cross-attention lets the picture through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gates {
+    /// As trained.
+    Open,
+    /// Shut: the answer the language model gives without seeing.
+    Shut,
+}
+
+/// Text a model wrote for one row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// The tokens, without the end token.
+    pub ids: Vec<TokenId>,
+    /// Natural logarithm of each token's probability, the end token's last when there was one.
+    pub log_probabilities: Vec<f32>,
+    /// Whether the model ended by itself, rather than at the limit.
+    pub finished: bool,
+}
+
+/// How much work was done, in exact counts since the model was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Frames through the vision encoder.
+    pub frames_encoded: u64,
+    /// Windows through the resampler, each one media K/V build.
+    pub windows_resampled: u64,
+    /// Text tokens before the picture that were run to be kept as K/V.
+    pub prefix_tokens: u64,
+    /// Text tokens run in decoder prefills, padding not counted.
+    pub prefill_tokens: u64,
+    /// Rows through decoder prefills.
+    pub prefill_rows: u64,
+    /// Tokens run one at a time after a prefill, over all rows.
+    pub decode_tokens: u64,
+    /// Calls of the vision encoder, resampler and decoder graphs.
+    pub calls: [u64; 3],
+}
+
+/// Seam 2: the model as the engine sees it. One owner, one thread.
+pub trait Model {
+    /// Windows through the resampler, kept where the decoder reads them (on the device).
+    type VisualTokens;
+    /// Text before the picture, run once and kept as K/V where the decoder reads it.
+    type Prefix;
+
+    /// Each frame once; the same order comes back.
+    fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error>;
+    /// All windows of one call; row `i` of the result is `windows[i]`.
+    fn resample(&mut self, windows: &[Moments]) -> Result<Self::VisualTokens, Error>;
+    /// Runs text that stands before the picture, alone; empty text gives an empty prefix without work.
+    fn prefix(&mut self, ids: &[TokenId]) -> Result<Self::Prefix, Error>;
+    /// One pass for all rows. For each row and each of its `read` places: log-probabilities over the vocabulary.
+    fn score(
+        &mut self,
+        prefix: &Self::Prefix,
+        media: Option<&Self::VisualTokens>,
+        rows: &[Row],
+        gates: Gates,
+    ) -> Result<Vec<Vec<Vec<f32>>>, Error>;
+    /// Greedy text for all rows together, at most `max_tokens` each.
+    fn generate(
+        &mut self,
+        prefix: &Self::Prefix,
+        media: &Self::VisualTokens,
+        rows: &[Row],
+        max_tokens: usize,
+    ) -> Result<Vec<Generation>, Error>;
+    /// Counts of work done so far.
+    fn work(&self) -> Work;
+}
+
+/// Why a model cannot be used or did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {}

@@ -1,0 +1,1 @@
+//! Deliver messages, survive the broker.

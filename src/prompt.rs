@@ -1,0 +1,69 @@
+//! What is asked, and how a reply is read.
+
+use crate::name::PromptName;
+
+/// What kind of answer a prompt wants.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum AnswerKind {
+    /// `yes` or `no`, scored.
+    YesNo,
+    /// One of these labels, scored; two at least, none twice.
+    Choice(Vec<String>),
+    /// A whole number within these bounds (both included), scored.
+    Number {
+        /// The smallest possible answer.
+        min: u32,
+        /// The largest possible answer.
+        max: u32,
+    },
+    /// Free text of at most this many tokens, decoded.
+    Text {
+        /// Where text is cut.
+        max_tokens: usize,
+    },
+}
+
+/// A standing prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prompt {
+    /// Its name.
+    pub name: PromptName,
+    /// The question, in the user's words.
+    pub ask: String,
+    /// The kind of answer.
+    pub kind: AnswerKind,
+}
+
+/// One allowed answer of a closed prompt and the model's belief in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    /// The answer as published: `yes`, `no`, a label, a number.
+    pub label: String,
+    /// Its share of the probability of all allowed answers; the shares sum to one.
+    pub share: f64,
+}
+
+/// What the model said to one prompt about one window: one decoding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// A scored answer.
+    Closed {
+        /// All allowed answers, in the prompt's order.
+        scores: Vec<Scored>,
+        /// The probability the model gave to the allowed answers together; little mass means that it did not answer.
+        mass: f64,
+        /// Log-odds of the best answer with the picture minus its log-odds with the cross-attention gates shut.
+        evidence: f64,
+    },
+    /// A decoded answer.
+    Text {
+        /// The text.
+        text: String,
+        /// Whether the model ended by itself, rather than at the limit.
+        finished: bool,
+        /// Geometric mean of the tokens' probabilities.
+        probability: f64,
+    },
+    /// The question holds words the model never saw in training; it was not asked.
+    UnknownWords(Vec<String>),
+}

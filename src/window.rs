@@ -1,0 +1,1 @@
+//! Choose the frames worth asking about.
