@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod camera;
+pub mod config;
 pub mod engine;
 pub mod frame;
 pub mod model;
@@ -14,4 +15,5 @@ pub mod mqtt;
 pub mod name;
 pub mod prompt;
 pub mod supervise;
+pub mod telemetry;
 pub mod window;

@@ -1,3 +1,4 @@
 //! All integration tests, one binary: one link instead of many.
 
+mod config;
 mod support;

@@ -1,1 +1,2 @@
 //! What several integration tests need.
+pub(crate) mod config;
