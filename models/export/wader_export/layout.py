@@ -40,9 +40,10 @@ GROUPS = {
 GROUP_NAMES = tuple(GROUPS)
 PERSON, BICYCLE, MOTORCYCLE, CAR, BIG_VEHICLE, BIRD, CAT, DOG, ANIMAL, BAG, UMBRELLA, BALL = range(12)
 
-MIN_HEIGHT = 0.10  # peaks below are dropped
+MIN_HEIGHT = 0.15  # peaks below are dropped
 FLOOR_CUT = 0.4  # heats below this part of a token's best heat are set to 0
-OVERLAP = 0.55  # class-agnostic overlap removal
+OVERLAP = 0.5  # class-agnostic overlap removal
+PART_INSIDE, PART_HEIGHT = 0.75, 0.6  # so much inside a stronger box and so much weaker: a part of it
 
 COCO = (
     "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,"

@@ -1,7 +1,8 @@
 """Object tokens: from the detector's maps and the picture to the 25 tokens of a frame, inside the graph.
 
-Peaks of the class-group maps are kept (3x3), the strongest survive an overlap removal that ignores the
-class, and each becomes a token: heats of its class groups with the floors cut, its box, the mean colours of
+The strongest cells of the class-group maps go through an overlap removal that ignores the class (no 3x3 peak
+keeping before it: at stride 8 that loses one of two people who walk side by side), and each that survives
+becomes a token: heats of its class groups with the floors cut, its box, the mean colours of
 its upper and lower half. One more token describes the picture as a whole. No state, no control flow.
 The box is the expectation over 11 bins per side (Generalized Focal Loss, arXiv 2006.04388, section 3.2).
 """
@@ -13,7 +14,8 @@ from torch.nn import functional
 from .. import layout
 from .convert import BINS, STRIDES
 
-CANDIDATES = 64  # peaks that enter the overlap removal
+CANDIDATES = 160  # cells that enter the overlap removal
+ROUNDS = 5  # settles chains of boxes that hide one another
 GRID = 5  # colour samples per side of half a box
 UPPER_ROWS, LOWER_ROWS = (0.18, 0.48), (0.52, 0.85)  # parts of the box's height
 SIDE = 0.27  # part of the width left out on each side
@@ -40,10 +42,9 @@ class ObjectTokens(nn.Module):
         scores = torch.cat([s.flatten(2) for s in (scores_8, scores_16, scores_32)], 2)
         bins = torch.cat([b.flatten(2) for b in (bins_8, bins_16, bins_32)], 2)
         heats = torch.stack([scores[:, m].amax(1) if len(m) > 1 else scores[:, m[0]] for m in self.members], 1)
-        best = heats.amax(1)
-        top, index = self.peaks(best).topk(CANDIDATES, 1)
+        top, index = heats.amax(1).topk(CANDIDATES, 1)
         boxes = self.boxes(bins, index)
-        top = top * self.unhidden(boxes)
+        top = top * self.unhidden(boxes, top)
         strongest, order = top.topk(layout.OBJECTS, 1)
         boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4))
         index = index.gather(1, order)
@@ -57,16 +58,6 @@ class ObjectTokens(nn.Module):
         objects = functional.pad(objects, (0, 1))
         return torch.cat([objects, self.picture(half)[:, None]], 1)
 
-    def peaks(self, best: Tensor) -> Tensor:
-        """The map with everything that is not the highest of its 3x3 neighbours set to 0."""
-        parts, start = [], 0
-        for rows, columns in self.sizes:
-            part = best[:, start : start + rows * columns].reshape(-1, 1, rows, columns)
-            high = functional.max_pool2d(part, 3, 1, 1)
-            parts.append(torch.where(part >= high, part, torch.zeros_like(part)).flatten(1))
-            start += rows * columns
-        return torch.cat(parts, 1)
-
     def boxes(self, bins: Tensor, index: Tensor) -> Tensor:
         """Boxes x0, y0, x1, y1 in pixels of the cells `index`."""
         cell = self.cells[index]
@@ -79,16 +70,19 @@ class ObjectTokens(nn.Module):
         high = torch.tensor([self.width, self.height, self.width, self.height], dtype=corners.dtype) + slack
         return corners.clamp(min=-slack).minimum(high)
 
-    def unhidden(self, boxes: Tensor) -> Tensor:
-        """1 for boxes that no stronger kept box overlaps too much; three rounds settle short chains."""
+    def unhidden(self, boxes: Tensor, heights: Tensor) -> Tensor:
+        """1 for boxes that no stronger kept box hides: by overlap, or as a weak part inside it."""
         low = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
         high = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
         common = (high - low).clamp(min=0).prod(-1)
         area = (boxes[..., 2:] - boxes[..., :2]).clamp(min=1).prod(-1)
         overlap = common / (area[:, :, None] + area[:, None] - common)
-        hides = (overlap > layout.OVERLAP).to(boxes.dtype) * self.earlier
+        inside = common / area[:, :, None]
+        weak = heights[:, :, None] < layout.PART_HEIGHT * heights[:, None]
+        hides = ((overlap > layout.OVERLAP) | ((inside > layout.PART_INSIDE) & weak)).to(boxes.dtype)
+        hides = hides * self.earlier
         keep = torch.ones_like(area)
-        for _ in range(3):
+        for _ in range(ROUNDS):
             keep = 1 - (hides * keep[:, None]).amax(2)
         return keep
 
