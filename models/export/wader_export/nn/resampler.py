@@ -14,6 +14,8 @@ from .layers import MASKED, TIME_FEATURES, Heads, feed_forward, time_features
 
 WIDTH, HEADS, LATENTS = 128, 4, 24
 MIX_LAYERS, READ_LAYERS = 3, 2
+READ_OBJECTS = 20  # the strongest object tokens of a frame that are read; the rest costs time and says little
+READ_TOKENS = READ_OBJECTS + 1
 OBJECT_FEATURES = 8 + 12 + 6 + 16
 PICTURE_FEATURES = 19
 
@@ -85,7 +87,7 @@ class Resampler(nn.Module):
     def forward(self, frames: Tensor, seconds: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """`frames` [B, T, 25, 24], `seconds` [B, T] (newest 0), `present` bool [B, T]."""
         batch, count = seconds.shape
-        objects, picture = frames[:, :, : layout.OBJECTS], frames[:, :, layout.OBJECTS]
+        objects, picture = frames[:, :, :READ_OBJECTS], frames[:, :, layout.OBJECTS]
         with torch.autocast("cpu", enabled=False):
             features = torch.cat([object_features(objects), motion.motion_features(objects, seconds, present)], -1)
             times = time_features(seconds)
@@ -95,8 +97,8 @@ class Resampler(nn.Module):
         x = torch.cat([x, whole[:, :, None]], 2)
         scale, shift = self.time(times).chunk(2, -1)
         x = x * (1 + scale[:, :, None]) + shift[:, :, None]
-        x = x.reshape(batch, count * layout.TOKENS, WIDTH)
-        absent = (~present).to(x.dtype)[:, :, None].expand(-1, -1, layout.TOKENS).reshape(batch, 1, 1, -1)
+        x = x.reshape(batch, count * READ_TOKENS, WIDTH)
+        absent = (~present).to(x.dtype)[:, :, None].expand(-1, -1, READ_TOKENS).reshape(batch, 1, 1, -1)
         bias = absent * MASKED
         for mixer in self.mixers:
             x = mixer(x, bias)

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from .. import layout
 from ..nn.flamingo import Flamingo
+from ..nn.resampler import READ_OBJECTS, READ_TOKENS
 from ..nn.state_head import VALUES
 from ..sim.truth import UNCLEAR
 from .data import Batch, Rows
@@ -24,18 +25,18 @@ def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) ->
     logits = model.head(latents)
     state = functional.cross_entropy(logits.reshape(-1, VALUES), target.reshape(-1), ignore_index=UNCLEAR)
     count = batch.frames.shape[1]
-    objects = mixed.reshape(len(target), count, layout.TOKENS, -1)[:, :, : layout.OBJECTS]
+    objects = mixed.reshape(len(target), count, READ_TOKENS, -1)[:, :, :READ_OBJECTS]
     outputs = model.head.tokens(objects)
-    valid = torch.from_numpy(batch.frames[:, :, : layout.OBJECTS, layout.VALID] > 0)
+    valid = torch.from_numpy(batch.frames[:, :, :READ_OBJECTS, layout.VALID] > 0)
     token = torch.zeros(())
     for name in ("real", "direction", "enters", "leaves"):
-        wanted = torch.where(valid, torch.from_numpy(batch.token_targets[name]), UNCLEAR)
+        wanted = torch.where(valid, torch.from_numpy(batch.token_targets[name][:, :, :READ_OBJECTS]), UNCLEAR)
         keep = wanted != UNCLEAR
         if keep.any():
             token = token + functional.cross_entropy(outputs[name][keep], wanted[keep])
-    moving = valid & torch.from_numpy(batch.token_targets["direction"] != UNCLEAR)
+    moving = valid & torch.from_numpy(batch.token_targets["direction"][:, :, :READ_OBJECTS] != UNCLEAR)
     if moving.any():
-        speed = torch.from_numpy(batch.token_targets["velocity"])
+        speed = torch.from_numpy(batch.token_targets["velocity"][:, :, :READ_OBJECTS])
         token = token + (outputs["velocity"] - speed)[moving].abs().mean()
     with torch.no_grad():
         known = target != UNCLEAR

@@ -36,10 +36,10 @@ class Stage:
 
 
 STAGES = (
-    Stage("state", 0.25, 1.6e-3, 0.15, False, 1.0),
+    Stage("state", 0.22, 1.6e-3, 0.15, False, 1.0),
     Stage("text", 0.04, 2.0e-3, 0.1, True, 0.0),
-    Stage("bridge", 0.05, 1.2e-3, 0.8, True, 0.5),
-    Stage("joint", 0.66, 1.0e-3, 0.0, True, 0.4),
+    Stage("bridge", 0.04, 1.2e-3, 0.8, True, 0.5),
+    Stage("joint", 0.70, 1.0e-3, 0.0, True, 0.4),
 )
 WARM_STEPS = 80
 RESAMPLER_RATE = 0.6  # of the rate, once words are trained
