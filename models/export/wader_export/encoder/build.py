@@ -47,7 +47,7 @@ def quantise(source: Path, target: Path, pictures: list[np.ndarray]) -> None:
         weight_type=QuantType.QInt8,
         activation_type=QuantType.QUInt8,
         per_channel=True,
-        reduce_range=False,
+        reduce_range=True,  # 7-bit weights: no saturation on processors without VNNI, and no loss (measured)
     )
 
 

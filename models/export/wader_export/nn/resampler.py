@@ -103,7 +103,7 @@ class Resampler(nn.Module):
         for mixer in self.mixers:
             x = mixer(x, bias)
         latents = self.latents.expand(batch, -1, -1)
-        bias = torch.cat([bias, torch.zeros_like(bias[..., :LATENTS])], -1)
+        bias = torch.cat([bias, torch.zeros(batch, 1, 1, LATENTS)], -1)
         for reader in self.readers:
             latents = reader(latents, x, bias)
         return self.norm(latents), x
