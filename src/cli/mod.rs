@@ -39,9 +39,9 @@ struct Arguments {
 /// Where the configuration is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArguments {
-    /// The configuration file; files of `conf.d` beside it are read after it.
-    #[arg(long, short, value_name = "FILE", default_value = "/etc/wader/wader.toml")]
-    config: PathBuf,
+    /// The configuration file, else `/etc/wader/wader.toml`; files of `conf.d` beside it are read after it.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,7 +103,7 @@ pub(crate) fn put(text: std::fmt::Arguments<'_>) {
 impl ConfigArguments {
     /// Loads the configuration, or reports every problem and gives nothing.
     pub(crate) fn load(&self) -> Option<crate::config::Loaded> {
-        let sources = crate::config::Sources::of_system(&self.config);
+        let sources = crate::config::Sources::of_process(self.config.clone());
         match crate::config::load(&sources, &crate::config::system_lookup) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {

@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let filter = format!("{}/{camera}/+/answer", topics.prefix());
     tokio::runtime::Runtime::new()?.block_on(async {
         let access = Access::parse(&options.broker)?;
-        let mut listener = Listener::connect(&access, &[&filter]).await.context("cannot listen to the broker")?;
+        let mut listener = Listener::connect(&access, &filter).await.context("cannot listen to the broker")?;
         loop {
             let arrival = listener.next().await?;
             if options.json {

@@ -227,7 +227,7 @@ fn write_all<M: Model + Language>(
         }
         let sum: f32 = text.log_probabilities.iter().sum();
         let mean = f64::from(sum) / text.log_probabilities.len().max(1) as f64;
-        let reply = Reply::Text { text: model.text(&text.ids)?, finished: text.finished, probability: mean.exp() };
+        let reply = Reply::Text { text: model.text(&text.ids), finished: text.finished, probability: mean.exp() };
         replies[*place] = Some(reply);
     }
     Ok(())

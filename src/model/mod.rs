@@ -52,35 +52,6 @@ pub struct Generation {
     pub finished: bool,
 }
 
-/// Text of a question as tokens, in the form the model was trained on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Text {
-    /// What stands before the picture: the same for every window, so its K/V is kept.
-    pub prefix: Vec<TokenId>,
-    /// The picture token and what follows it.
-    pub suffix: Vec<TokenId>,
-}
-
-/// Words to tokens and back, as the model's manifest and tokenizer say.
-pub trait Language {
-    /// The question in the model's template. User text never becomes a special token.
-    fn question(&self, question: &str) -> Result<Text, Error>;
-    /// An answer's text as tokens, as the model would write it after the template.
-    fn spell(&self, answer: &str) -> Result<Vec<TokenId>, Error>;
-    /// The texts that mean yes.
-    fn yes(&self) -> &[String];
-    /// The texts that mean no.
-    fn no(&self) -> &[String];
-    /// The text the model writes for a number; `None` for a number it never learned.
-    fn number(&self, number: u32) -> Option<&str>;
-    /// The token that ends an answer.
-    fn end(&self) -> TokenId;
-    /// Tokens as text.
-    fn text(&self, ids: &[TokenId]) -> Result<String, Error>;
-    /// The words of a text that the model never saw in training, each once.
-    fn unknown_words(&self, text: &str) -> Vec<String>;
-}
-
 /// How much work was done, in exact counts since the model was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {

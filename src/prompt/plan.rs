@@ -41,7 +41,7 @@ pub enum PlanError {
     /// Two allowed answers are the same to the model.
     #[error("the model cannot tell `{0}` from `{1}`: both are the same tokens to it")]
     Same(String, String),
-    /// The question's or an answer's text could not be turned into tokens.
+    /// The model did not run.
     #[error(transparent)]
     Model(#[from] model::Error),
 }
@@ -59,16 +59,11 @@ impl Plan {
             unknown.dedup();
             return Err(PlanError::UnknownWords(unknown));
         }
-        let text = language.question(&prompt.ask)?;
+        let text = language.question(&prompt.ask);
         let mut candidates = Vec::with_capacity(labels.len());
         for label in labels {
-            let mut spellings = Vec::new();
-            for spelling in spellings_of(&label, &prompt.kind, language)? {
-                let ids = language.spell(&spelling)?;
-                if !ids.is_empty() && !spellings.contains(&ids) {
-                    spellings.push(ids);
-                }
-            }
+            let mut spellings = spellings_of(&label, &prompt.kind, language)?;
+            spellings.retain(|ids| !ids.is_empty());
             candidates.push(Candidate { label, spellings });
         }
         distinct(&candidates)?;
@@ -121,15 +116,15 @@ fn labels(kind: &AnswerKind) -> Vec<String> {
     }
 }
 
-fn spellings_of(label: &str, kind: &AnswerKind, language: &impl Language) -> Result<Vec<String>, PlanError> {
+fn spellings_of(label: &str, kind: &AnswerKind, language: &impl Language) -> Result<Vec<Vec<TokenId>>, PlanError> {
     Ok(match (kind, label) {
-        (AnswerKind::YesNo, "yes") => language.yes().to_vec(),
-        (AnswerKind::YesNo, _) => language.no().to_vec(),
+        (AnswerKind::YesNo, "yes") => language.yes(),
+        (AnswerKind::YesNo, _) => language.no(),
         (AnswerKind::Number { .. }, _) => {
-            let number: u32 = label.parse().unwrap_or(u32::MAX);
-            vec![language.number(number).ok_or(PlanError::Number(number))?.to_owned()]
+            let number = label.parse().unwrap_or(u32::MAX);
+            vec![language.number(number).ok_or(PlanError::Number(number))?]
         }
-        _ => vec![label.to_owned()],
+        _ => language.label(label),
     })
 }
 

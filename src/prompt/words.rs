@@ -1,6 +1,6 @@
 //! A language of a few words, so that plans and scores are tested without a model.
 
-use crate::model::{self, Language, Text, TokenId};
+use crate::model::{Language, PromptIds, TokenId};
 
 const WORDS: [&str; 18] = [
     "<end>", "<image>", "is", "it", "a", "or", "red", "car", "stays", "the", "same", "yes", "no", "yeah", "zero",
@@ -18,29 +18,27 @@ impl Words {
 }
 
 impl Language for Words {
-    fn question(&self, question: &str) -> Result<Text, model::Error> {
+    fn question(&self, question: &str) -> PromptIds {
         let suffix = std::iter::once("<image>").chain(question.split_whitespace()).map(Self::id).collect();
-        Ok(Text { prefix: vec![Self::id("begin")], suffix })
+        PromptIds { prefix: vec![Self::id("begin")], suffix }
     }
-    fn spell(&self, answer: &str) -> Result<Vec<TokenId>, model::Error> {
-        Ok(answer.split_whitespace().map(Self::id).collect())
+    fn yes(&self) -> Vec<Vec<TokenId>> {
+        vec![vec![Self::id("yes")], vec![Self::id("yeah")]]
     }
-    fn yes(&self) -> &[String] {
-        static YES: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["yes".into(), "yeah".into()]);
-        &YES
+    fn no(&self) -> Vec<Vec<TokenId>> {
+        vec![vec![Self::id("no")]]
     }
-    fn no(&self) -> &[String] {
-        static NO: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["no".into()]);
-        &NO
+    fn number(&self, number: u32) -> Option<Vec<TokenId>> {
+        ["zero", "one", "two"].get(number as usize).map(|word| vec![Self::id(word)])
     }
-    fn number(&self, number: u32) -> Option<&str> {
-        ["zero", "one", "two"].get(number as usize).copied()
+    fn label(&self, label: &str) -> Vec<Vec<TokenId>> {
+        vec![label.split_whitespace().map(Self::id).collect()]
     }
     fn end(&self) -> TokenId {
         Self::id("<end>")
     }
-    fn text(&self, ids: &[TokenId]) -> Result<String, model::Error> {
-        Ok(ids.iter().map(|&id| WORDS[id as usize]).collect::<Vec<_>>().join(" "))
+    fn text(&self, ids: &[TokenId]) -> String {
+        ids.iter().map(|&id| WORDS[id as usize]).collect::<Vec<_>>().join(" ")
     }
     fn unknown_words(&self, text: &str) -> Vec<String> {
         let known = |word: &&str| WORDS.contains(&word.to_lowercase().as_str());
