@@ -13,5 +13,6 @@ pub mod model;
 pub mod mqtt;
 pub mod name;
 pub mod prompt;
+pub mod scene;
 pub mod supervise;
 pub mod window;

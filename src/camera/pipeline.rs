@@ -183,8 +183,8 @@ fn pipeline_error(spec: &Spec, reason: &str) -> Error {
 fn parse(spec: &Spec) -> Result<gst::Pipeline, Error> {
     let slots = Slots { size: spec.size, latency: spec.latency, timeout: spec.silence };
     let mut context = gst::ParseContext::new();
-    let flags = gst::ParseFlags::FATAL_ERRORS | gst::ParseFlags::PLACE_IN_BIN;
-    let parsed = gst::parse::launch_full(&spec.pipeline.fill(&slots), Some(&mut context), flags);
+    let parsed =
+        gst::parse::launch_full(&spec.pipeline.fill(&slots), Some(&mut context), gst::ParseFlags::FATAL_ERRORS);
     if let Some(element) = context.missing_elements().into_iter().next() {
         let remedy = remedy(&element);
         return Err(Error::MissingElement { element, remedy });
