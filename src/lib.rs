@@ -14,6 +14,7 @@ pub mod model;
 pub mod mqtt;
 pub mod name;
 pub mod prompt;
+pub mod scene;
 pub mod supervise;
 pub mod telemetry;
 pub mod window;

@@ -32,7 +32,7 @@ pub enum AddressError {
     NotUtf8,
 }
 
-/// A camera's URL, user and password. `Debug` and `Display` never show the password, the user or the query.
+/// A camera's URL, user and password. `Debug` and `Display` show neither of these nor the query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     /// Without user and password.
@@ -90,7 +90,7 @@ impl Address {
     pub fn scrub(&self, text: &str) -> String {
         let shown = self.to_string();
         let mut text = text.replace(self.location(), &shown);
-        for secret in [self.url.query(), self.password(), self.user()].into_iter().flatten() {
+        for secret in [self.url.query(), self.password()].into_iter().flatten() {
             if !secret.is_empty() {
                 text = text.replace(secret, "…");
             }
@@ -176,7 +176,7 @@ mod tests {
             "rtsp://cam/s?token=hunter2#hunter2",
         ] {
             let address = Address::parse(text).unwrap();
-            let foreign = address.scrub(&format!("cannot open {} as admin with hunter2", address.location()));
+            let foreign = address.scrub(&format!("cannot open {} with hunter2", address.location()));
             for shown in [address.to_string(), format!("{address:?}"), format!("{address:#?}")] {
                 assert!(!shown.contains("hunter2"), "{shown}");
                 assert!(shown.contains("rtsp://cam/"), "{shown}");

@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,10 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// Chosen frames between `sample` and the appsink; more are only in flight where a description adds queues.
 const IN_FLIGHT: usize = 32;
 
+/// A camera that lets us in has described itself after this many requests: OPTIONS, DESCRIBE, and the one of them that
+/// is repeated with the password. One more would be the wrong password again.
+const REQUESTS_TO_DESCRIBE: u32 = 3;
+
 /// What GStreamer's threads and the camera's task share.
 struct Shared {
     spec: Spec,
@@ -37,6 +41,8 @@ struct Shared {
     /// [`Stamp`]s in nanoseconds; 0 is never.
     last_data: AtomicU64,
     last_picture: AtomicU64,
+    /// RTSP requests of this attempt.
+    requests: AtomicU32,
     /// Streams that the camera announced and that are no video.
     other_streams: AtomicBool,
     video_streams: AtomicBool,
@@ -103,6 +109,7 @@ impl Pipeline {
             faulted: Notify::new(),
             last_data: AtomicU64::new(0),
             last_picture: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
             other_streams: AtomicBool::new(false),
             video_streams: AtomicBool::new(false),
         });
@@ -169,6 +176,11 @@ impl Shared {
         now
     }
 
+    /// Whether the camera has told which streams it has: it is there, and it let us in.
+    fn is_described(&self) -> bool {
+        self.video_streams.load(Ordering::Relaxed) || self.other_streams.load(Ordering::Relaxed)
+    }
+
     /// The first fault is the cause; those after it are its consequences.
     fn break_with(&self, error: Error) {
         lock(&self.fault).get_or_insert(error);
@@ -183,13 +195,14 @@ fn pipeline_error(spec: &Spec, reason: &str) -> Error {
 fn parse(spec: &Spec) -> Result<gst::Pipeline, Error> {
     let slots = Slots { size: spec.size, latency: spec.latency, timeout: spec.silence };
     let mut context = gst::ParseContext::new();
-    let flags = gst::ParseFlags::FATAL_ERRORS | gst::ParseFlags::PLACE_IN_BIN;
-    let parsed = gst::parse::launch_full(&spec.pipeline.fill(&slots), Some(&mut context), flags);
-    if let Some(element) = context.missing_elements().into_iter().next() {
-        let remedy = remedy(&element);
-        return Err(Error::MissingElement { element, remedy });
-    }
-    let element = parsed.map_err(|error| pipeline_error(spec, error.message()))?;
+    let parsed =
+        gst::parse::launch_full(&spec.pipeline.fill(&slots), Some(&mut context), gst::ParseFlags::FATAL_ERRORS);
+    let element = parsed.map_err(|error| match context.missing_elements().into_iter().next() {
+        Some(element) if error.matches(gst::ParseError::NoSuchElement) => {
+            Error::MissingElement { remedy: remedy(&element), element }
+        }
+        _ => pipeline_error(spec, error.message()),
+    })?;
     element.downcast::<gst::Pipeline>().map_err(|_| pipeline_error(spec, "it is not one pipeline"))
 }
 
@@ -317,7 +330,10 @@ fn tune(element: &gst::Element, shared: &Arc<Shared>) {
         }
     };
     match factory.name().as_str() {
-        "rtspsrc" => select_video(element, shared),
+        "rtspsrc" => {
+            select_video(element, shared);
+            limit_requests(element, shared);
+        }
         // After a lost packet nothing before the next key frame is whole.
         "rtph264depay" | "rtph265depay" => set("wait-for-keyframe", "true"),
         name if name.starts_with("avdec_") => {
@@ -345,6 +361,16 @@ fn select_video(source: &gst::Element, shared: &Arc<Shared>) {
         let seen = if is_video { &shared.video_streams } else { &shared.other_streams };
         seen.store(true, Ordering::Relaxed);
         Some(is_video.to_value())
+    });
+}
+
+/// Ends rtspsrc's own retries of a wrong password: it would send it eight times, and cameras lock accounts after less.
+fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    source.connect("before-send", false, move |_| {
+        let is_described = shared.is_described();
+        let sent = shared.requests.fetch_add(1, Ordering::Relaxed);
+        Some((is_described || sent < REQUESTS_TO_DESCRIBE).to_value())
     });
 }
 
@@ -402,7 +428,7 @@ fn explain(shared: &Shared, message: &gst::message::Error) -> Error {
     let status = message.details().and_then(|details| details.get::<u32>("rtsp-status-code").ok());
     let is_remote =
         message.src().is_some_and(|source| source.name() == "source") && shared.spec.address.path().is_none();
-    let was_described = shared.video_streams.load(Ordering::Relaxed) || shared.other_streams.load(Ordering::Relaxed);
+    let was_described = shared.is_described();
     if status == Some(401) || error.matches(gst::ResourceError::NotAuthorized) {
         Error::Credentials { address }
     } else if status == Some(404) || error.matches(gst::ResourceError::NotFound) {

@@ -1,4 +1,6 @@
 //! All integration tests, one binary: one link instead of many.
 
 mod config;
+mod camera;
+mod scene;
 mod support;

@@ -1,2 +1,4 @@
 //! What several integration tests need.
 pub(crate) mod config;
+
+pub(crate) mod video;
