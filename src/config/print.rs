@@ -3,9 +3,8 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    BrokerConfig, CameraConfig, Device, Loaded, LoginConfig, MqttConfig, PromptConfig, Publish, duration,
-    file::spell,
-    secret::{HIDDEN, redact},
+    BrokerConfig, CameraConfig, Device, Loaded, LoginConfig, MqttConfig, PromptConfig, Publish, duration, file::spell,
+    secret::redact_url,
 };
 use crate::prompt::AnswerKind;
 
@@ -120,9 +119,7 @@ fn camera(page: &mut Page<'_>, camera: &CameraConfig) {
     let path = ["cameras", camera.name.as_str()];
     let at = |key: &'static str| [path[0], path[1], key];
     page.table(&path);
-    let url = redact(camera.url.as_str());
-    let url = if camera.login.is_some() { url.replacen("://", &format!("://{HIDDEN}@"), 1) } else { url };
-    page.word(&at("url"), &url);
+    page.word(&at("url"), &redact_url(&camera.url, camera.login.is_some()));
     page.word(&at("pipeline"), &camera.pipeline);
     page.line(&at("frames_per_second"), &camera.frames_per_second.to_string());
     page.time(&at("latency"), camera.latency);

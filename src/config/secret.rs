@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use url::Url;
+
 /// What stands where a secret would.
 pub(super) const HIDDEN: &str = "***";
 
@@ -38,25 +40,44 @@ impl fmt::Display for Secret {
 ///
 /// Hides too much rather than too little, since it also meets URLs that do not parse.
 pub(super) fn redact(text: &str) -> String {
-    let mut shown = text.to_owned();
-    if let Some(begin) = shown.find("://").map(|at| at + 3) {
-        if let Some(at) = shown.rfind('@').filter(|&at| at >= begin && !is_reference(&shown[begin..at])) {
-            shown.replace_range(begin..at, HIDDEN);
-        }
-        if let Some(query) = shown.find('?').filter(|&at| !shown[..at].contains("${")) {
-            shown.replace_range(query + 1.., HIDDEN);
-        }
+    let Some(begin) = text.find("://").map(|at| at + 3) else { return hide_named(text) };
+    let (scheme, rest) = text.split_at(begin);
+    // The last `@`: a password may hold others.
+    let (credentials, address) = match rest.rsplit_once('@') {
+        Some((credentials, address)) if is_reference(credentials) => (format!("{credentials}@"), address),
+        // A `?` before it: is that the password, or is the `@` in the query? Then nothing is sure.
+        Some((credentials, _)) if credentials.contains('?') => return format!("{scheme}{HIDDEN}"),
+        Some((_, address)) => (format!("{HIDDEN}@"), address),
+        None => (String::new(), rest),
+    };
+    let address = match address.split_once('?') {
+        Some((address, _)) if !address.contains("${") => format!("{}?{HIDDEN}", hide_named(address)),
+        _ => hide_named(address),
+    };
+    format!("{scheme}{credentials}{address}")
+}
+
+/// A URL without secrets; whether it has a user is told, not who.
+pub(super) fn redact_url(url: &Url, has_login: bool) -> String {
+    let mut url = url.clone();
+    if url.query().is_some() {
+        url.set_query(Some(HIDDEN));
     }
-    let lower = shown.to_ascii_lowercase();
+    let shown = hide_named(url.as_str());
+    if has_login { shown.replacen("://", &format!("://{HIDDEN}@"), 1) } else { shown }
+}
+
+/// A text without the values of `password=…` and its like.
+fn hide_named(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
     let found = ["password=", "passwd=", "pass=", "pwd=", "token="]
         .iter()
         .filter_map(|word| lower.find(word).map(|at| at + word.len()))
         .min();
-    if let Some(begin) = found {
-        let length = shown[begin..].find(['&', '/', '_', '"', ' ']).unwrap_or(shown.len() - begin);
-        shown.replace_range(begin..begin + length, HIDDEN);
-    }
-    shown
+    let Some(begin) = found else { return text.to_owned() };
+    // To the end, since nobody knows where such a password ends, but for a closing quote.
+    let quote = if text.ends_with('"') { "\"" } else { "" };
+    format!("{}{HIDDEN}{quote}", &text[..begin])
 }
 
 /// Whether `user:${NAME}` names its password instead of holding it.
@@ -89,10 +110,20 @@ mod tests {
             ("rtsp://door:${DOOR}@10.0.0.5/sub", "rtsp://door:${DOOR}@10.0.0.5/sub"),
             ("rtsp://door:${DOOR:-hunter2}@10.0.0.5/sub", "rtsp://***@10.0.0.5/sub"),
             ("http://10.0.0.5/s?user=a&password=hunter2", "http://10.0.0.5/s?***"),
-            ("rtsp://10.0.0.5/user=a_password=hunter2_channel=1", "rtsp://10.0.0.5/user=a_password=***_channel=1"),
+            ("rtsp://10.0.0.5/user=a_password=hunter2_channel=1", "rtsp://10.0.0.5/user=a_password=***"),
+            ("rtsp://10.0.0.5/s?token=hun@ter2", "rtsp://***"),
+            ("rtsp://door:hun?ter2@10.0.0.5/sub", "rtsp://***"),
+            ("rtsp://door:${DOOR:?set it}@10.0.0.5/sub", "rtsp://door:${DOOR:?set it}@10.0.0.5/sub"),
             ("no url at all", "no url at all"),
         ] {
             assert_eq!(redact(text), shown);
         }
+    }
+
+    #[test]
+    fn a_printed_url_tells_that_there_is_a_login_and_hides_the_query() {
+        let url = Url::parse("rtsp://10.0.0.5/a@b?token=hun@ter2").unwrap();
+        assert_eq!(redact_url(&url, true), "rtsp://***@10.0.0.5/a@b?***");
+        assert_eq!(redact_url(&Url::parse("file:///srv/yard.mp4").unwrap(), false), "file:///srv/yard.mp4");
     }
 }

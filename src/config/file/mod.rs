@@ -3,6 +3,8 @@
 //! Nothing is judged here but the kind of each value (text, number, table) and that each key is known; every value may
 //! be absent, since another file may give it. `config/wader.toml` explains each key; a test holds the two together.
 
+#[cfg(test)]
+mod keys;
 mod layer;
 mod merge;
 
