@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""vtest.toml (tracks made by hand) -> vtest-windows.json (true answers).
+"""vtest.toml (tracks made by hand) -> vtest-windows.json and vtest-demo.json (true answers).
 
-    python3 tests/footage/derive.py          write the file, print a table of kinds
-    python3 tests/footage/derive.py --check  exit 1 if the file is not up to date
+    python3 tests/footage/derive.py          write the files, print a table of kinds
+    python3 tests/footage/derive.py --check  exit 1 if a file is not up to date
+
+vtest-windows.json is what a model is judged by; vtest-demo.json says of the demo's view, for each half
+second, what a person saw in the seven seconds before it.
 
 A window is 8 source times of one view. All values are true, false, a number, a
 word, or null where a person looking at it would say "unclear". "now" is the
@@ -37,7 +40,9 @@ import json, pathlib, sys, tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 T = tomllib.loads((HERE / "vtest.toml").read_text())
-OUT = HERE / "vtest-windows.json"
+OUT, DEMO = HERE / "vtest-windows.json", HERE / "vtest-demo.json"
+DEMO_VIEW = "grass"  # people come and go there, and often nobody is
+DEMO_KINDS = ["person_present", "count", "walking_left", "came_in", "wearing_red", "caption_facts"]
 ASPECT = T["width"] / T["height"]
 YES, NO, TINY = 0.45, 0.08, 0.075
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -269,14 +274,30 @@ def windows():
     return out
 
 
+def demo():
+    """One view, each half second: the truth of the seven seconds that end there."""
+    view = next(v for v in T["view"] if v["name"] == DEMO_VIEW)
+    first, last = round(T["from"] * 10) + 70, round(T["to"] * 10)
+    out = []
+    for newest in range(first, last + 1, 5):
+        truth = window(view, [(newest - 10 * back) / 10 for back in range(7, -1, -1)])
+        out.append({"newest": newest / 10, **{kind: truth[kind] for kind in DEMO_KINDS}})
+    return {"crop": view["crop"], "from": T["from"], "to": T["to"], "span": 7.0, "moments": out}
+
+
+def lines(rows):
+    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
+
+
 def main():
     made = windows()
-    text = "[\n" + ",\n".join(json.dumps(w) for w in made) + "\n]\n"
+    files = {OUT: lines(made), DEMO: json.dumps(demo(), indent=1) + "\n"}
     if "--check" in sys.argv:
-        same = OUT.exists() and OUT.read_text() == text
-        print("up to date" if same else "vtest-windows.json is not what vtest.toml gives")
-        sys.exit(0 if same else 1)
-    OUT.write_text(text)
+        stale = [path.name for path, text in files.items() if not path.exists() or path.read_text() != text]
+        print("not what vtest.toml gives: " + ", ".join(stale) if stale else "up to date")
+        sys.exit(1 if stale else 0)
+    for path, text in files.items():
+        path.write_text(text)
     print("%d windows, %d views" % (len(made), len(T["view"])))
     print("%-18s %4s %5s %6s %5s  %s" % ("kind", "n", "true", "false", "null", "other values"))
     for kind in made[0]["truth"]:
