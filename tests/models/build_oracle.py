@@ -438,13 +438,13 @@ def manifest():
         "tokens": {"image": ID["<image>"], "bos": None, "pad": ID["<pad>"], "unknown": ID["<unk>"], "eos": [ID["<eoc>"]]},
         "prompt": {
             "question": [
-                {"text": "these frames come from a camera ."},
+                {"text": "these frames come from a scene ."},
                 {"token": "<image>"},
                 {"token": "question:"},
                 {"slot": "question"},
                 {"token": "answer:"},
             ],
-            "caption": [{"text": "these frames come from a camera ."}, {"token": "<image>"}, {"token": "output:"}],
+            "caption": [{"text": "these frames come from a scene ."}, {"token": "<image>"}, {"token": "output:"}],
             "yes": ["yes"],
             "no": ["no"],
             "numbers": NUMBERS,
