@@ -4,3 +4,5 @@ mod config;
 mod camera;
 mod scene;
 mod support;
+
+mod model;

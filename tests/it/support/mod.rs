@@ -2,3 +2,5 @@
 pub(crate) mod config;
 
 pub(crate) mod video;
+
+pub(crate) mod model;
