@@ -15,5 +15,6 @@ pub mod mqtt;
 pub mod name;
 pub mod prompt;
 pub mod supervise;
+pub mod systemd;
 pub mod telemetry;
 pub mod window;
