@@ -103,7 +103,7 @@ fn a_file_with_a_camera_only_gets_a_caption() {
     assert_eq!(caption.prompt.ask, "Describe what happens.");
     assert!(matches!(caption.prompt.kind, AnswerKind::Text { .. }));
     assert_eq!((caption.every, caption.frames, caption.span), (Duration::from_secs(10), 8, Duration::from_secs(7)));
-    assert_eq!(caption.cameras, [camera.name.clone()]);
+    assert_eq!(caption.cameras, std::slice::from_ref(&camera.name));
 }
 
 /// A first file, one of `conf.d` and the environment.
@@ -114,10 +114,10 @@ struct Layers {
 
 impl Layers {
     fn new(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("conf.d")).unwrap();
+        let folder = tempfile::tempdir().expect("a temporary file");
+        fs::create_dir(folder.path().join("conf.d")).expect("a temporary file");
         for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
+            fs::write(folder.path().join(name), text).expect("a temporary file");
         }
         let environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { folder, environment }
