@@ -247,7 +247,7 @@ def demo():
 
 
 def main():
-    made = windows()
+    made = list(windows())
     files = {OUT: "[\n" + ",\n".join(json.dumps(w) for w in made) + "\n]\n",
              DEMO: json.dumps(demo(), indent=1) + "\n"}
     if "--check" in sys.argv:
