@@ -54,6 +54,15 @@ pub enum ValueMessage {
     Word(String),
 }
 
+impl std::fmt::Display for ValueMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Word(word) => word.fmt(f),
+        }
+    }
+}
+
 impl From<&Value> for ValueMessage {
     fn from(value: &Value) -> Self {
         match value {

@@ -63,7 +63,7 @@ impl Answers {
         let reading = match &replied.reply {
             Ok(reply) => read(reply, &standing.prompt.kind, &standing.thresholds),
             Err(reason) => {
-                Event::ModelFailed { camera: &replied.camera, prompt: &replied.prompt, reason }.emit();
+                Event::AnswerFailed { camera: &replied.camera, prompt: &replied.prompt, reason }.emit();
                 Reading { outcome: Outcome::Failed(FailedReason::ModelError(reason.clone())), scores: None }
             }
         };

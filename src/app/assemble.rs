@@ -15,7 +15,7 @@ use crate::{
     camera::{self, Address, Camera, Description},
     config::{self, BrokerConfig, CameraConfig, Config, PromptConfig},
     engine::Engine,
-    frame::Size,
+    frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
     mqtt::{self, Access, Handle, Topics},
     name::CameraName,
@@ -57,24 +57,30 @@ pub(super) fn access(config: &Config) -> Result<Access, Error> {
 /// Loads the model where it is to run; on a thread of its own, because it takes seconds.
 pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Error> {
     let spec = model::Spec {
-        device: config.model.device,
+        device: match config.model.device {
+            config::Device::Auto => model::Device::Auto,
+            config::Device::Cuda(number) => model::Device::Cuda(number),
+            config::Device::Cpu => model::Device::Cpu,
+        },
         threads: config.model.threads.map_or(0, |n| n.get() as usize),
         onnxruntime: config.model.onnxruntime.clone(),
     };
     let folder = config.model.path.clone();
+    let begun = Stamp::now();
     let loading = tokio::task::spawn_blocking(move || Flamingo::load(&folder, &spec));
     let model = loading.await.map_err(|_| Error::EngineBroke)??;
     let manifest = model.manifest();
     let label = ModelLabel {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
-        hash: model.hash().to_owned(),
+        hash: manifest.sha256.clone(),
         frame_mode: manifest.resampler.frame_mode.to_string(),
     };
     let provider = model.provider();
-    Event::ModelLoaded { model: &label.name, version: &label.version, provider: &provider.to_string() }.emit();
+    let (used, took) = (provider.to_string(), Stamp::now().since(begun));
+    Event::ModelLoaded { model: &label.name, provider: &used, took }.emit();
     if let Some(reason) = &provider.reason {
-        Event::ProviderFallback { reason }.emit();
+        Event::ProviderFallback { provider: &used, reason }.emit();
     }
     Ok((model, label))
 }
@@ -101,8 +107,10 @@ pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watche
 
 fn camera_spec(config: &Config, camera: &CameraConfig, size: Size) -> Result<camera::Spec, Error> {
     let wrong = |what: String| Error::Config(format!("camera `{}`: {what}", camera.name));
-    let login = camera.login.as_ref().map(|l| (l.user.as_str(), l.password.expose()));
-    let address = Address::new(&camera.url, login).map_err(|e| wrong(e.to_string()))?;
+    let mut address = Address::parse(camera.url.as_str()).map_err(|e| wrong(e.to_string()))?;
+    if let Some(login) = &camera.login {
+        address = address.with_login(&login.user, login.password.reveal());
+    }
     let folder = config.pipelines.as_deref();
     let pipeline = Description::find(&camera.pipeline, folder).map_err(|e| wrong(e.to_string()))?;
     Ok(camera::Spec {
@@ -162,7 +170,7 @@ impl BrokerConfig {
                 let scheme = if tls.is_some() { "mqtts" } else { "mqtt" };
                 let mut access = Access::parse(&format!("{scheme}://{host}:{port}"))?;
                 if let Some(login) = login {
-                    access = access.with_login(&login.user, login.password.expose());
+                    access = access.with_login(&login.user, login.password.reveal());
                 }
                 if let Some(ca) = tls.as_ref().and_then(|tls| tls.ca.clone()) {
                     access = access.with_ca(ca);

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::{
     config::{BrokerConfig, Config, Loaded},
     engine::{Engine, Worker},
+    frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
     name::{CameraName, PromptName},
     prompt::{PlanError, Prompt},
@@ -88,8 +89,6 @@ impl App {
             }
             BrokerConfig::Remote { .. } => assemble::access(&config)?,
         };
-        Event::Broker { url: &access.to_string(), embedded: broker.is_some() }.emit();
-
         notify.status("loading the model");
         let (model, label) = assemble::model(&config).await?;
         let batch = model.manifest().limits.max_media_per_call;
@@ -114,6 +113,7 @@ impl App {
         judge.start("answers", answers.run(replied, input));
 
         let watching = stop.child();
+        let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
         let mut cameras = Tasks::new();
         for camera in watched {
             let name = format!("camera {}", camera.name);
@@ -122,7 +122,9 @@ impl App {
         }
         drop(inputs);
 
-        notify.ready(&format!("watching {} cameras", cameras.len()));
+        notify.ready();
+        notify.status(&format!("watching {watching_cameras} cameras"));
+        Event::Ready { cameras: watching_cameras, prompts: prompts_asked }.emit();
         let outcome = tokio::select! {
             () = stop.given() => Ok(()),
             () = engine.ended() => Err(Error::EngineBroke),
@@ -130,7 +132,8 @@ impl App {
 
         // in the direction of the data: what makes work ends first, what delivers it last
         notify.stopping();
-        Event::Stopping.emit();
+        let stopping = Stamp::now();
+        Event::Stopping { reason: if outcome.is_ok() { "asked to" } else { "the engine broke" } }.emit();
         watching.give();
         let mut late = cameras.finish(STOP_WITHIN / 2).await;
         engine.stop();
@@ -140,13 +143,13 @@ impl App {
         late.extend(deliver.finish(STOP_WITHIN / 2).await);
         if let Some(broker) = broker {
             if let Err(error) = broker.stop().await {
-                Event::Late { what: &error.to_string() }.emit();
+                Event::StopLate { task: &error.to_string() }.emit();
             }
         }
-        for what in &late {
-            Event::Late { what }.emit();
+        for task in &late {
+            Event::StopLate { task }.emit();
         }
-        Event::Stopped.emit();
+        Event::Stopped { took: Stamp::now().since(stopping) }.emit();
         outcome
     }
 }

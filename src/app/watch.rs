@@ -50,7 +50,7 @@ impl Watch {
                 Patience::Soon => backoff.next(fastrand::f64()),
                 Patience::Seldom => BETWEEN_PASSWORD_TRIES,
             };
-            Event::CameraDown { camera: &self.name, reason: &reason, retry_in: wait }.emit();
+            Event::CameraOffline { camera: &self.name, reason: &reason, retry_in: wait }.emit();
             let down = Input::CameraDown { camera: self.name.clone(), reason };
             tokio::select! {
                 () = stop.given() => break,
@@ -75,7 +75,7 @@ impl Watch {
                 frame = frames.take() => {
                     if !up {
                         up = true;
-                        Event::CameraUp { camera: &self.name }.emit();
+                        Event::CameraOnline { camera: &self.name }.emit();
                         let up = Input::CameraUp { camera: self.name.clone() };
                         // the answer task outlives the cameras; when it is gone the process is ending
                         self.answers.send(up).await.ok();

@@ -197,6 +197,19 @@ pub enum FrameMode {
     Timed,
 }
 
+impl std::fmt::Display for FrameMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Single => "single",
+            Self::Interleaved => "interleaved",
+            Self::Pooled => "pooled",
+            Self::Grouped => "grouped",
+            Self::Stamped => "stamped",
+            Self::Timed => "timed",
+        })
+    }
+}
+
 /// What `frame_pos` means.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,6 +22,22 @@ pub enum Device {
     Cpu,
 }
 
+impl std::str::FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok().map(Self::Cuda))
+                .ok_or_else(|| format!("`{text}` is no device; use auto, cpu, cuda or cuda:N")),
+        }
+    }
+}
+
 /// Where the model runs, and why there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
@@ -33,6 +49,13 @@ pub struct Provider {
     pub reason: Option<String>,
     /// For each graph, how many of its nodes each ONNX Runtime provider ran.
     pub nodes: BTreeMap<&'static str, BTreeMap<String, usize>>,
+}
+
+/// The providers that ran the model's nodes, as read back.
+impl std::fmt::Display for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.providers().into_iter().collect::<Vec<_>>().join("+"))
+    }
 }
 
 impl Provider {

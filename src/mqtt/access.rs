@@ -90,6 +90,12 @@ impl Access {
         Ok(Self { host, port, tls, login, ca: None, client_certificate: None, allow_plaintext_password: false })
     }
 
+    /// The same broker for this user, in plain text.
+    #[must_use]
+    pub fn with_login(self, user: &str, password: &str) -> Self {
+        Self { login: Some(Login { user: user.to_owned(), password: password.to_owned() }), ..self }
+    }
+
     /// Checks the broker with the certificates in this PEM file instead of the system's.
     #[must_use]
     pub fn with_ca(self, ca: PathBuf) -> Self {
