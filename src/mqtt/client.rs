@@ -4,13 +4,20 @@
 //! connection is forgotten on purpose, because the outbox knows it better. Only this file and `listen.rs` name the
 //! library.
 
-use std::{collections::HashSet, fs, io, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fs, future, io,
+    path::PathBuf,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rumqttc::{
-    AsyncClient, BrokerSessionResumePolicy, ConnectReturnCode, ConnectionError, DisconnectReasonCode, Event, EventLoop,
-    LastWill, MqttOptions, Packet, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties, PublishResult,
-    QoS, StateError, TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, DisconnectReasonCode, Event, EventLoop, LastWill, MqttOptions,
+    Packet, PersistedAckMode, PersistedSession, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties,
+    PublishResult, QoS, SessionStore, SessionStoreError, SessionStoreKey, StateError, TlsConfiguration, Transport,
 };
 use tokio::{
     sync::oneshot,
@@ -176,13 +183,13 @@ impl Publisher {
         let will =
             LastWill::new(self.spec.topics.status(), ServiceStatus::Offline.word(), QoS::AtLeastOnce, true, None);
         let keep_alive = u16::try_from(self.spec.keep_alive.as_secs()).unwrap_or(u16::MAX).max(1);
+        let session_expiry = seconds(self.spec.session_expiry);
         options
             .set_last_will(will)
             .set_keep_alive(keep_alive)
             .set_clean_start(false)
-            .set_session_expiry_interval(Some(seconds(self.spec.session_expiry)))
-            // The session is for what others send us; what we send, the outbox remembers.
-            .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
+            .set_session_expiry_interval(Some(session_expiry))
+            .set_session_store(NothingUnderWay { session_expiry });
         let room = self.spec.limits.in_flight + 2;
         let (client, mut events) = AsyncClient::builder(options).capacity(room).build();
         let (tell, connected) = oneshot::channel();
@@ -351,6 +358,41 @@ struct Connected {
     largest: usize,
 }
 
+/// What the library is told it remembers of the session that the broker kept: that nothing was under way.
+///
+/// The session is for what others send us while we are away. What we send, the outbox remembers, and it sends again
+/// with QoS 1 whatever was not acknowledged. Without this the library refuses to send anything over a kept session.
+#[derive(Debug, Clone, Copy)]
+struct NothingUnderWay {
+    session_expiry: u32,
+}
+
+type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
+
+impl SessionStore for NothingUnderWay {
+    fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Stored<'a, Option<PersistedSession>> {
+        let session = PersistedSession {
+            format_version: 1,
+            client_id: key.client_id().to_owned(),
+            clean_start: false,
+            session_expiry_interval: Some(self.session_expiry),
+            outgoing_inflight_upper_limit: None,
+            ack_mode: PersistedAckMode::Automatic,
+            last_pkid: 0,
+            last_puback: 0,
+            replay: Vec::new(),
+            incoming_qos2: Vec::new(),
+        };
+        Box::pin(future::ready(Ok(Some(session))))
+    }
+    fn save<'a>(&'a self, _: &'a SessionStoreKey, _: &'a PersistedSession) -> Stored<'a, ()> {
+        Box::pin(future::ready(Ok(())))
+    }
+    fn clear<'a>(&'a self, _: &'a SessionStoreKey) -> Stored<'a, ()> {
+        Box::pin(future::ready(Ok(())))
+    }
+}
+
 /// Keeps the library's event loop going until the connection ends; `Ok` means that we ended it.
 async fn drive(events: &mut EventLoop, tell: oneshot::Sender<Connected>) -> Result<(), ConnectionError> {
     let mut tell = Some(tell);
@@ -382,7 +424,7 @@ fn too_large(error: &ConnectionError) -> bool {
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             *reason_code == DisconnectReasonCode::PacketTooLarge
         }
-        ConnectionError::MqttState(StateError::Deserialization(rumqttc::Error::InvalidReason(code))) => {
+        ConnectionError::MqttState(StateError::Deserialization(rumqttc::Error::InvalidConnectReturnCode(code))) => {
             *code == PACKET_TOO_LARGE
         }
         _ => false,
