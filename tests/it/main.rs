@@ -1,5 +1,7 @@
 //! All integration tests, one binary: one link instead of many.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and so says where")]
+
 mod answer;
 mod mqtt;
 mod support;
