@@ -15,7 +15,7 @@ use wader::{
 
 use crate::{
     answer::{sample, wall, yes_no},
-    support::broker::{Mosquitto, MosquittoSub, Proxy, Running, listen, read_until},
+    support::broker::{Mosquitto, MosquittoSub, Proxy, Running, listen, read_until, write_certificates},
 };
 
 fn door() -> CameraName {
@@ -347,6 +347,56 @@ async fn a_wrong_password_is_not_tried_again_soon_and_not_shown() {
     let running = Running::start(access("right"), |_| {});
     running.connected().await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn certificates_are_checked_on_both_sides() {
+    let files = ["cafile {folder}/ca.pem", "certfile {folder}/server.pem", "keyfile {folder}/server.key"];
+    let broker = Mosquitto::prepare(&[&files[..], &["require_certificate true"]].concat()).await;
+    write_certificates(&broker);
+    let broker = broker.started().await;
+    let other = Mosquitto::prepare(&[]).await;
+    write_certificates(&other);
+    let access = |ca: &Mosquitto| {
+        let access = Access::parse(&format!("mqtts://localhost:{}", broker.port)).unwrap().with_ca(ca.path("ca.pem"));
+        access.with_client_certificate(ca.path("client.pem"), ca.path("client.key"))
+    };
+    let running = Running::start(access(&other), |_| {});
+    let Link::Away { error, .. } = running.away().await else { panic!("not away") };
+    assert!(error.to_lowercase().contains("certificate"), "{error}");
+    running.stop().await;
+    let running = Running::start(access(&broker), |_| {});
+    running.connected().await;
+    let mut listener = listen(&access(&broker)).await;
+    running.handle.offer(event("event 0000"));
+    read_until(&mut listener, "the event", is_event).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_sends_what_waits_and_says_so_last() {
+    let broker = Embedded::start(0).await.unwrap();
+    let access = broker.access().unwrap();
+    let running = Running::start(access.clone(), |_| {});
+    running.connected().await;
+    let mut listener = listen(&access).await;
+    numbered(0..500).into_iter().for_each(|text| running.handle.offer(event(text)));
+    let handle = running.stop().await;
+    assert_eq!((handle.waiting(), handle.link().borrow().clone()), ((0, 0), Link::Stopped));
+    let arrivals = read_until(&mut listener, "`stopped`", |a| a.text() == "stopped").await;
+    assert_eq!(events(&arrivals), numbered(0..500));
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_frozen_broker() {
+    let mut broker = Mosquitto::start(&[]).await;
+    let running = Running::start(broker.access(), |spec| spec.stop_within = Duration::from_millis(200));
+    running.connected().await;
+    broker.signal("STOP").await;
+    running.handle.offer(event("event 0000"));
+    let handle = running.stop().await;
+    assert_eq!(handle.waiting().0, 1, "what was not delivered is not forgotten");
+    broker.signal("KILL").await;
 }
 
 #[tokio::test]

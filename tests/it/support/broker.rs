@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines, copy_bidirectional},
@@ -49,6 +50,7 @@ impl Mosquitto {
     pub(crate) async fn prepare(lines: &[&str]) -> Self {
         let port = free_port().await;
         let folder = tempfile::tempdir().unwrap();
+        // Whoever started it, it can read and write its folder.
         let mut config = format!("listener {port} 127.0.0.1\nuser root\n");
         if !lines.iter().any(|line| line.starts_with("allow_anonymous")) {
             config.push_str("allow_anonymous true\n");
@@ -98,6 +100,28 @@ impl Mosquitto {
             within("mosquitto ends", child.wait()).await.unwrap();
         }
     }
+}
+
+/// Writes `ca.pem`, and signed by it `server.pem` and `client.pem` with their keys, into a mosquitto's folder.
+pub(crate) fn write_certificates(mosquitto: &Mosquitto) {
+    let issuer = {
+        let mut params = named("authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    std::fs::write(mosquitto.path("ca.pem"), issuer.pem()).unwrap();
+    for name in ["server", "client"] {
+        let key = KeyPair::generate().unwrap();
+        let certificate = named(name).signed_by(&key, &issuer).unwrap();
+        std::fs::write(mosquitto.path(&format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(mosquitto.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
 }
 
 /// Forwards TCP connections, while it is up.
