@@ -4,19 +4,26 @@
 //! connection is forgotten on purpose, because the outbox knows it better. Only this file and `listen.rs` name the
 //! library.
 
-use std::{collections::HashSet, fs, io, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fs, future, io,
+    path::PathBuf,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rumqttc::{
-    AsyncClient, BrokerSessionResumePolicy, ConnectReturnCode, ConnectionError, DisconnectReasonCode, Event, EventLoop,
-    LastWill, MqttOptions, Packet, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties, PublishResult,
-    QoS, StateError, TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, DisconnectReasonCode, Event, EventLoop, LastWill, MqttOptions,
+    Packet, PersistedAckMode, PersistedSession, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties,
+    PublishResult, QoS, SessionStore, SessionStoreError, SessionStoreKey, StateError, TlsConfiguration, Transport,
 };
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     Access, AccessError, Handle, Link, Message, ServiceStatus, Topics,
@@ -147,17 +154,26 @@ impl Publisher {
         let (first, longest) = self.spec.retry;
         let mut backoff = Backoff::new(first, longest);
         let mut refused = Backoff::new(self.spec.retry_refused, self.spec.retry_refused);
+        // An outage is said once, not at each try.
+        let mut said = None;
         while !stop.is_given() {
             let began = Instant::now();
             let Err(error) = self.connect_once(stop).await else { break };
             // A connection that ends at once, time after time, is no success.
             if began.elapsed() > STEADY {
                 backoff.reset();
+                said = None;
             }
             let draw = fastrand::f64();
             let wait = if matches!(error, Error::Credentials { .. }) { refused.next(draw) } else { backoff.next(draw) };
-            warn!(error = error.chain(), retry_in = ?wait, "no connection to the broker");
-            self.shared.link.send_replace(Link::Away { error: error.chain(), retry_in: wait });
+            let error = error.chain();
+            if said.as_ref() == Some(&error) {
+                debug!(error, retry_in = ?wait, "still no connection to the broker");
+            } else {
+                warn!(error, retry_in = ?wait, "no connection to the broker");
+                said = Some(error.clone());
+            }
+            self.shared.link.send_replace(Link::Away { error, retry_in: wait });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.given() => {}
@@ -176,20 +192,21 @@ impl Publisher {
         let will =
             LastWill::new(self.spec.topics.status(), ServiceStatus::Offline.word(), QoS::AtLeastOnce, true, None);
         let keep_alive = u16::try_from(self.spec.keep_alive.as_secs()).unwrap_or(u16::MAX).max(1);
+        let session_expiry = seconds(self.spec.session_expiry);
         options
             .set_last_will(will)
             .set_keep_alive(keep_alive)
             .set_clean_start(false)
-            .set_session_expiry_interval(Some(seconds(self.spec.session_expiry)))
-            // The session is for what others send us; what we send, the outbox remembers.
-            .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
-        let room = self.spec.limits.in_flight + 2;
+            .set_session_expiry_interval(Some(session_expiry))
+            .set_session_store(NothingUnderWay { session_expiry });
+        // All that may be under way, the two statuses, and the goodbye.
+        let room = self.spec.limits.in_flight + 3;
         let (client, mut events) = AsyncClient::builder(options).capacity(room).build();
         let (tell, connected) = oneshot::channel();
         let result = {
             let mut drive = pin!(drive(&mut events, tell));
             tokio::select! {
-                result = &mut drive => result.map_err(|error| self.connection_error(error)),
+                error = &mut drive => Err(self.connection_error(error)),
                 result = self.feed(&client, connected, stop) => match result {
                     Ok(Ended::BeforeConnected) => Ok(()),
                     Ok(Ended::Connected) => {
@@ -248,7 +265,7 @@ impl Publisher {
             tokio::select! {
                 Some((ticket, result)) = acknowledgements.next() => {
                     silent_at = Instant::now() + self.spec.acknowledge_within;
-                    self.acknowledge(ticket, result, &mut warned);
+                    self.acknowledge(ticket, result, &mut warned)?;
                 }
                 () = self.shared.offered.notified() => {}
                 () = sleep_until(silent_at), if !acknowledgements.is_empty() => {
@@ -271,32 +288,36 @@ impl Publisher {
         ticket: Ticket,
         result: Result<PublishResult, PublishNoticeError>,
         warned: &mut HashSet<Arc<str>>,
-    ) {
+    ) -> Result<(), Error> {
         let reason = match result {
             Ok(PublishResult::Qos1(ack))
                 if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) =>
             {
                 format!("{:?}", ack.reason)
             }
-            Ok(_) => return self.shared.outbox().arrived(ticket),
+            Ok(_) => {
+                self.shared.outbox().arrived(ticket);
+                return Ok(());
+            }
             Err(error @ PublishNoticeError::RetainNotSupported) => error.to_string(),
-            // The connection is ending; the message goes back to the outbox with all others.
-            Err(_) => return,
+            // The library gave it up; the message goes back to the outbox with all others under way.
+            Err(error) => return Err(self.broken(error)),
         };
         if let Some(topic) = self.shared.outbox().refused(ticket)
             && warned.insert(Arc::clone(&topic))
         {
             warn!(%topic, reason, "the broker refuses messages on this topic");
         }
+        Ok(())
     }
 
     /// Publishes that this service was stopped, and ends the connection in order: else the broker would publish the
     /// last will.
-    async fn leave(&self, client: &AsyncClient, drive: impl Future<Output = Result<(), ConnectionError>>) {
+    async fn leave(&self, client: &AsyncClient, drive: impl Future<Output = ConnectionError>) {
         let said = self.publish_status(client, ServiceStatus::Stopped);
         let asked = client.try_disconnect_with_timeout(GOODBYE_WITHIN);
         if let (Ok(()), Ok(())) = (said, asked)
-            && let Ok(Ok(())) = tokio::time::timeout(GOODBYE_WITHIN, drive).await
+            && let Ok(ConnectionError::RequestsDone) = tokio::time::timeout(GOODBYE_WITHIN, drive).await
         {
             info!("disconnected from the broker");
         } else {
@@ -351,24 +372,55 @@ struct Connected {
     largest: usize,
 }
 
-/// Keeps the library's event loop going until the connection ends; `Ok` means that we ended it.
-async fn drive(events: &mut EventLoop, tell: oneshot::Sender<Connected>) -> Result<(), ConnectionError> {
+/// What the library is told it remembers of the session that the broker kept: that nothing was under way.
+///
+/// The session is for what others send us while we are away. What we send, the outbox remembers, and it sends again
+/// with QoS 1 whatever was not acknowledged. Without this the library refuses to send anything over a kept session.
+#[derive(Debug, Clone, Copy)]
+struct NothingUnderWay {
+    session_expiry: u32,
+}
+
+type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
+
+impl SessionStore for NothingUnderWay {
+    fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Stored<'a, Option<PersistedSession>> {
+        let session = PersistedSession {
+            format_version: 1,
+            client_id: key.client_id().to_owned(),
+            clean_start: false,
+            session_expiry_interval: Some(self.session_expiry),
+            outgoing_inflight_upper_limit: None,
+            ack_mode: PersistedAckMode::Automatic,
+            last_pkid: 0,
+            last_puback: 0,
+            replay: Vec::new(),
+            incoming_qos2: Vec::new(),
+        };
+        Box::pin(future::ready(Ok(Some(session))))
+    }
+    fn save<'a>(&'a self, _: &'a SessionStoreKey, _: &'a PersistedSession) -> Stored<'a, ()> {
+        Box::pin(future::ready(Ok(())))
+    }
+    fn clear<'a>(&'a self, _: &'a SessionStoreKey) -> Stored<'a, ()> {
+        Box::pin(future::ready(Ok(())))
+    }
+}
+
+/// Keeps the library's event loop going until the connection ends, by `RequestsDone` where we ended it.
+async fn drive(events: &mut EventLoop, tell: oneshot::Sender<Connected>) -> ConnectionError {
     let mut tell = Some(tell);
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(ack))) => {
                 let largest = ack.properties.and_then(|properties| properties.max_packet_size);
                 let largest = largest.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-                if let Some(Err(_)) =
-                    tell.take().map(|tell| tell.send(Connected { session_present: ack.session_present, largest }))
-                {
-                    // Stopped while it was being made: nobody feeds this connection any more.
-                    return Ok(());
-                }
+                let connected = Connected { session_present: ack.session_present, largest };
+                // Nobody listens where the stop was given in this moment; the caller ends this loop then.
+                tell.take().and_then(|tell| tell.send(connected).err());
             }
             Ok(_) => {}
-            Err(ConnectionError::RequestsDone) => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) => return error,
         }
     }
 }
@@ -382,7 +434,7 @@ fn too_large(error: &ConnectionError) -> bool {
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             *reason_code == DisconnectReasonCode::PacketTooLarge
         }
-        ConnectionError::MqttState(StateError::Deserialization(rumqttc::Error::InvalidReason(code))) => {
+        ConnectionError::MqttState(StateError::Deserialization(rumqttc::Error::InvalidConnectReturnCode(code))) => {
             *code == PACKET_TOO_LARGE
         }
         _ => false,
@@ -409,6 +461,15 @@ fn seconds(duration: Duration) -> u32 {
 pub(super) fn options(access: &Access, client_id: &str) -> Result<MqttOptions, Error> {
     access.check()?;
     let mut options = MqttOptions::new(client_id, (access.host(), access.port()));
+    // Answers are small and must not wait for company.
+    let mut network = options.network_options();
+    network.set_tcp_nodelay(true);
+    options.set_network_options(network);
+    if access.host().contains(':') {
+        // The library would take an IPv6 address' last part for the port.
+        let address = format!("[{}]:{}", access.host(), access.port());
+        options.set_socket_connector(move |_, network| rumqttc::default_socket_connect(address.clone(), network));
+    }
     // What others send is bounded where it is read; the library's own 10 KiB would end the connection.
     options.set_max_packet_size(Some(1 << 20));
     if let Some(login) = access.login() {

@@ -108,6 +108,14 @@ impl Entry {
         const BOOKKEEPING: usize = 200;
         self.message.topic.len() + self.message.payload.len() + BOOKKEEPING
     }
+
+    /// The message with what is left of its time, if anything is.
+    fn still_of_use(&self, now: Stamp) -> Option<Message> {
+        let message = self.message.clone();
+        let Some(expiry) = message.expiry else { return Some(message) };
+        let left = expiry.checked_sub(now.since(self.since)).filter(|left| !left.is_zero())?;
+        Some(Message { expiry: Some(left), ..message })
+    }
 }
 
 /// The messages that wait, those under way, and the last retained ones.
@@ -122,7 +130,7 @@ pub struct Outbox {
     newest: HashMap<Arc<str>, u64>,
     under_way: BTreeMap<u64, Entry>,
     /// The last retained message of each topic, for a broker that forgot. As many as there are topics.
-    retained: BTreeMap<Arc<str>, Message>,
+    retained: BTreeMap<Arc<str>, Entry>,
     bytes: usize,
     arrivals: u64,
     losses: Losses,
@@ -150,7 +158,8 @@ impl Outbox {
             if message.payload.is_empty() {
                 self.retained.remove(&message.topic);
             } else {
-                self.retained.insert(Arc::clone(&message.topic), message.clone());
+                let entry = Entry { message: message.clone(), since: now };
+                self.retained.insert(Arc::clone(&message.topic), entry);
             }
         }
         self.enqueue(message, now);
@@ -241,11 +250,10 @@ impl Outbox {
     /// retained.
     pub fn connected(&mut self, broker_forgot: bool, now: Stamp) {
         let waiting: HashSet<Arc<str>> = self.waiting.values().map(|entry| Arc::clone(&entry.message.topic)).collect();
-        let again = self
-            .retained
-            .values()
-            .filter(|message| !waiting.contains(&message.topic) && (broker_forgot || message.class.newest_only()));
-        for message in again.cloned().collect::<Vec<_>>() {
+        let again = self.retained.values().filter(|Entry { message, .. }| {
+            !waiting.contains(&message.topic) && (broker_forgot || message.class.newest_only())
+        });
+        for message in again.filter_map(|entry| entry.still_of_use(now)).collect::<Vec<_>>() {
             self.enqueue(message, now);
         }
     }

@@ -3,6 +3,10 @@
 mod config;
 mod camera;
 mod scene;
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and so says where")]
+
+mod answer;
+mod mqtt;
 mod support;
 
 mod model;

@@ -107,6 +107,21 @@ fn a_new_connection_gets_states_again_and_a_forgetful_broker_all_that_is_retaine
 }
 
 #[test]
+fn what_has_expired_is_not_told_again() {
+    let mut outbox = Outbox::new(Limits::default());
+    let expiry = Some(Duration::from_secs(6));
+    outbox.offer(Message { expiry, ..message(Class::Answer, "a", "a1") }, at(0));
+    let tickets = drain(&mut outbox).1;
+    outbox.arrived(tickets[0]);
+    outbox.connected(true, at(4));
+    let Some(Next::Send(ticket, again)) = outbox.next(at(4), usize::MAX) else { panic!("nothing is told again") };
+    assert_eq!(again.expiry, Some(Duration::from_secs(2)));
+    outbox.arrived(ticket);
+    outbox.connected(true, at(6));
+    assert!(outbox.is_empty());
+}
+
+#[test]
 fn when_full_captions_go_first_and_events_last() {
     let one = Entry { message: message(Class::Event, "x", "12"), since: at(0) }.bytes();
     let limits = Limits { bytes: 4 * one, ..Limits::default() };

@@ -4,3 +4,5 @@ pub(crate) mod config;
 pub(crate) mod video;
 
 pub(crate) mod model;
+
+pub(crate) mod broker;
