@@ -15,6 +15,7 @@ mod flamingo;
 mod golden;
 mod graph_file;
 mod library;
+mod load;
 mod manifest;
 mod provider;
 mod runtime;
@@ -24,7 +25,8 @@ mod verify;
 
 pub use decode::Prefix;
 pub use error::Error;
-pub use flamingo::{Flamingo, Spec, VisualTokens};
+pub use flamingo::{Flamingo, VisualTokens};
+pub use load::Spec;
 pub use manifest::{Fit, Float, FrameMode, Manifest, MediaRule};
 pub use provider::{Device, Provider};
 pub use runtime::Placement;
