@@ -125,7 +125,9 @@ fn cuda_advice(problem: &str) -> String {
     } else {
         "no NVIDIA driver is at work here (`/dev/nvidiactl` is missing): install it, or pass the device into the container"
     };
-    format!("it cannot be used ({problem}); {driver}, or set the device to `cpu`")
+    // ONNX Runtime puts its own source line and error code before what went wrong.
+    let problem = problem.rsplit(" : FAIL : ").next().unwrap_or(problem);
+    format!("CUDA cannot be used ({problem}); {driver}, or set the device to `cpu`")
 }
 
 fn check_runtime(folder: &Path, manifest: &Manifest, runtime: &Runtime) -> Result<(), Error> {
@@ -149,5 +151,30 @@ fn check_provider(provider: &Provider) -> Result<(), Error> {
                 .into(),
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuda_that_does_not_work_is_told_without_source_lines() {
+        let advice = cuda_advice(
+            "/src/x.cc:7 Get() [E] : 1 : FAIL : Failed to load library p.so: libcublasLt.so.13: no such file",
+        );
+        assert!(
+            advice.starts_with("CUDA cannot be used (Failed to load library p.so: libcublasLt.so.13: no such file); ")
+        );
+        assert!(advice.ends_with("or set the device to `cpu`"));
+    }
+
+    #[test]
+    fn a_model_may_move_between_threads() {
+        fn sendable<T: Send>() {}
+        sendable::<super::super::Flamingo>();
+        sendable::<super::super::VisualTokens>();
+        sendable::<super::super::Prefix>();
+        sendable::<Template>();
     }
 }

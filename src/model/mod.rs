@@ -32,6 +32,12 @@ pub use provider::{Device, Provider};
 pub use runtime::Placement;
 pub use template::{PromptIds, Template};
 
+/// The process' ONNX Runtime, for benchmarks that run bare sessions beside ours; not for the service.
+#[doc(hidden)]
+pub fn bare_environment() -> Result<ort::environment::Environment, Error> {
+    runtime::Runtime::load(&library::Places::of_process(None).find()?).map(|runtime| runtime.environment().clone())
+}
+
 /// What the vision encoder made of one frame: `[tokens, dim]`, row after row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features(pub Arc<[f32]>);

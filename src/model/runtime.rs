@@ -68,6 +68,11 @@ impl Runtime {
         Ok(runtime)
     }
 
+    /// The process' environment.
+    pub(super) fn environment(&self) -> &ort::environment::Environment {
+        &self.environment
+    }
+
     /// The library's file.
     pub(super) fn library(&self) -> &Path {
         &self.library
@@ -103,7 +108,7 @@ impl Runtime {
     }
 
     fn session(&self, file: &Path, placement: Placement, threads: usize, profile: &Path) -> ort::Result<Session> {
-        let mut builder = Session::builder(&self.environment)?
+        let mut builder = Session::builder(self.environment())?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(threads)?
             .with_inter_threads(1)?
