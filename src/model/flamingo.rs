@@ -1,35 +1,20 @@
-//! A Flamingo on ONNX Runtime: loads a model folder with every check, and serves it as the engine's `Model`.
+//! A Flamingo on ONNX Runtime, served as the engine's `Model`: frames to features, windows to visual tokens.
 //!
-//! How text is run through the decoder is `decode`'s job.
+//! How it is loaded is `load`'s job, how text is run through the decoder `decode`'s.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use crate::frame::{Frame, Size};
 
 use super::{
-    Error, Features, Gates, Generation, Manifest, Model, Moments, Row, Template, TokenId, Work,
+    Error, Features, Float, Gates, Generation, Manifest, Model, Moments, Placement, Provider, Row, Spec, Template,
+    TokenId, Work,
     contract::{self, Role},
     decode::Prefix,
-    golden,
-    library::{self, Places},
+    load::{Loaded, load},
     manifest::Origin,
-    provider::{Device, Provider, nodes_by_provider},
-    runtime::{Graph, Placement, Runtime, Tensor},
+    runtime::{Graph, Tensor},
 };
-
-/// How a model is to be run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Spec {
-    /// On which device.
-    pub device: Device,
-    /// Threads of one graph call on the processor; 0 counts as 1.
-    pub threads: usize,
-    /// ONNX Runtime's library; looked for where it is not given.
-    pub onnxruntime: Option<PathBuf>,
-}
 
 /// A loaded model.
 pub struct Flamingo {
@@ -74,9 +59,6 @@ impl VisualTokens {
     }
 }
 
-/// Three graphs on one device.
-type Graphs = [Graph; 3];
-
 impl Flamingo {
     /// Loads a model folder.
     ///
@@ -84,31 +66,8 @@ impl Flamingo {
     /// name, type and shape and every special token against the manifest, replays the goldens where the model will
     /// serve, and reads back which provider ran them.
     pub fn load(folder: &Path, spec: &Spec) -> Result<Self, Error> {
-        let manifest = Manifest::read(folder)?;
-        manifest.verify(folder)?;
-        let runtime = Runtime::load(&Places::of_process(spec.onnxruntime.as_deref()).find()?)?;
-        check_runtime(folder, &manifest, &runtime)?;
-        let template = Template::load(folder, &manifest)?;
-
-        let profiles = tempfile::tempdir().map_err(|error| Error::Profile { problem: error.to_string() })?;
-        let opening = Opening { runtime: &runtime, folder, manifest: &manifest, spec, profiles: profiles.path() };
-        let (graphs, placement, reason) = opening.open()?;
-        let [mut encoder, mut resampler, mut decoder] = graphs;
-        for (role, graph) in [(Role::VisionEncoder, &encoder), (Role::Resampler, &resampler), (Role::Decoder, &decoder)]
-        {
-            let differences = contract::differences(&manifest, role, &graph.inputs, &graph.outputs);
-            if !differences.is_empty() {
-                return Err(Error::Tensors { folder: folder.to_owned(), graph: role.name(), differences });
-            }
-        }
-        golden::replay(folder, &manifest, [&mut encoder, &mut resampler, &mut decoder], placement)?;
-        let mut provider = Provider { asked: spec.device, used: placement, reason, nodes: Default::default() };
-        for graph in [&mut encoder, &mut resampler, &mut decoder] {
-            let profile = graph.end_profile()?;
-            provider.nodes.insert(graph.name, nodes_by_provider(&profile)?);
-        }
-        check_provider(&provider)?;
-
+        let Loaded { manifest, template, provider, graphs: [encoder, resampler, decoder] } = load(folder, spec)?;
+        let placement = provider.used;
         let (layers, shape) = (manifest.decoder.self_layers, media_shape(&manifest, 1));
         let zeros = Tensor::floats(manifest.float, &shape, vec![0.0; shape.iter().product()])?;
         Ok(Self {
@@ -144,86 +103,6 @@ impl Flamingo {
     /// The size a frame must have.
     pub const fn input_size(&self) -> Size {
         Size { width: self.manifest.vision.width, height: self.manifest.vision.height }
-    }
-}
-
-/// What it takes to open the graphs.
-struct Opening<'a> {
-    runtime: &'a Runtime,
-    folder: &'a Path,
-    manifest: &'a Manifest,
-    spec: &'a Spec,
-    profiles: &'a Path,
-}
-
-impl Opening<'_> {
-    /// The graphs on the device asked for; with where that is, and why it is not a faster one.
-    fn open(&self) -> Result<(Graphs, Placement, Option<String>), Error> {
-        let on_cuda = |device: u32| match self.runtime.cuda_missing() {
-            Some(missing) => Err(missing),
-            None => self.open_on(Placement::Cuda(device)).map_err(|(_, problem)| {
-                format!(
-                    "it cannot be used ({problem}); check the driver and the CUDA libraries, or set the device to `cpu`"
-                )
-            }),
-        };
-        let on_cpu = || {
-            self.open_on(Placement::Cpu).map_err(|(graph, problem)| Error::Session {
-                folder: self.folder.to_owned(),
-                graph,
-                problem,
-            })
-        };
-        match self.spec.device {
-            Device::Cpu => Ok((on_cpu()?, Placement::Cpu, None)),
-            Device::Cuda(device) => on_cuda(device)
-                .map(|graphs| (graphs, Placement::Cuda(device), None))
-                .map_err(|missing| Error::Cuda { device, missing }),
-            Device::Auto => match on_cuda(0) {
-                Ok(graphs) => Ok((graphs, Placement::Cuda(0), None)),
-                Err(missing) => Ok((on_cpu()?, Placement::Cpu, Some(missing))),
-            },
-        }
-    }
-
-    fn open_on(&self, placement: Placement) -> Result<Graphs, (&'static str, String)> {
-        let files = &self.manifest.graphs;
-        let open = |role: Role, file: &str| {
-            let name = role.name();
-            let profile = self.profiles.join(format!("{name}-{placement}").replace(':', "-"));
-            self.runtime
-                .open(name, &self.folder.join(file), placement, self.spec.threads.max(1), &profile)
-                .map_err(|problem| (name, problem))
-        };
-        Ok([
-            open(Role::VisionEncoder, &files.vision_encoder)?,
-            open(Role::Resampler, &files.resampler)?,
-            open(Role::Decoder, &files.decoder)?,
-        ])
-    }
-}
-
-fn check_runtime(folder: &Path, manifest: &Manifest, runtime: &Runtime) -> Result<(), Error> {
-    match (manifest.minimum_runtime(), library::version(runtime.library())) {
-        (Some(wanted), Some(found)) if found < wanted => Err(Error::manifest(
-            folder,
-            "minimum_runtime",
-            format!("`{}` is newer than ONNX Runtime {}.{} here", manifest.minimum_runtime, found.0, found.1),
-            "run `./x setup` of a newer wader",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// CUDA that ran nothing is not CUDA, whatever was registered.
-fn check_provider(provider: &Provider) -> Result<(), Error> {
-    match provider.used {
-        Placement::Cuda(device) if !provider.providers().contains("CUDAExecutionProvider") => Err(Error::Cuda {
-            device,
-            missing: "every node of the model ran on the processor; use a model that CUDA can run, or set the device to `cpu`"
-                .into(),
-        }),
-        _ => Ok(()),
     }
 }
 
@@ -354,7 +233,7 @@ impl Flamingo {
         Ok([
             ("frame_bank", Tensor::floats(self.manifest.float, &shape, numbers)?),
             ("frame_index", Tensor::integers(&[windows.len(), frames], index)?),
-            ("frame_pos", Tensor::floats(super::Float::Float32, &[windows.len(), frames], places)?),
+            ("frame_pos", Tensor::floats(Float::Float32, &[windows.len(), frames], places)?),
         ])
     }
 }

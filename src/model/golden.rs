@@ -58,7 +58,7 @@ enum StoredType {
 pub(super) fn replay(
     folder: &Path,
     manifest: &Manifest,
-    graphs: [&mut Graph; 3],
+    graphs: &mut [Graph; 3],
     placement: Placement,
 ) -> Result<(), Error> {
     let read = |name: &str| {
@@ -67,14 +67,14 @@ pub(super) fn replay(
     let goldens: Goldens = serde_json::from_slice(&read(&manifest.golden.file)?)
         .map_err(|error| Error::file(folder, &manifest.golden.file, format!("is not a list of cases ({error})")))?;
     let numbers = read(&manifest.golden_numbers())?;
-    let [encoder, resampler, decoder] = graphs;
     let mut seen = [0; 3];
     for (index, case) in goldens.cases.iter().enumerate() {
+        let [encoder, resampler, decoder] = &mut *graphs;
         let tolerance = &manifest.golden.tolerance;
         let (which, graph, role, tolerance) = match case.graph {
-            GraphName::VisionEncoder => (0, &mut *encoder, Role::VisionEncoder, tolerance.vision_encoder),
-            GraphName::Resampler => (1, &mut *resampler, Role::Resampler, tolerance.resampler),
-            GraphName::Decoder => (2, &mut *decoder, Role::Decoder, tolerance.decoder),
+            GraphName::VisionEncoder => (0, encoder, Role::VisionEncoder, tolerance.vision_encoder),
+            GraphName::Resampler => (1, resampler, Role::Resampler, tolerance.resampler),
+            GraphName::Decoder => (2, decoder, Role::Decoder, tolerance.decoder),
         };
         seen[which] += 1;
         let (output, difference) = replay_one(graph, case, &numbers).map_err(|failure| match failure {

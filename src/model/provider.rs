@@ -73,13 +73,10 @@ pub(super) fn nodes_by_provider(profile: &Path) -> Result<BTreeMap<String, usize
         serde_json::from_slice(&bytes).map_err(|error| complain(format!("`{}`: {error}", profile.display())))?;
     let mut nodes: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for event in events.as_array().into_iter().flatten() {
-        let text = |value: &'_ serde_json::Value, key: &str| {
-            value.get(key).and_then(|value| value.as_str().map(str::to_owned))
-        };
-        let provider = event.get("args").and_then(|args| text(args, "provider"));
-        let name = event.get("name").and_then(serde_json::Value::as_str);
-        if let (Some("Node"), Some(provider), Some(name)) = (text(event, "cat").as_deref(), provider, name) {
-            nodes.entry(provider).or_default().insert(name);
+        let [category, provider, name] =
+            ["/cat", "/args/provider", "/name"].map(|key| event.pointer(key).and_then(serde_json::Value::as_str));
+        if let (Some("Node"), Some(provider), Some(name)) = (category, provider, name) {
+            nodes.entry(provider.to_owned()).or_default().insert(name);
         }
     }
     if nodes.is_empty() {

@@ -13,7 +13,7 @@ use half::f16;
 use ort::{
     ep::{self, ExecutionProvider as _},
     memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType},
-    session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
+    session::{Session, SessionInputValue, SessionOutputs, builder::GraphOptimizationLevel},
     value::{DynTensor, DynTensorValueType, Outlet, PrimitiveTensorElementType, TensorElementType, ValueType},
 };
 
@@ -68,29 +68,27 @@ impl Runtime {
         Ok(runtime)
     }
 
+    /// The process' environment.
+    pub(super) fn environment(&self) -> &ort::environment::Environment {
+        &self.environment
+    }
+
     /// The library's file.
     pub(super) fn library(&self) -> &Path {
         &self.library
     }
 
-    /// What stands in the way of CUDA, as far as can be seen without trying; with what to do about it.
+    /// Why this library cannot do CUDA at all, with what to do about it; `None` where trying is worth while.
     pub(super) fn cuda_missing(&self) -> Option<String> {
         match ep::CUDA::is_available() {
-            Ok(true) => {}
-            Ok(false) => {
-                return Some(format!(
-                    "ONNX Runtime's library `{}` has no CUDA provider; install the GPU build (onnxruntime-gpu) and name \
+            Ok(true) => None,
+            Ok(false) => Some(format!(
+                "ONNX Runtime's library `{}` has no CUDA provider; install the GPU build (onnxruntime-gpu) and name \
                      it in ORT_DYLIB_PATH, or set the device to `cpu`",
-                    self.library.display()
-                ));
-            }
-            Err(error) => return Some(format!("ONNX Runtime cannot list its providers ({error})")),
+                self.library.display()
+            )),
+            Err(error) => Some(format!("ONNX Runtime cannot list its providers ({error})")),
         }
-        (!Path::new("/dev/nvidiactl").exists()).then(|| {
-            "no NVIDIA driver is at work here (`/dev/nvidiactl` is missing); install the driver, pass the device into \
-             the container, or set the device to `cpu`"
-                .into()
-        })
     }
 
     /// Opens a graph; `profile` begins the name of a file that will tell which provider ran each node.
@@ -110,7 +108,7 @@ impl Runtime {
     }
 
     fn session(&self, file: &Path, placement: Placement, threads: usize, profile: &Path) -> ort::Result<Session> {
-        let mut builder = Session::builder(&self.environment)?
+        let mut builder = Session::builder(self.environment())?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(threads)?
             .with_inter_threads(1)?
@@ -121,9 +119,8 @@ impl Runtime {
             .with_memory_pattern(false)?
             .with_profiling(profile)?;
         if let Placement::Cuda(device) = placement {
-            let device = i32::try_from(device).unwrap_or(i32::MAX);
             // TF32 rounds to 10 bits and would not reproduce the goldens.
-            let provider = ep::CUDA::default().with_device_id(device).with_tf32(false);
+            let provider = ep::CUDA::default().with_device_id(index(device)).with_tf32(false);
             builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
         }
         builder.commit_from_file(file)
@@ -247,7 +244,7 @@ impl Tensor {
         match placement {
             Placement::Cuda(device) if !self.dims().contains(&0) => self
                 .0
-                .to(AllocationDevice::CUDA, i32::try_from(device).unwrap_or(i32::MAX))
+                .to(AllocationDevice::CUDA, index(device))
                 .map(Self)
                 .map_err(|error| Error::Run { graph: "copy to the device", problem: error.to_string() }),
             _ => Ok(self),
@@ -290,25 +287,22 @@ impl Outputs {
 impl Graph {
     /// Runs once. On a device, outputs named in `kept` stay there; the others come back.
     pub(super) fn run(&mut self, inputs: &[(&str, &Tensor)], kept: &[String]) -> Result<Outputs, Error> {
-        let tensors = match self.placement {
+        let graph = self.name;
+        match self.placement {
             Placement::Cpu => self.run_here(inputs),
-            Placement::Cuda(device) => self.run_bound(inputs, kept, device),
+            Placement::Cuda(device) => {
+                MemoryInfo::new(AllocationDevice::CUDA, index(device), AllocatorType::Device, MemoryType::Default)
+                    .and_then(|there| self.run_bound(inputs, kept, &there))
+            }
         }
-        .map_err(|error| Error::Run { graph: self.name, problem: error.to_string() })?;
-        Ok(Outputs { graph: self.name, tensors })
+        .map(|tensors| Outputs { graph, tensors })
+        .map_err(|error| Error::Run { graph, problem: error.to_string() })
     }
 
     fn run_here(&mut self, inputs: &[(&str, &Tensor)]) -> ort::Result<Vec<(String, Tensor)>> {
         let values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
             inputs.iter().map(|(name, tensor)| (Cow::from(*name), SessionInputValue::from(&tensor.0))).collect();
-        let mut outputs = self.session.run(values)?;
-        let mut taken = Vec::with_capacity(self.outputs.len());
-        for port in &self.outputs {
-            if let Some(value) = outputs.remove(&port.name) {
-                taken.push((port.name.clone(), Tensor(value.downcast::<DynTensorValueType>()?)));
-            }
-        }
-        Ok(taken)
+        taken(&self.outputs, self.session.run(values)?)
     }
 
     /// Bindings are made for each run: a binding that is used again would write over tensors that are still held.
@@ -316,30 +310,87 @@ impl Graph {
         &mut self,
         inputs: &[(&str, &Tensor)],
         kept: &[String],
-        device: u32,
+        there: &MemoryInfo<'_>,
     ) -> ort::Result<Vec<(String, Tensor)>> {
-        let device = i32::try_from(device).unwrap_or(i32::MAX);
-        let there = MemoryInfo::new(AllocationDevice::CUDA, device, AllocatorType::Device, MemoryType::Default)?;
         let here = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)?;
         let mut binding = self.session.create_binding()?;
         for (name, tensor) in inputs {
             binding.bind_input(*name, &tensor.0)?;
         }
         for port in &self.outputs {
-            binding.bind_output_to_device(&port.name, if kept.contains(&port.name) { &there } else { &here })?;
+            binding.bind_output_to_device(&port.name, if kept.contains(&port.name) { there } else { &here })?;
         }
-        let mut outputs = self.session.run_binding(&binding)?;
-        let mut taken = Vec::with_capacity(self.outputs.len());
-        for port in &self.outputs {
-            if let Some(value) = outputs.remove(&port.name) {
-                taken.push((port.name.clone(), Tensor(value.downcast::<DynTensorValueType>()?)));
-            }
-        }
-        Ok(taken)
+        taken(&self.outputs, self.session.run_binding(&binding)?)
     }
 
     /// Ends the record of which provider ran each node; gives its file.
     pub(super) fn end_profile(&mut self) -> Result<PathBuf, Error> {
         self.session.end_profiling().map(PathBuf::from).map_err(|error| Error::Profile { problem: error.to_string() })
+    }
+}
+
+/// A device's number as ONNX Runtime takes it; one that no machine has stays one that no machine has.
+fn index(device: u32) -> i32 {
+    i32::try_from(device).unwrap_or(i32::MAX)
+}
+
+/// The outputs of a run, each owning its memory.
+fn taken(ports: &[Port], mut outputs: SessionOutputs<'_>) -> ort::Result<Vec<(String, Tensor)>> {
+    let mut taken = Vec::with_capacity(ports.len());
+    for port in ports {
+        if let Some(value) = outputs.remove(&port.name) {
+            taken.push((port.name.clone(), Tensor(value.downcast::<DynTensorValueType>()?)));
+        }
+    }
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::library::Places;
+
+    fn resampler(profiles: &Path) -> Graph {
+        let runtime = Runtime::load(&Places::of_process(None).find().unwrap()).unwrap();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/oracle/resampler.onnx");
+        runtime.open("resampler", &file, Placement::Cpu, 1, &profiles.join("resampler")).unwrap()
+    }
+
+    /// The way a CUDA device is used, on the memory that every machine has: bound outputs equal plain ones, and what is
+    /// held of a run is not written over by the next.
+    #[test]
+    fn bound_runs_equal_plain_ones_and_leave_held_outputs_alone() {
+        let profiles = tempfile::tempdir().unwrap();
+        let mut graph = resampler(profiles.path());
+        let memory = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default).unwrap();
+        let kept = ["media_kv".to_owned()];
+        let mut held = Vec::new();
+        for round in 0..3_u8 {
+            let features: Vec<f32> = (0..10).map(|number| f32::from(number + 10 * round)).collect();
+            let made = [
+                ("frame_bank", Tensor::floats(Float::Float32, &[2, 1, 5], features).unwrap()),
+                ("frame_index", Tensor::integers(&[1, 2], vec![1, 0]).unwrap()),
+                ("frame_pos", Tensor::floats(Float::Float32, &[1, 2], vec![-1.0, 0.0]).unwrap()),
+            ];
+            let inputs: Vec<_> = made.iter().map(|(name, tensor)| (*name, tensor)).collect();
+            let plain = graph.run(&inputs, &kept).unwrap().take_floats("media_kv").unwrap();
+            let bound = graph.run_bound(&inputs, &kept, &memory).unwrap();
+            held.push((plain, bound));
+        }
+        for (plain, bound) in &held {
+            assert_eq!(bound.len(), 1);
+            assert_eq!(&bound[0].1.to_floats().unwrap(), plain);
+        }
+        assert_ne!(held[0].0, held[1].0);
+    }
+
+    #[test]
+    fn half_precision_and_empty_tensors_survive_the_way_in_and_out() {
+        let _profiles = resampler(tempfile::tempdir().unwrap().path());
+        let half = Tensor::floats(Float::Float16, &[3], vec![0.5, -2.0, 1024.0]).unwrap();
+        assert_eq!((half.dims(), half.to_floats().unwrap()), (vec![3], vec![0.5, -2.0, 1024.0]));
+        let empty = Tensor::floats(Float::Float32, &[2, 1, 0, 4], Vec::new()).unwrap();
+        assert_eq!((empty.dims(), empty.to_floats().unwrap()), (vec![2, 1, 0, 4], Vec::new()));
+        assert!(Tensor::integers(&[1], vec![7]).unwrap().to_floats().is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! What is fed is what the model sees: frames, order, times, text, windows; and it is computed once.
 
+#![expect(clippy::unwrap_used, reason = "a rig that cannot be set up fails its test")]
+
 use std::collections::BTreeSet;
 
 use wader::model::{Flamingo, Gates, Model, Moments, Row, VisualTokens, Work};

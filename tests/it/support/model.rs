@@ -19,6 +19,11 @@ pub(crate) fn oracle_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/oracle")
 }
 
+/// The shipped model's folder.
+pub(crate) fn small_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wader-small")
+}
+
 /// How tests run models: on the processor, one thread.
 pub(crate) fn on_cpu() -> Spec {
     Spec { device: Device::Cpu, threads: 1, onnxruntime: None }
