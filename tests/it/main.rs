@@ -7,6 +7,7 @@ mod scene;
 
 mod answer;
 mod mqtt;
+mod service;
 mod support;
 
 mod model;
