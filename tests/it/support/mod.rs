@@ -1,8 +1,6 @@
 //! What several integration tests need.
-pub(crate) mod config;
-
-pub(crate) mod video;
-
-pub(crate) mod model;
 
 pub(crate) mod broker;
+pub(crate) mod config;
+pub(crate) mod model;
+pub(crate) mod video;
