@@ -8,6 +8,7 @@ mod config;
 mod flow;
 mod model;
 mod mqtt;
+mod run;
 mod scene;
 mod service;
 mod support;
