@@ -193,15 +193,17 @@ impl Publisher {
             LastWill::new(self.spec.topics.status(), ServiceStatus::Offline.word(), QoS::AtLeastOnce, true, None);
         let keep_alive = u16::try_from(self.spec.keep_alive.as_secs()).unwrap_or(u16::MAX).max(1);
         let session_expiry = seconds(self.spec.session_expiry);
+        // All that may be under way, the two statuses, and the goodbye.
+        let room = u16::try_from(self.spec.limits.in_flight).unwrap_or(u16::MAX).saturating_add(3);
         options
             .set_last_will(will)
             .set_keep_alive(keep_alive)
             .set_clean_start(false)
             .set_session_expiry_interval(Some(session_expiry))
-            .set_session_store(NothingUnderWay { session_expiry });
-        // All that may be under way, the two statuses, and the goodbye.
-        let room = self.spec.limits.in_flight + 3;
-        let (client, mut events) = AsyncClient::builder(options).capacity(room).build();
+            // The library looks through a table of this size at each packet; the broker's limit can be 65 535.
+            .set_outgoing_inflight_upper_limit(room)
+            .set_session_store(NothingUnderWay { session_expiry, room });
+        let (client, mut events) = AsyncClient::builder(options).capacity(usize::from(room)).build();
         let (tell, connected) = oneshot::channel();
         let result = {
             let mut drive = pin!(drive(&mut events, tell));
@@ -379,6 +381,7 @@ struct Connected {
 #[derive(Debug, Clone, Copy)]
 struct NothingUnderWay {
     session_expiry: u32,
+    room: u16,
 }
 
 type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
@@ -390,7 +393,7 @@ impl SessionStore for NothingUnderWay {
             client_id: key.client_id().to_owned(),
             clean_start: false,
             session_expiry_interval: Some(self.session_expiry),
-            outgoing_inflight_upper_limit: None,
+            outgoing_inflight_upper_limit: Some(self.room),
             ack_mode: PersistedAckMode::Automatic,
             last_pkid: 0,
             last_puback: 0,

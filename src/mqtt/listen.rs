@@ -82,6 +82,8 @@ impl Listener {
         let mut options = options(access, &client_id)?;
         // Images and long lists arrive whole.
         options.set_max_packet_size(Some(64 << 20));
+        // It sends nothing but its subscription; the library's table is as large as this.
+        options.set_outgoing_inflight_upper_limit(8);
         let (client, events) = AsyncClient::builder(options).capacity(4).build();
         let mut listener = Self { broker: access.to_string(), events, client };
         listener.client.try_subscribe(filter, QoS::AtLeastOnce).map_err(|error| listener.broken(error))?;

@@ -138,8 +138,8 @@ impl Message {
 
     /// All that is news about an answer, in the order to publish: whoever hears the event finds the rest in place.
     ///
-    /// The whole answer and the event expire after `expiry`; give none where answers come on change only, or the last
-    /// one would be gone while it still holds.
+    /// The whole answer expires after `expiry`, three intervals of the prompt as a rule; give none where answers come
+    /// on change only, or the last one would be gone while it still holds. A state or an alert does not expire.
     pub fn news(topics: &Topics, answer: &Answer, news: &News, expiry: Option<Duration>) -> Vec<Self> {
         let (camera, prompt) = (&answer.camera, &answer.prompt);
         let mut messages = Vec::new();

@@ -15,7 +15,7 @@ use wader::{
 
 use crate::{
     answer::{sample, wall, yes_no},
-    support::broker::{Mosquitto, MosquittoSub, Proxy, Running, listen, read_until, write_certificates},
+    support::broker::{DEADLINE, Mosquitto, MosquittoSub, Proxy, Running, listen, read_until, write_certificates},
 };
 
 fn door() -> CameraName {
@@ -377,7 +377,7 @@ async fn certificates_are_checked_on_both_sides() {
 async fn a_stop_sends_what_waits_and_says_so_last() {
     let broker = Embedded::start(0).await.unwrap();
     let access = broker.access().unwrap();
-    let running = Running::start(access.clone(), |_| {});
+    let running = Running::start(access.clone(), |spec| spec.stop_within = DEADLINE);
     running.connected().await;
     let mut listener = listen(&access).await;
     numbered(0..500).into_iter().for_each(|text| running.handle.offer(event(text)));
@@ -434,5 +434,24 @@ async fn a_caption_is_cut_in_the_state_and_whole_in_the_answer() {
     assert!(state.chars().count() <= 255 && text.starts_with(state.trim_end_matches('…')), "{state}");
     let whole = arrivals.iter().find(|a| a.topic.ends_with("/answer")).unwrap();
     assert!(String::from_utf8_lossy(&whole.payload).contains(&text));
+    running.stop().await;
+}
+
+/// In ten minutes of the clock, which runs ahead as soon as everybody waits.
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_hangs_up_at_once_is_tried_ever_more_seldom() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let access = Access::parse(&format!("mqtt://{}", listener.local_addr().unwrap())).unwrap();
+    let running = Running::start(access, |spec| spec.retry = (Duration::from_secs(1), Duration::from_secs(30)));
+    let mut tries = 0;
+    let hang_up = async {
+        loop {
+            drop(listener.accept().await.unwrap());
+            tries += 1;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(600), hang_up).await.is_err());
+    // Five waits below 15 s, and then each between 15 and 30 s.
+    assert!((10..=46).contains(&tries), "{tries} tries");
     running.stop().await;
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::mqtt::Content;
 
@@ -192,4 +194,88 @@ fn a_connection_ended_for_a_packets_size_costs_the_largest_under_way() {
     assert_eq!(outbox.give_up_largest().as_deref(), Some("a"));
     outbox.connection_lost();
     assert_eq!(drain(&mut outbox).0, "e1");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Offer(usize, usize, usize),
+    Send,
+    Arrive(usize),
+    Refuse(usize),
+    Lose,
+    Connect(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..Class::ALL.len(), 0..3_usize, 0..900_usize).prop_map(|(class, topic, size)| Step::Offer(class, topic, size)),
+        4 => Just(Step::Send),
+        3 => (0..8_usize).prop_map(Step::Arrive),
+        1 => (0..8_usize).prop_map(Step::Refuse),
+        1 => Just(Step::Lose),
+        1 => any::<bool>().prop_map(Step::Connect),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+proptest! {
+    /// Whatever happens: nothing vanishes uncounted, the bounds hold, and events leave in order.
+    #[test]
+    fn every_message_arrives_waits_or_is_counted(steps in steps()) {
+        let limits = Limits { bytes: 4000, age: Duration::from_secs(30), in_flight: 4 };
+        let mut outbox = Outbox::new(limits);
+        let (mut under_way, mut offered, mut arrived, mut newest_event) = (Vec::new(), 0, 0, None);
+        for (second, step) in steps.into_iter().enumerate() {
+            let now = at(second as u64);
+            match step {
+                Step::Offer(class, topic, size) => {
+                    let class = Class::ALL[class];
+                    let topic = format!("{class:?}/{topic}");
+                    outbox.offer(message(class, &topic, &format!("{second:04}{}", "x".repeat(size))), now);
+                    offered += 1;
+                }
+                Step::Send => match outbox.next(now, 800) {
+                    Some(Next::Send(ticket, message)) => {
+                        if message.class == Class::Event {
+                            let stamp = message.payload[..4].to_vec();
+                            prop_assert!(newest_event.as_ref().is_none_or(|newest| *newest < stamp));
+                            newest_event = Some(stamp);
+                        }
+                        prop_assert!(message.packet_size() <= 800);
+                        under_way.push(ticket);
+                    }
+                    Some(Next::TooLarge { size, .. }) => prop_assert!(size > 800),
+                    None => {}
+                },
+                Step::Arrive(n) if n < under_way.len() => {
+                    outbox.arrived(under_way.remove(n));
+                    arrived += 1;
+                }
+                Step::Refuse(n) if n < under_way.len() => prop_assert!(outbox.refused(under_way.remove(n)).is_some()),
+                Step::Lose => {
+                    outbox.connection_lost();
+                    under_way.clear();
+                    newest_event = None;
+                }
+                Step::Connect(forgot) if under_way.is_empty() => {
+                    let before = outbox.len() + losses(&outbox);
+                    outbox.connected(forgot, now);
+                    offered += outbox.len() + losses(&outbox) - before;
+                }
+                _ => {}
+            }
+            prop_assert!(under_way.len() <= limits.in_flight && outbox.bytes() <= limits.bytes);
+            prop_assert_eq!(offered, arrived + outbox.len() + losses(&outbox));
+        }
+        outbox.connection_lost();
+        while let Some(next) = outbox.next(at(0), usize::MAX) {
+            let Next::Send(ticket, _) = next else { panic!("all fits") };
+            outbox.arrived(ticket);
+        }
+        prop_assert_eq!(outbox.bytes(), 0);
+    }
+}
+
+fn losses(outbox: &Outbox) -> usize {
+    Loss::ALL.into_iter().map(|loss| outbox.losses().by(loss) as usize).sum()
 }

@@ -27,9 +27,15 @@ pub(crate) async fn within<T>(what: &str, happens: impl Future<Output = T>) -> T
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below those that the system gives to outgoing connections: so it stays free
+/// while a broker is away.
 pub(crate) async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    loop {
+        let port = fastrand::u16(20_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A mosquitto of our own; killed when dropped.
@@ -80,6 +86,8 @@ impl Mosquitto {
             }
         })
         .await;
+        let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+        assert!(ended.is_none(), "mosquitto ended: {ended:?}");
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
