@@ -226,6 +226,10 @@ fn a_tokenizer_that_does_not_fit_is_refused() {
     assert!(words(&number).contains("has no token for `nought`"), "{}", words(&number));
     let small = Copy::with_manifest(|manifest| manifest["decoder"]["vocab"] = 100.into());
     assert!(words(&small).contains("where `decoder.vocab` of the manifest is 100"), "{}", words(&small));
+    for content in ["7", "[]", "null", "\"x\""] {
+        let broken = Copy::with_file("tokenizer.json", |bytes| *bytes = content.into());
+        assert!(words(&broken).contains("tokenizer.json: is not a tokenizer"), "{}", words(&broken));
+    }
     let broken = Copy::with_file("tokenizer.json", |bytes| *bytes = b"{}".to_vec());
     assert!(words(&broken).contains("tokenizer.json: cannot be read"), "{}", words(&broken));
 }
