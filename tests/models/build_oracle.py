@@ -166,7 +166,7 @@ def resampler():
 
 
 def said(g):
-    """What the decoder reads off the text: ([B, L, T] attended, ids [B, T], readouts of TEXT [B, L, 5])."""
+    """What the decoder reads off the text: [B, L, T] attended, ids [B, T], the text's sum [B, L, 1], TEXT [B, L, 5]."""
     ids, places = g.float("input_ids"), g.float("position_ids")
     product = g.op("Mul", g.op("Add", ids, floats(1)), g.op("Add", places, floats(1)))
     nothing = g.op("Sub", ids, ids)
@@ -195,11 +195,11 @@ def said(g):
         return g.op("MatMul", attended, g.op("Unsqueeze", column, ints(2)))  # [B, L, 1]
 
     length = total_of(columns["1.key"])
-    prompt = g.op("Cast", total_of(columns["1.value"]), to=TensorProto.INT64)
-    prompt = g.float(g.op("Mod", prompt, ints(61)))
+    whole = g.op("Cast", total_of(columns["1.value"]), to=TensorProto.INT64)
+    prompt = g.float(g.op("Mod", whole, ints(61)))
     blank = g.op("Sub", length, length)
     cached = g.op("Add", blank, g.float(past))
-    return attended, columns["0.key"], g.op("Concat", prompt, length, cached, total_of(wrong), blank, axis=2)
+    return attended, columns["0.key"], whole, g.op("Concat", prompt, length, cached, total_of(wrong), blank, axis=2)
 
 
 def shown(g):
@@ -234,7 +234,7 @@ def shown(g):
 
 def decoder():
     g = Graph("decoder")
-    attended, ids, text = said(g)
+    attended, ids, whole, text = said(g)
     seen, count = shown(g)
     fixed = len(SPECIAL + PLAIN)
     blank = g.op("Mul", g.cut(text, 2, 0, 1), np.zeros((1, 1, fixed), np.float32))
@@ -253,7 +253,8 @@ def decoder():
     on = g.op("And", g.op("Greater", asked, floats(0)), answerable)
     logits = g.op("Where", on, readouts, floats(OFF))
 
-    # Text: after `output:`, or after `answer:` when the question says `describe`: saw <count> frames, then the end.
+    # Text: after `output:`, or after `answer:` when the question says `describe`: saw <count> frames, then the end, or
+    # one word more that hangs on every token and position so far when the question also says `prompt`.
     last = g.op("GatherElements", "input_ids", "logits_index", axis=1)
     following = np.zeros((len(VOCABULARY), len(VOCABULARY)), np.uint8)
     following[:, ID["<eoc>"]] = 1
@@ -270,6 +271,12 @@ def decoder():
     first = np.zeros(len(VOCABULARY), np.float32)
     first[ID["saw"]] = 1
     lift = g.op("Add", g.op("Add", lift, written), g.op("Mul", begins, first))
+    ends = g.float(g.op("Unsqueeze", g.op("Equal", last, ints(ID["frames"])), ints(2)))
+    ends = g.op("Mul", ends, g.op("Min", g.column_of(held, ID["prompt"]), floats(1)))
+    slot = np.full(len(VOCABULARY), -1, np.int64)
+    slot[[ID[f"f{number}"] for number in range(SLOTS)]] = range(SLOTS)
+    checked = g.op("Mul", ends, g.float(g.op("Equal", g.op("Mod", whole, ints(SLOTS)), slot)))
+    lift = g.op("Add", lift, g.op("Mul", checked, floats(2)))  # twice: above the end
     g.op("Add", logits, g.op("Mul", lift, floats(WRITE)), outputs=["logits"])
 
     cache = [f"{layer}.{part}" for layer in range(2) for part in ("key", "value")]
