@@ -133,7 +133,8 @@ def vision_encoder():
     fits = g.op("ReduceMin", g.float(g.op("Equal", expected, found)), ints(1), keepdims=1)
     features = g.op("Concat", g.op("MatMul", bits, fields), fits, axis=1)
     g.op("Reshape", features, ints(-1, TOKENS, DIM), outputs=["frame_features"])
-    g.save([tensor("pixels", "u8", "frames", HEIGHT, WIDTH, 3)], [tensor("frame_features", "f32", "frames", TOKENS, DIM)])
+    pixels = tensor("pixels", "u8", "frames", HEIGHT, WIDTH, 3)
+    g.save([pixels], [tensor("frame_features", "f32", "frames", TOKENS, DIM)])
 
 
 def resampler():
@@ -363,7 +364,8 @@ class Goldens:
 
 def goldens():
     made = Goldens()
-    pictures = np.stack([barcode(0, 0), barcode(5, 1234), barcode(63, 1048575), np.zeros((HEIGHT, WIDTH, 3), np.uint8)])
+    black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    pictures = np.stack([barcode(0, 0), barcode(5, 1234), barcode(63, 1048575), black])
     features = made.add("vision_encoder", pixels=pictures)["frame_features"]
     assert features[:, 0].tolist() == [[0, 0, 0, 0, 1], [5, 18, 19, 0, 1], [63, 63, 63, 255, 1], [0, 0, 0, 0, 0]]
     media = made.add(
@@ -375,7 +377,8 @@ def goldens():
     words = ["<image>", "question:", "f0", "t0", "f1", "c2", "prompt", "cached", "reference", "answer:"]
     text = np.array([[ID[word] for word in words], [ID[word] for word in words[:6]] + [ID["<pad>"]] * 4], np.int64)
     length, prefix = text.shape[1], 3
-    past = {f"past_key_values__{layer}__{part}": np.zeros((2, 1, prefix, HEAD_DIM), np.float32) for layer in range(2) for part in ("key", "value")}
+    cache = [f"past_key_values__{layer}__{part}" for layer in range(2) for part in ("key", "value")]
+    past = {name: np.zeros((2, 1, prefix, HEAD_DIM), np.float32) for name in cache}
     for place, word in enumerate(["these", "are", "frames"]):
         past["past_key_values__0__key"][:, 0, place, 0] = ID[word]
         past["past_key_values__0__value"][:, 0, place, 1] = place
@@ -399,7 +402,8 @@ def goldens():
 
 
 def manifest():
-    names = ["vision_encoder.onnx", "resampler.onnx", "decoder.onnx", "tokenizer.json", "golden/golden.json", "golden/golden.bin"]
+    names = ["vision_encoder.onnx", "resampler.onnx", "decoder.onnx", "tokenizer.json"]
+    names += ["golden/golden.json", "golden/golden.bin"]
     files = {}
     for name in names:
         content = (FOLDER / name).read_bytes()
@@ -442,7 +446,13 @@ def manifest():
             "embed_rows": len(VOCABULARY),
             "max_positions": POSITIONS,
         },
-        "tokens": {"image": ID["<image>"], "bos": None, "pad": ID["<pad>"], "unknown": ID["<unk>"], "eos": [ID["<eoc>"]]},
+        "tokens": {
+            "image": ID["<image>"],
+            "bos": None,
+            "pad": ID["<pad>"],
+            "unknown": ID["<unk>"],
+            "eos": [ID["<eoc>"]],
+        },
         "prompt": {
             "question": [
                 {"text": "these frames come from a scene ."},
