@@ -1,58 +1,13 @@
 //! Replays a model folder's stored examples where the model will serve, and refuses it when the numbers differ.
 
-use std::{collections::BTreeMap, path::Path};
-
-use serde::Deserialize;
+use std::path::Path;
 
 use super::{
     Error,
     contract::Role,
-    manifest::{Float, Manifest},
+    manifest::{Float, GoldenCase, GoldenGraph, Goldens, Manifest, Stored, StoredType},
     runtime::{Graph, Placement, Tensor},
 };
-
-/// `golden/golden.json`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Goldens {
-    cases: Vec<Case>,
-}
-
-/// One call of one graph.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    graph: GraphName,
-    inputs: BTreeMap<String, Stored>,
-    outputs: BTreeMap<String, Stored>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum GraphName {
-    VisionEncoder,
-    Resampler,
-    Decoder,
-}
-
-/// Where a tensor's numbers lie: little endian, row after row.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    dtype: StoredType,
-    shape: Vec<usize>,
-    /// In bytes from the beginning of the file of numbers.
-    offset: usize,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum StoredType {
-    Uint8,
-    Int64,
-    Float32,
-    Float16,
-}
 
 /// Replays every case; the graphs are those that will serve, `placement` is where they run.
 pub(super) fn replay(
@@ -72,9 +27,9 @@ pub(super) fn replay(
         let [encoder, resampler, decoder] = &mut *graphs;
         let tolerance = &manifest.golden.tolerance;
         let (which, graph, role, tolerance) = match case.graph {
-            GraphName::VisionEncoder => (0, encoder, Role::VisionEncoder, tolerance.vision_encoder),
-            GraphName::Resampler => (1, resampler, Role::Resampler, tolerance.resampler),
-            GraphName::Decoder => (2, decoder, Role::Decoder, tolerance.decoder),
+            GoldenGraph::VisionEncoder => (0, encoder, Role::VisionEncoder, tolerance.vision_encoder),
+            GoldenGraph::Resampler => (1, resampler, Role::Resampler, tolerance.resampler),
+            GoldenGraph::Decoder => (2, decoder, Role::Decoder, tolerance.decoder),
         };
         seen[which] += 1;
         let (output, difference) = replay_one(graph, case, &numbers).map_err(|failure| match failure {
@@ -106,7 +61,7 @@ enum Failure {
 }
 
 /// The output that differs most from what is stored, and by how much.
-fn replay_one(graph: &mut Graph, case: &Case, numbers: &[u8]) -> Result<(String, f64), Failure> {
+fn replay_one(graph: &mut Graph, case: &GoldenCase, numbers: &[u8]) -> Result<(String, f64), Failure> {
     let mut inputs = Vec::new();
     for (name, stored) in &case.inputs {
         let tensor = stored.tensor(numbers).map_err(|problem| Failure::Stored(format!("input `{name}` {problem}")))?;

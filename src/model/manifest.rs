@@ -1,4 +1,5 @@
-//! What a model folder says about itself: the mirror of `manifest.json`, contract `flamingo-onnx/1`.
+//! What a model folder says about itself: the mirror of `manifest.json`, contract `flamingo-onnx/1`, and
+//! of the list of golden cases.
 //!
 //! Reads only; the Python exporter is the one writer. Whether this version can serve what it says, and whether the
 //! folder's files are those it means, is `verify`'s job; whether the graphs fit is `contract`'s.
@@ -358,6 +359,51 @@ pub struct Tolerance {
     pub resampler: f64,
     /// Of logits and K/V.
     pub decoder: f64,
+}
+
+/// `golden/golden.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Goldens {
+    pub(super) cases: Vec<GoldenCase>,
+}
+
+/// One call of one graph.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoldenCase {
+    pub(super) graph: GoldenGraph,
+    pub(super) inputs: BTreeMap<String, Stored>,
+    pub(super) outputs: BTreeMap<String, Stored>,
+}
+
+/// Which graph a case calls.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GoldenGraph {
+    VisionEncoder,
+    Resampler,
+    Decoder,
+}
+
+/// Where a tensor's numbers lie: little endian, row after row.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stored {
+    pub(super) dtype: StoredType,
+    pub(super) shape: Vec<usize>,
+    /// In bytes from the beginning of the file of numbers.
+    pub(super) offset: usize,
+}
+
+/// What a stored tensor is made of.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StoredType {
+    Uint8,
+    Int64,
+    Float32,
+    Float16,
 }
 
 pub(super) const EXPORT_AGAIN: &str = "export the model again with this version's exporter";

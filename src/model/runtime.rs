@@ -12,6 +12,7 @@ use std::{
 use half::f16;
 use ort::{
     ep::{self, ExecutionProvider as _},
+    logging::LogLevel,
     memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType},
     session::{Session, SessionInputValue, SessionOutputs, builder::GraphOptimizationLevel},
     value::{DynTensor, DynTensorValueType, Outlet, PrimitiveTensorElementType, TensorElementType, ValueType},
@@ -63,6 +64,8 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|error| refuse(format!("cannot be started ({error})")))?;
+        // ONNX Runtime would write out and hand over every verbose line of every run, to be thrown away here.
+        environment.set_log_level(LogLevel::Warning);
         let runtime = Self { library, environment };
         *loaded = Some(runtime.clone());
         Ok(runtime)

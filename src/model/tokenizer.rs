@@ -110,6 +110,9 @@ impl Tokenizer {
 fn special_parts(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>, String> {
     let mut json: serde_json::Value =
         serde_json::from_slice(bytes).map_err(|error| format!("is not JSON ({error})"))?;
+    if !json.is_object() {
+        return Err("is not a tokenizer".into());
+    }
     let parts = manifest.prompt.question.iter().chain(&manifest.prompt.caption);
     let names: HashSet<&str> =
         parts.filter_map(|part| if let Part::Token(name) = part { Some(name.as_str()) } else { None }).collect();

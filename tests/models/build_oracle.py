@@ -133,7 +133,8 @@ def vision_encoder():
     fits = g.op("ReduceMin", g.float(g.op("Equal", expected, found)), ints(1), keepdims=1)
     features = g.op("Concat", g.op("MatMul", bits, fields), fits, axis=1)
     g.op("Reshape", features, ints(-1, TOKENS, DIM), outputs=["frame_features"])
-    g.save([tensor("pixels", "u8", "frames", HEIGHT, WIDTH, 3)], [tensor("frame_features", "f32", "frames", TOKENS, DIM)])
+    pixels = tensor("pixels", "u8", "frames", HEIGHT, WIDTH, 3)
+    g.save([pixels], [tensor("frame_features", "f32", "frames", TOKENS, DIM)])
 
 
 def resampler():
@@ -166,7 +167,7 @@ def resampler():
 
 
 def said(g):
-    """What the decoder reads off the text: ([B, L, T] attended, ids [B, T], readouts of TEXT [B, L, 5])."""
+    """What the decoder reads off the text: [B, L, T] attended, ids [B, T], the text's sum [B, L, 1], TEXT [B, L, 5]."""
     ids, places = g.float("input_ids"), g.float("position_ids")
     product = g.op("Mul", g.op("Add", ids, floats(1)), g.op("Add", places, floats(1)))
     nothing = g.op("Sub", ids, ids)
@@ -195,11 +196,11 @@ def said(g):
         return g.op("MatMul", attended, g.op("Unsqueeze", column, ints(2)))  # [B, L, 1]
 
     length = total_of(columns["1.key"])
-    prompt = g.op("Cast", total_of(columns["1.value"]), to=TensorProto.INT64)
-    prompt = g.float(g.op("Mod", prompt, ints(61)))
+    whole = g.op("Cast", total_of(columns["1.value"]), to=TensorProto.INT64)
+    prompt = g.float(g.op("Mod", whole, ints(61)))
     blank = g.op("Sub", length, length)
     cached = g.op("Add", blank, g.float(past))
-    return attended, columns["0.key"], g.op("Concat", prompt, length, cached, total_of(wrong), blank, axis=2)
+    return attended, columns["0.key"], whole, g.op("Concat", prompt, length, cached, total_of(wrong), blank, axis=2)
 
 
 def shown(g):
@@ -234,7 +235,7 @@ def shown(g):
 
 def decoder():
     g = Graph("decoder")
-    attended, ids, text = said(g)
+    attended, ids, whole, text = said(g)
     seen, count = shown(g)
     fixed = len(SPECIAL + PLAIN)
     blank = g.op("Mul", g.cut(text, 2, 0, 1), np.zeros((1, 1, fixed), np.float32))
@@ -253,7 +254,8 @@ def decoder():
     on = g.op("And", g.op("Greater", asked, floats(0)), answerable)
     logits = g.op("Where", on, readouts, floats(OFF))
 
-    # Text: after `output:`, or after `answer:` when the question says `describe`: saw <count> frames, then the end.
+    # Text: after `output:`, or after `answer:` when the question says `describe`: saw <count> frames, then the end, or
+    # one word more that hangs on every token and position so far when the question also says `prompt`.
     last = g.op("GatherElements", "input_ids", "logits_index", axis=1)
     following = np.zeros((len(VOCABULARY), len(VOCABULARY)), np.uint8)
     following[:, ID["<eoc>"]] = 1
@@ -270,6 +272,12 @@ def decoder():
     first = np.zeros(len(VOCABULARY), np.float32)
     first[ID["saw"]] = 1
     lift = g.op("Add", g.op("Add", lift, written), g.op("Mul", begins, first))
+    ends = g.float(g.op("Unsqueeze", g.op("Equal", last, ints(ID["frames"])), ints(2)))
+    ends = g.op("Mul", ends, g.op("Min", g.column_of(held, ID["prompt"]), floats(1)))
+    slot = np.full(len(VOCABULARY), -1, np.int64)
+    slot[[ID[f"f{number}"] for number in range(SLOTS)]] = range(SLOTS)
+    checked = g.op("Mul", ends, g.float(g.op("Equal", g.op("Mod", whole, ints(SLOTS)), slot)))
+    lift = g.op("Add", lift, g.op("Mul", checked, floats(2)))  # twice: above the end
     g.op("Add", logits, g.op("Mul", lift, floats(WRITE)), outputs=["logits"])
 
     cache = [f"{layer}.{part}" for layer in range(2) for part in ("key", "value")]
@@ -356,7 +364,8 @@ class Goldens:
 
 def goldens():
     made = Goldens()
-    pictures = np.stack([barcode(0, 0), barcode(5, 1234), barcode(63, 1048575), np.zeros((HEIGHT, WIDTH, 3), np.uint8)])
+    black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    pictures = np.stack([barcode(0, 0), barcode(5, 1234), barcode(63, 1048575), black])
     features = made.add("vision_encoder", pixels=pictures)["frame_features"]
     assert features[:, 0].tolist() == [[0, 0, 0, 0, 1], [5, 18, 19, 0, 1], [63, 63, 63, 255, 1], [0, 0, 0, 0, 0]]
     media = made.add(
@@ -368,7 +377,8 @@ def goldens():
     words = ["<image>", "question:", "f0", "t0", "f1", "c2", "prompt", "cached", "reference", "answer:"]
     text = np.array([[ID[word] for word in words], [ID[word] for word in words[:6]] + [ID["<pad>"]] * 4], np.int64)
     length, prefix = text.shape[1], 3
-    past = {f"past_key_values__{layer}__{part}": np.zeros((2, 1, prefix, HEAD_DIM), np.float32) for layer in range(2) for part in ("key", "value")}
+    cache = [f"past_key_values__{layer}__{part}" for layer in range(2) for part in ("key", "value")]
+    past = {name: np.zeros((2, 1, prefix, HEAD_DIM), np.float32) for name in cache}
     for place, word in enumerate(["these", "are", "frames"]):
         past["past_key_values__0__key"][:, 0, place, 0] = ID[word]
         past["past_key_values__0__value"][:, 0, place, 1] = place
@@ -392,7 +402,8 @@ def goldens():
 
 
 def manifest():
-    names = ["vision_encoder.onnx", "resampler.onnx", "decoder.onnx", "tokenizer.json", "golden/golden.json", "golden/golden.bin"]
+    names = ["vision_encoder.onnx", "resampler.onnx", "decoder.onnx", "tokenizer.json"]
+    names += ["golden/golden.json", "golden/golden.bin"]
     files = {}
     for name in names:
         content = (FOLDER / name).read_bytes()
@@ -435,7 +446,13 @@ def manifest():
             "embed_rows": len(VOCABULARY),
             "max_positions": POSITIONS,
         },
-        "tokens": {"image": ID["<image>"], "bos": None, "pad": ID["<pad>"], "unknown": ID["<unk>"], "eos": [ID["<eoc>"]]},
+        "tokens": {
+            "image": ID["<image>"],
+            "bos": None,
+            "pad": ID["<pad>"],
+            "unknown": ID["<unk>"],
+            "eos": [ID["<eoc>"]],
+        },
         "prompt": {
             "question": [
                 {"text": "these frames come from a scene ."},

@@ -84,10 +84,9 @@ fn encoding_together_equals_encoding_alone() {
     }
 }
 
-/// The hash that the oracle reports of the text it attends to: sum of (id + 1)(position + 1), modulo 61.
-fn text_hash(ids: impl Iterator<Item = u32>) -> f64 {
-    let sum: u64 = ids.enumerate().map(|(place, id)| (u64::from(id) + 1) * (place as u64 + 1)).sum();
-    (sum % 61) as f64
+/// What the oracle knows a text by: the sum of (id + 1)(position + 1) over its tokens.
+fn text_sum(ids: impl Iterator<Item = u32>) -> u64 {
+    ids.enumerate().map(|(place, id)| (u64::from(id) + 1) * (place as u64 + 1)).sum()
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn a_cached_prefix_and_its_rest_equal_the_whole_text() {
     let words = ["prompt", "seq", "misplaced", "f0"];
     let prompt = model.template().question("prompt seq misplaced f0 cached reference");
     let whole: Vec<u32> = prompt.prefix.iter().chain(&prompt.suffix).copied().collect();
-    let expected = [text_hash(whole.iter().copied()), whole.len() as f64, 0.0, 21.0];
+    let expected = [(text_sum(whole.iter().copied()) % 61) as f64, whole.len() as f64, 0.0, 21.0];
     assert!(prompt.prefix.len() > 3, "the template must have text before the picture");
 
     for cut in [0, 1, prompt.prefix.len()] {
@@ -217,6 +216,26 @@ fn text_is_written_row_by_row_and_ends_by_itself() {
     let cut = model.generate(&prefix, &media, &rows[..1], 2).unwrap();
     assert_eq!((model.template().decode(&cut[0].ids).as_str(), cut[0].finished), ("saw two", false));
     assert_eq!(model.generate(&prefix, &media, &rows[..1], 0).unwrap()[0].ids, [0; 0]);
+}
+
+#[test]
+fn written_tokens_follow_their_own_row_whatever_its_padding() {
+    let mut model = oracle();
+    let moments = window(&mut model, 1, &[Some((1, 0.0))]);
+    let media = resample(&mut model, &[moments]);
+    let questions =
+        ["describe prompt", "describe prompt please here now at the door", "describe prompt from the scene"];
+    let prompts = questions.map(|question| model.template().question(question));
+    let prefix = model.prefix(&prompts[0].prefix).unwrap();
+    let rows = prompts.each_ref().map(|prompt| Row { media: Some(0), ids: prompt.suffix.clone(), read: vec![] });
+    let together = model.generate(&prefix, &media, &rows, 20).unwrap();
+    for (prompt, text) in prompts.iter().zip(&together) {
+        // The last word hangs on every token before it and on where it stands; padding would change it.
+        let before = prompt.prefix.iter().chain(&prompt.suffix).chain(&text.ids[..3]).copied();
+        let expected = format!("saw one frames f{}", text_sum(before) % 16);
+        assert_eq!(model.template().decode(&text.ids), expected);
+        assert!(text.finished);
+    }
 }
 
 #[test]

@@ -131,3 +131,23 @@ fn shut_gates_make_the_picture_irrelevant() {
     let without = model.score(&nothing, None, &[without], Gates::Shut).unwrap();
     assert!(difference(&shut[0][0], &without[0][0]) < TOLERANCE);
 }
+
+#[test]
+fn an_absent_frame_is_as_if_it_had_never_been() {
+    let mut model = small();
+    let frames: Vec<_> = [2, 5].map(|number| stripes(&model, number)).into();
+    let features = model.encode(&frames).unwrap();
+    let [early, late] = [0, 1].map(|place| Some((features[place].clone(), place as f32 * 4.0 - 4.0)));
+    let windows = [
+        vec![early.clone(), late.clone()],
+        vec![None, early.clone(), None, None, late.clone(), None],
+        vec![late, None],
+    ];
+    let media = model.resample(&windows.map(|frames| Moments { frames })).unwrap();
+    let ids = model.template().question("Is there a person?").suffix;
+    let rows: Vec<Row> = (0..3).map(|media| row(media, ids.clone())).collect();
+    let nothing = model.prefix(&[]).unwrap();
+    let scores = model.score(&nothing, Some(&media), &rows, Gates::Open).unwrap();
+    assert!(difference(&scores[0][0], &scores[1][0]) < TOLERANCE);
+    assert!(difference(&scores[0][0], &scores[2][0]) > 0.0, "the picture must matter: was it trained?");
+}

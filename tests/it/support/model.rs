@@ -101,9 +101,9 @@ pub(crate) fn ask(model: &mut Flamingo, media: &VisualTokens, index: usize, word
 }
 
 /// A copy of the oracle's folder to damage.
-pub(crate) struct Copy(tempfile::TempDir);
+pub(crate) struct FolderCopy(tempfile::TempDir);
 
-impl Copy {
+impl FolderCopy {
     /// A faithful copy.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
