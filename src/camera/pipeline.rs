@@ -73,7 +73,7 @@ struct Owned(gst::Pipeline);
 impl Drop for Owned {
     fn drop(&mut self) {
         // May block on a dead camera. An error here is one of an element that is thrown away.
-        let _: Result<_, _> = self.0.set_state(gst::State::Null);
+        self.0.set_state(gst::State::Null).ok();
     }
 }
 
@@ -159,7 +159,7 @@ impl Pipeline {
         if let Some(owned) = self.owned.take() {
             let closing = tokio::task::spawn_blocking(move || drop(owned));
             // Too late or not: the pipeline is off our hands, and nothing is left to tell.
-            let _: Result<_, _> = tokio::time::timeout(CLOSE_WITHIN, closing).await;
+            tokio::time::timeout(CLOSE_WITHIN, closing).await.ok();
         }
     }
 }

@@ -94,7 +94,7 @@ struct Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         // A running pipeline that is dropped aborts the process.
-        let _: Result<_, _> = self.pipeline.set_state(gst::State::Null);
+        self.pipeline.set_state(gst::State::Null).ok();
     }
 }
 

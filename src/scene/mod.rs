@@ -247,7 +247,14 @@ enum Player {
 impl Player {
     fn new(spec: &Spec) -> Result<Self, Error> {
         match &spec.source {
-            Source::Footage(footage) => footage::Player::new(footage.clone()).map(Box::new).map(Self::Footage),
+            Source::Footage(footage) => {
+                let mut player = footage::Player::new(footage.clone())?;
+                if footage.background_gap_s > 0.0 || !footage.repeat {
+                    // Takes seconds, which no viewer is to notice.
+                    player.background(spec.size)?;
+                }
+                Ok(Self::Footage(Box::new(player)))
+            }
             Source::Drawn(drawn) => Ok(Self::Drawn(drawn.clone())),
         }
     }
