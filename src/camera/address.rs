@@ -61,6 +61,12 @@ impl Address {
         Ok(Self { url, user, password })
     }
 
+    /// The same address for this user, in plain text.
+    #[must_use]
+    pub fn with_login(self, user: &str, password: &str) -> Self {
+        Self { user: Some(user.to_owned()), password: Some(password.to_owned()), ..self }
+    }
+
     /// The URL to open: without user and password, with the query. Not for printing.
     pub fn location(&self) -> &str {
         self.url.as_str()

@@ -334,8 +334,6 @@ fn tune(element: &gst::Element, shared: &Arc<Shared>) {
             select_video(element, shared);
             limit_requests(element, shared);
         }
-        // After a lost packet nothing before the next key frame is whole.
-        "rtph264depay" | "rtph265depay" => set("wait-for-keyframe", "true"),
         name if name.starts_with("avdec_") => {
             // More threads cost memory and a frame of delay each; cameras are decoded side by side anyway.
             set("max-threads", "1");
@@ -374,14 +372,21 @@ fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
     });
 }
 
-/// Sees what goes into a decoder, and lets only key frames in where that is asked for.
+/// Sees what goes into a decoder. After lost packets nothing before the next key frame is whole, and decoders show it
+/// nevertheless: it is kept from them. So are all frames but key frames where that is asked for.
 fn watch_decoder(decoder: &gst::Element, shared: &Arc<Shared>) {
     let Some(pad) = decoder.static_pad("sink") else { return };
     let shared = Arc::clone(shared);
+    let is_broken = AtomicBool::new(false);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         shared.saw(&shared.last_data);
-        let is_delta = info.buffer().is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
-        let unwanted = shared.spec.key_frames_only && is_delta;
+        let Some(flags) = info.buffer().map(|buffer| buffer.flags()) else { return gst::PadProbeReturn::Ok };
+        if !flags.contains(gst::BufferFlags::DELTA_UNIT) {
+            is_broken.store(false, Ordering::Relaxed);
+            return gst::PadProbeReturn::Ok;
+        }
+        is_broken.fetch_or(flags.contains(gst::BufferFlags::DISCONT), Ordering::Relaxed);
+        let unwanted = shared.spec.key_frames_only || is_broken.load(Ordering::Relaxed);
         if unwanted { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
     });
 }

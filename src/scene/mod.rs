@@ -156,6 +156,13 @@ pub struct Login {
     pub digest: bool,
 }
 
+impl Login {
+    /// A user and a password, proven by a digest.
+    pub fn new(user: &str, password: &str) -> Self {
+        Self { user: user.to_owned(), password: password.to_owned(), digest: true }
+    }
+}
+
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Login").field("digest", &self.digest).finish_non_exhaustive()
