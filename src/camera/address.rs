@@ -57,7 +57,7 @@ impl Address {
         let user = Some(url.username()).filter(|user| !user.is_empty()).map(decode).transpose()?;
         let password = url.password().map(decode).transpose()?;
         // Both fail only for URLs that cannot hold a user, which then have none to remove.
-        let _: Result<(), ()> = url.set_username("").and_then(|()| url.set_password(None));
+        url.set_username("").and_then(|()| url.set_password(None)).ok();
         Ok(Self { url, user, password })
     }
 

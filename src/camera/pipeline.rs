@@ -41,6 +41,8 @@ struct Shared {
     /// [`Stamp`]s in nanoseconds; 0 is never.
     last_data: AtomicU64,
     last_picture: AtomicU64,
+    /// Holes in the numbers of packets.
+    losses: AtomicU64,
     /// RTSP requests of this attempt.
     requests: AtomicU32,
     /// Streams that the camera announced and that are no video.
@@ -73,7 +75,7 @@ struct Owned(gst::Pipeline);
 impl Drop for Owned {
     fn drop(&mut self) {
         // May block on a dead camera. An error here is one of an element that is thrown away.
-        let _: Result<_, _> = self.0.set_state(gst::State::Null);
+        self.0.set_state(gst::State::Null).ok();
     }
 }
 
@@ -109,6 +111,7 @@ impl Pipeline {
             faulted: Notify::new(),
             last_data: AtomicU64::new(0),
             last_picture: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
             requests: AtomicU32::new(0),
             other_streams: AtomicBool::new(false),
             video_streams: AtomicBool::new(false),
@@ -159,7 +162,7 @@ impl Pipeline {
         if let Some(owned) = self.owned.take() {
             let closing = tokio::task::spawn_blocking(move || drop(owned));
             // Too late or not: the pipeline is off our hands, and nothing is left to tell.
-            let _: Result<_, _> = tokio::time::timeout(CLOSE_WITHIN, closing).await;
+            tokio::time::timeout(CLOSE_WITHIN, closing).await.ok();
         }
     }
 }
@@ -334,8 +337,6 @@ fn tune(element: &gst::Element, shared: &Arc<Shared>) {
             select_video(element, shared);
             limit_requests(element, shared);
         }
-        // After a lost packet nothing before the next key frame is whole.
-        "rtph264depay" | "rtph265depay" => set("wait-for-keyframe", "true"),
         name if name.starts_with("avdec_") => {
             // More threads cost memory and a frame of delay each; cameras are decoded side by side anyway.
             set("max-threads", "1");
@@ -344,6 +345,9 @@ fn tune(element: &gst::Element, shared: &Arc<Shared>) {
         _ => {}
     }
     let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
+    if class.contains("Depayloader") {
+        watch_packets(element, shared);
+    }
     if class.contains("Decoder/Video") || class.contains("Decoder/Image") {
         watch_decoder(element, shared);
     }
@@ -374,14 +378,57 @@ fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
     });
 }
 
-/// Sees what goes into a decoder, and lets only key frames in where that is asked for.
+/// Counts holes in the numbers of RTP packets.
+fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
+    let Some(pad) = depayloader.static_pad("sink") else { return };
+    let shared = Arc::clone(shared);
+    let last = Mutex::new(None);
+    let check = move |buffer: &gst::BufferRef| {
+        // The sequence number is bytes 2 and 3 of the RTP header (RFC 3550, 5.1).
+        let mut number = [0; 2];
+        if buffer.copy_to_slice(2, &mut number).is_err() {
+            return;
+        }
+        let number = u16::from_be_bytes(number);
+        let before = lock(&last).replace(number);
+        if before.is_some_and(|before: u16| before.wrapping_add(1) != number) {
+            shared.losses.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+        if let Some(buffer) = info.buffer() {
+            check(buffer);
+        }
+        for buffer in info.buffer_list().into_iter().flat_map(|list| list.iter()) {
+            check(buffer);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Sees what goes into a decoder. After lost packets nothing before the next key frame is whole, and decoders show it
+/// nevertheless: it is kept from them. So are all frames but key frames where that is asked for.
 fn watch_decoder(decoder: &gst::Element, shared: &Arc<Shared>) {
     let Some(pad) = decoder.static_pad("sink") else { return };
     let shared = Arc::clone(shared);
+    // Nothing is whole before the first key frame.
+    let is_broken = AtomicBool::new(true);
+    let known_losses = AtomicU64::new(0);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         shared.saw(&shared.last_data);
-        let is_delta = info.buffer().is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
-        let unwanted = shared.spec.key_frames_only && is_delta;
+        let Some(flags) = info.buffer().map(|buffer| buffer.flags()) else { return gst::PadProbeReturn::Ok };
+        // The flag says where the stream was interrupted, the count whether anything is missing: a stream that begins
+        // is interrupted, too.
+        if flags.contains(gst::BufferFlags::DISCONT) {
+            let losses = shared.losses.load(Ordering::Relaxed);
+            let is_loss = known_losses.swap(losses, Ordering::Relaxed) != losses;
+            is_broken.fetch_or(is_loss, Ordering::Relaxed);
+        }
+        if !flags.contains(gst::BufferFlags::DELTA_UNIT) {
+            is_broken.store(false, Ordering::Relaxed);
+            return gst::PadProbeReturn::Ok;
+        }
+        let unwanted = shared.spec.key_frames_only || is_broken.load(Ordering::Relaxed);
         if unwanted { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
     });
 }

@@ -62,15 +62,17 @@ impl Barcode {
     pub fn write(self, picture: &mut Picture) {
         let Size { width, height } = picture.size;
         let word = self.word();
-        let row_bytes = width as usize * 4;
-        for (y, line) in (0..height / (ROWS_IN_PICTURE / ROWS)).zip(picture.rgba.chunks_exact_mut(row_bytes)) {
-            let row = y * ROWS_IN_PICTURE / height;
-            for column in 0..COLUMNS {
-                let is_white = word >> (COLUMNS * ROWS - 1 - (row * COLUMNS + column)) & 1 == 1;
-                let (from, to) = (column * width / COLUMNS, (column + 1) * width / COLUMNS);
-                let shade = if is_white { [255; 4] } else { [0, 0, 0, 255] };
-                line[from as usize * 4..to as usize * 4].as_chunks_mut::<4>().0.fill(shade);
+        let line_bytes = width as usize * 4;
+        for row in 0..ROWS {
+            let mut line = Vec::with_capacity(line_bytes);
+            for x in 0..width {
+                let cell = row * COLUMNS + x * COLUMNS / width;
+                let is_white = word >> (COLUMNS * ROWS - 1 - cell) & 1 == 1;
+                line.extend(if is_white { [255; 4] } else { [0, 0, 0, 255] });
             }
+            let (from, to) = (row * height / ROWS_IN_PICTURE, (row + 1) * height / ROWS_IN_PICTURE);
+            let rows = picture.rgba.chunks_exact_mut(line_bytes).take(to as usize).skip(from as usize);
+            rows.for_each(|pixels| pixels.copy_from_slice(&line));
         }
     }
 

@@ -26,6 +26,13 @@ pub struct Clip {
     pub to: PathBuf,
 }
 
+impl Clip {
+    /// So many seconds of a scene; anything below zero is none.
+    pub fn new(scene: Spec, seconds: f64, to: PathBuf) -> Self {
+        Self { scene, length: Duration::try_from_secs_f64(seconds).unwrap_or_default(), to }
+    }
+}
+
 /// Writes a recording; `progress` is told how many frames are done and how many there will be.
 pub fn clip(clip: &Clip, mut progress: impl FnMut(u64, u64)) -> Result<(), Error> {
     let spec = &clip.scene;
@@ -94,7 +101,7 @@ struct Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         // A running pipeline that is dropped aborts the process.
-        let _: Result<_, _> = self.pipeline.set_state(gst::State::Null);
+        self.pipeline.set_state(gst::State::Null).ok();
     }
 }
 

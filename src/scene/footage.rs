@@ -15,9 +15,10 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
 /// A gap longer than this is jumped over, a shorter one decoded.
 const JUMP_S: f64 = 3.0;
 
-/// The background is the median of this many pictures spread over the recording: odd, and many enough that nobody
-/// stands anywhere in half of them.
-const BACKGROUND_PICTURES: u32 = 31;
+/// The background is the median of this many pictures, this many seconds apart, around the stretch: odd, and over long
+/// enough a time that nobody stands anywhere in half of them.
+const BACKGROUND_PICTURES: u16 = 31;
+const BACKGROUND_STEP_S: f64 = 2.5;
 
 /// Plays one recording.
 pub(super) struct Player {
@@ -38,7 +39,7 @@ impl Player {
     /// The picture shown at a second of the recording.
     pub(super) fn picture(&mut self, at_s: f64, size: Size) -> Result<Picture, Error> {
         if self.decoder.as_ref().is_none_or(|decoder| decoder.size != size) {
-            self.decoder = Some(Decoder::open(&self.footage, size)?);
+            self.decoder = Some(Decoder::open(&self.footage, size, None)?);
         }
         let result = match &mut self.decoder {
             Some(decoder) => decoder.picture(at_s).map_err(|reason| failed(&self.footage, &reason)),
@@ -55,8 +56,9 @@ impl Player {
         if let Some(background) = self.background.as_ref().filter(|background| background.size == size) {
             return Ok(background.clone());
         }
-        let mut decoder = Decoder::open(&self.footage, size)?;
-        let pictures = decoder.spread(BACKGROUND_PICTURES).map_err(|reason| failed(&self.footage, &reason))?;
+        let decoder = Decoder::open(&self.footage, size, Some(BACKGROUND_STEP_S))?;
+        let middle_s = (self.footage.from_s + self.footage.to_s) / 2.0;
+        let pictures = decoder.around(middle_s).map_err(|reason| failed(&self.footage, &reason))?;
         let background = median(&pictures, size);
         self.background = Some(background.clone());
         Ok(background)
@@ -67,17 +69,30 @@ fn failed(footage: &Footage, reason: &str) -> Error {
     Error::Footage { file: footage.file.display().to_string(), reason: reason.to_owned() }
 }
 
+/// The median of each channel of each pixel; the unused fourth byte stays 0.
 fn median(pictures: &[Picture], size: Size) -> Picture {
-    let mut values = vec![0; pictures.len()];
-    let length = size.width as usize * size.height as usize * 4;
-    let channel = |at: usize| {
-        for (value, picture) in values.iter_mut().zip(pictures) {
-            *value = picture.rgba.get(at).copied().unwrap_or_default();
+    let mut rgba = vec![0; size.width as usize * size.height as usize * 4];
+    let mut values = Vec::with_capacity(pictures.len());
+    for at in (0..rgba.len()).filter(|at| at % 4 != 3) {
+        values.clear();
+        values.extend(pictures.iter().filter_map(|picture| picture.rgba.get(at)));
+        rgba[at] = middle(&values);
+    }
+    Picture { size, rgba }
+}
+
+/// The median of a few values. As most pixels of a fixed camera hardly change, trying values beats sorting them.
+fn middle(values: &[u8]) -> u8 {
+    let half = values.len() / 2;
+    let is_middle = |candidate: &&u8| {
+        let (mut below, mut above) = (0, 0);
+        for value in values {
+            below += usize::from(value < candidate);
+            above += usize::from(value > candidate);
         }
-        let middle = values.len() / 2;
-        if values.is_empty() { 0 } else { *values.select_nth_unstable(middle).1 }
+        below <= half && above <= half
     };
-    Picture { size, rgba: (0..length).map(channel).collect() }
+    values.iter().find(is_middle).copied().unwrap_or_default()
 }
 
 /// An open recording that delivers pictures of one size.
@@ -94,16 +109,20 @@ struct Decoder {
 impl Drop for Decoder {
     fn drop(&mut self) {
         // A running pipeline that is dropped aborts the process.
-        let _: Result<_, _> = self.pipeline.set_state(gst::State::Null);
+        self.pipeline.set_state(gst::State::Null).ok();
     }
 }
 
 impl Decoder {
-    fn open(footage: &Footage, size: Size) -> Result<Self, Error> {
+    /// Opens a recording for pictures of a size: all of them, or one in each `step_s` seconds.
+    fn open(footage: &Footage, size: Size, step_s: Option<f64>) -> Result<Self, Error> {
         let fail = |reason: &str| failed(footage, reason);
         gst::init().map_err(|error| fail(error.message()))?;
+        let thin = step_s.map_or_else(String::new, |step_s| {
+            format!("! videorate drop-only=true ! video/x-raw,framerate=1000/{} ", (step_s * 1000.0).round())
+        });
         let text = format!(
-            "filesrc name=source ! decodebin force-sw-decoders=true ! video/x-raw ! videocrop name=crop \
+            "filesrc name=source ! decodebin force-sw-decoders=true ! video/x-raw {thin}! videocrop name=crop \
              ! videoscale method=bilinear2 add-borders=false ! videoconvert n-threads=1 \
              ! video/x-raw,format=RGBx,width={},height={} ! appsink name=pictures sync=false max-buffers=2",
             size.width, size.height
@@ -170,14 +189,16 @@ impl Decoder {
         self.newest.as_ref().map(|(_, picture)| picture.clone()).ok_or_else(|| "it has no picture there".to_owned())
     }
 
-    /// Pictures at even distances over the whole recording, each from the key frame before.
-    fn spread(&mut self, count: u32) -> Result<Vec<Picture>, String> {
+    /// [`BACKGROUND_PICTURES`] in order, around a second as far as the recording goes.
+    fn around(&self, middle_s: f64) -> Result<Vec<Picture>, String> {
         let length = self.pipeline.query_duration::<gst::ClockTime>().ok_or("its length is not known")?;
-        let step_s = length.nseconds() as f64 / 1e9 / f64::from(count);
+        let span_s = f64::from(BACKGROUND_PICTURES) * BACKGROUND_STEP_S;
+        let latest_s = (length.nseconds() as f64 / 1e9 - span_s).max(0.0);
+        self.seek((middle_s - span_s / 2.0).clamp(0.0, latest_s), gst::SeekFlags::ACCURATE)?;
         let mut pictures = Vec::new();
-        for number in 0..count {
-            self.seek((f64::from(number) + 0.5) * step_s, gst::SeekFlags::KEY_UNIT)?;
-            pictures.extend(self.pull()?.map(|(_, picture)| picture));
+        while pictures.len() < usize::from(BACKGROUND_PICTURES) {
+            let Some((_, picture)) = self.pull()? else { break };
+            pictures.push(picture);
         }
         if pictures.is_empty() { Err("it has no pictures".to_owned()) } else { Ok(pictures) }
     }
@@ -216,4 +237,26 @@ fn cut(crop: &gst::Element, [left, top, right, bottom]: [f64; 4]) -> Option<()> 
         crop.set_property(side, pixels.round() as i32);
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_is_the_median() {
+        for values in [vec![5], vec![1, 9, 5], vec![200, 3, 3, 3, 200, 3, 200], vec![7, 7, 7], vec![9, 8, 7, 6, 5]] {
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            assert_eq!(middle(&values), sorted[values.len() / 2], "{values:?}");
+        }
+        assert_eq!(middle(&[]), 0);
+    }
+
+    #[test]
+    fn the_background_is_what_most_pictures_share() {
+        let size = Size { width: 2, height: 1 };
+        let pictures = [10, 250, 12, 11, 251].map(|shade| Picture::filled(size, [shade, 90, 60]));
+        assert_eq!(median(&pictures, size).rgba, [12, 90, 60, 0, 12, 90, 60, 0]);
+    }
 }

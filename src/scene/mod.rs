@@ -156,6 +156,13 @@ pub struct Login {
     pub digest: bool,
 }
 
+impl Login {
+    /// A user and a password, proven by a digest.
+    pub fn new(user: &str, password: &str) -> Self {
+        Self { user: user.to_owned(), password: password.to_owned(), digest: true }
+    }
+}
+
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Login").field("digest", &self.digest).finish_non_exhaustive()
@@ -247,7 +254,14 @@ enum Player {
 impl Player {
     fn new(spec: &Spec) -> Result<Self, Error> {
         match &spec.source {
-            Source::Footage(footage) => footage::Player::new(footage.clone()).map(Box::new).map(Self::Footage),
+            Source::Footage(footage) => {
+                let mut player = footage::Player::new(footage.clone())?;
+                if footage.background_gap_s > 0.0 || !footage.repeat {
+                    // Takes seconds, which no viewer is to notice.
+                    player.background(spec.size)?;
+                }
+                Ok(Self::Footage(Box::new(player)))
+            }
             Source::Drawn(drawn) => Ok(Self::Drawn(drawn.clone())),
         }
     }

@@ -94,7 +94,7 @@ pub fn serve(spec: Spec, port: u16) -> Result<Served, Error> {
     let failed = |error: std::io::Error| Error::Pipeline(error.to_string());
     let serving = move || {
         // Fails only where another thread owns the context; none does.
-        let _: Result<(), _> = context.with_thread_default(|| main_loop.run());
+        context.with_thread_default(|| main_loop.run()).ok();
     };
     served.threads.push(Builder::new().name("scene-rtsp".to_owned()).spawn(serving).map_err(failed)?);
     let feeding = move || feed(&spec, player, began, &stage);
@@ -113,7 +113,7 @@ impl Served {
         let Some(Login { user, password, .. }) = &self.spec.login else { return self.url.clone() };
         let Ok(mut url) = url::Url::parse(&self.url) else { return self.url.clone() };
         // An rtsp URL with a host takes both.
-        let _: Result<(), ()> = url.set_username(user).and_then(|()| url.set_password(Some(password)));
+        url.set_username(user).and_then(|()| url.set_password(Some(password))).ok();
         url.into()
     }
 
@@ -190,7 +190,7 @@ impl Drop for Served {
         quit.attach(Some(&self.context));
         for thread in self.threads.drain(..) {
             // A panic there was reported there.
-            let _: Result<(), _> = thread.join();
+            thread.join().ok();
         }
     }
 }
@@ -282,7 +282,7 @@ fn feed(spec: &Spec, mut player: Player, began: Stamp, stage: &Stage) {
             buffer.set_pts(pts);
         }
         // A viewer that leaves at this moment is no fault of the scene.
-        let _: Result<_, _> = sink.push_buffer(buffer);
+        sink.push_buffer(buffer).ok();
     }
 }
 

@@ -1,15 +1,17 @@
 //! Cameras, received over real RTSP: what arrives, and what is said when nothing does.
 
-use std::{sync::Arc, time::Duration};
+#![expect(clippy::unwrap_used, reason = "what a test builds on fails it")]
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use wader::{
     camera::{Address, Camera, Description, Error, Latest, Patience, Spec},
-    frame::{Size, Stamp},
+    frame::{Frame, Size, Stamp},
     scene::{self, Codec, Login},
     supervise::Stop,
 };
 
-use crate::support::video::{SMALL, drawn, refuse_with, spec, watch, watch_scene};
+use crate::support::video::{DEADLINE, SMALL, drawn, refuse_with, spec, watch, watch_scene};
 
 /// Whether what is shown of an error or a spec holds a secret.
 fn assert_hidden(secret: &str, error: &Error, spec: &Spec) {
@@ -98,6 +100,22 @@ async fn frame_numbers_go_on_across_runs() {
     let next = second.frame().await;
     assert!(next.number > last.number && next.taken > last.taken, "{next:?} after {last:?}");
     second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_dropped_leaves_the_camera() {
+    let served = scene::serve(drawn(1), 0).unwrap();
+    let (camera, frames, stop) = (Camera::new(spec(served.url())), Latest::new(), Stop::new());
+    tokio::select! {
+        ended = camera.run(&frames, &stop) => panic!("{ended:?}"),
+        _ = frames.take() => {}
+    }
+    let left = async {
+        while served.is_watched() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, left).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,6 +236,43 @@ async fn frames_keep_their_size_when_the_picture_changes_its_own() {
             }
         }
         watching.end().await;
+    }
+}
+
+/// Frames by their numbers, of a whole stream and of the same with two packets in a hundred lost.
+async fn with_and_without_loss(codec: Codec) -> [HashMap<u32, Frame>; 2] {
+    let served =
+        scene::serve(scene::Spec { video: Some(codec), start: Duration::from_secs(8), ..drawn(1) }, 0).unwrap();
+    let lossy = "rtspsrc name=source protocols=tcp ! application/x-rtp,media=video ! identity drop-probability=0.02 \
+                 ! decodebin force-sw-decoders=true ! identity name=sample ! videoscale ! videoconvert \
+                 ! appsink name=frames";
+    let whole = Spec { size: drawn(1).size, ..spec(served.url()) };
+    let lossy = Spec { pipeline: Description::parse("lossy", lossy).unwrap(), ..whole.clone() };
+    let [mut whole, mut lossy] = [whole, lossy].map(|spec| watch(&Arc::new(Camera::new(spec))));
+    let mut seen = [HashMap::new(), HashMap::new()];
+    // Until enough came of both, of which some that the other did not get.
+    while seen.iter().any(|seen| seen.len() < 60) || seen[0].keys().all(|number| seen[1].contains_key(number)) {
+        let (index, (frame, barcode)) = tokio::select! {
+            seen = whole.barcode() => (0, seen),
+            seen = lossy.barcode() => (1, seen),
+        };
+        seen[index].insert(barcode.frame(), frame);
+    }
+    whole.end().await;
+    lossy.end().await;
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_packets_cost_frames_but_damage_none() {
+    for codec in [Codec::H264, Codec::H265] {
+        let [whole, lossy] = with_and_without_loss(codec).await;
+        for (number, frame) in &lossy {
+            assert!(
+                whole.get(number).is_none_or(|whole| whole.pixels == frame.pixels),
+                "{codec:?}: {number} is damaged"
+            );
+        }
     }
 }
 

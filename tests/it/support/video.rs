@@ -7,10 +7,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread::JoinHandle,
+    thread::{Builder, JoinHandle},
     time::Duration,
 };
 
+use tokio::task::JoinSet;
 use wader::{
     camera::{Address, Camera, Description, Error, Latest, Spec},
     frame::{Frame, Size},
@@ -44,14 +45,16 @@ pub(crate) fn spec(url: &str) -> Spec {
 pub(crate) struct Watching {
     frames: Arc<Latest<Frame>>,
     stop: Stop,
-    task: tokio::task::JoinHandle<Result<(), Error>>,
+    /// Ends with this, whatever happens in the test.
+    task: JoinSet<Result<(), Error>>,
 }
 
 /// Receives a camera once, on a task of its own.
 pub(crate) fn watch(camera: &Arc<Camera>) -> Watching {
     let (frames, stop) = (Arc::new(Latest::new()), Stop::new());
     let (camera, to, until) = (Arc::clone(camera), Arc::clone(&frames), stop.clone());
-    let task = tokio::spawn(async move { camera.run(&to, &until).await });
+    let mut task = JoinSet::new();
+    task.spawn(async move { camera.run(&to, &until).await });
     Watching { frames, stop, task }
 }
 
@@ -65,7 +68,7 @@ impl Watching {
     pub(crate) async fn frame(&mut self) -> Frame {
         tokio::select! {
             frame = self.frames.take() => frame,
-            ended = &mut self.task => panic!("the camera ended: {ended:?}"),
+            ended = self.task.join_next() => panic!("the camera ended: {ended:?}"),
             () = tokio::time::sleep(DEADLINE) => panic!("no frame within {DEADLINE:?}"),
         }
     }
@@ -79,15 +82,18 @@ impl Watching {
 
     /// The error with which the camera breaks by itself.
     pub(crate) async fn broken(self) -> Error {
-        let ended = tokio::time::timeout(DEADLINE, self.task).await.expect("the camera went on");
-        ended.expect("no panic").expect_err("it ended without an error")
+        self.ended().await.expect_err("it ended without an error")
     }
 
     /// Stops the camera, which must end well.
     pub(crate) async fn end(self) {
         self.stop.give();
-        let ended = tokio::time::timeout(DEADLINE, self.task).await.expect("the camera went on");
-        assert_eq!(ended.expect("no panic"), Ok(()));
+        assert_eq!(self.ended().await, Ok(()));
+    }
+
+    async fn ended(mut self) -> Result<(), Error> {
+        let ended = tokio::time::timeout(DEADLINE, self.task.join_next()).await.expect("the camera went on");
+        ended.expect("a task").expect("no panic")
     }
 }
 
@@ -106,7 +112,7 @@ pub(crate) fn refuse_with(status: Option<&'static str>) -> Refusing {
     let url = format!("rtsp://{}/stream", listener.local_addr().expect("is bound"));
     let (requests, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (count, over) = (Arc::clone(&requests), Arc::clone(&is_over));
-    let thread = std::thread::spawn(move || {
+    let serve = move || {
         let mut open = Vec::new();
         for stream in listener.incoming().map_while(Result::ok) {
             if over.load(Ordering::SeqCst) {
@@ -117,7 +123,8 @@ pub(crate) fn refuse_with(status: Option<&'static str>) -> Refusing {
                 None => open.push(stream),
             }
         }
-    });
+    };
+    let thread = Builder::new().name("refusing".to_owned()).spawn(serve).expect("a thread");
     Refusing { url, requests, is_over, thread: Some(thread) }
 }
 
