@@ -6,14 +6,18 @@
 //! means over time, and `mqtt` delivers it. `app` puts these together; `config` says how.
 
 pub mod answer;
+pub mod app;
 pub mod camera;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod engine;
 pub mod frame;
 pub mod model;
 pub mod mqtt;
 pub mod name;
 pub mod prompt;
+pub mod scene;
 pub mod supervise;
 pub mod systemd;
 pub mod telemetry;

@@ -2,6 +2,198 @@
 //!
 //! Knows no window, prompt or configuration file; never retries by itself: whoever runs it does.
 
+mod address;
+mod clock;
+mod description;
+mod error;
 mod latest;
+mod pace;
+mod pipeline;
 
+use std::{
+    future::Future,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+pub use address::{Address, AddressError};
+pub use description::{Description, DescriptionError, Slots};
+pub use error::{Error, Patience};
 pub use latest::Latest;
+
+use crate::{
+    frame::{Frame, Size, Stamp},
+    name::CameraName,
+    supervise::Stop,
+};
+use pipeline::Pipeline;
+
+/// How much longer than `silence` we wait for a first answer: GStreamer's own time-out then tells more than ours.
+const CONNECT_GRACE: Duration = Duration::from_secs(1);
+
+/// Data without a picture is endured for this many times `silence`: key frames may be that far apart.
+const PICTURELESS: u32 = 6;
+
+/// What a camera is, as far as receiving it goes. Printing it shows no password.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// Its name.
+    pub name: CameraName,
+    /// Where it is.
+    pub address: Address,
+    /// How it is received and decoded.
+    pub pipeline: Description,
+    /// How many frames a second to keep; zero keeps all.
+    pub frames_per_second: f64,
+    /// The size to deliver frames in: what the model asks for. The picture is stretched to it.
+    pub size: Size,
+    /// The jitter buffer; what comes later is dropped.
+    pub latency: Duration,
+    /// Nothing received for this long means that the camera is down.
+    pub silence: Duration,
+    /// Decode key frames only: a tenth of the work, where the camera sends them often enough.
+    pub key_frames_only: bool,
+}
+
+impl Spec {
+    /// A camera with the defaults: one frame a second, a jitter buffer of 200 ms, down after 5 s of silence.
+    pub const fn new(name: CameraName, address: Address, pipeline: Description, size: Size) -> Self {
+        Self {
+            name,
+            address,
+            pipeline,
+            frames_per_second: 1.0,
+            size,
+            latency: Duration::from_millis(200),
+            silence: Duration::from_secs(5),
+            key_frames_only: false,
+        }
+    }
+}
+
+/// Where frames come from: a camera, or in tests something that plays one.
+pub trait FrameSource: Send + Sync {
+    /// Delivers frames until it breaks or is told to stop.
+    fn run(&self, frames: &Latest<Frame>, stop: &Stop) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// One camera. Lives as long as its [`Spec`]; its frames' numbers go on from run to run.
+#[derive(Debug)]
+pub struct Camera {
+    spec: Spec,
+    numbers: Arc<AtomicU64>,
+}
+
+impl Camera {
+    /// A camera that is not yet received.
+    pub fn new(spec: Spec) -> Self {
+        Self { spec, numbers: Arc::default() }
+    }
+
+    /// What it was made of.
+    pub const fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Receives the camera until it breaks, which is an error, or until the signal is given. Tries once: retrying,
+    /// with [`Error::patience`], is the caller's.
+    pub async fn run(&self, frames: &Latest<Frame>, stop: &Stop) -> Result<(), Error> {
+        let (spec, numbers) = (self.spec.clone(), Arc::clone(&self.numbers));
+        let starting = tokio::task::spawn_blocking(move || Pipeline::start(&spec, numbers));
+        let pipeline = tokio::select! {
+            // The pipeline, once started, stops where it is dropped.
+            () = stop.given() => return Ok(()),
+            started = starting => started.map_err(|error| self.broken(&error.to_string()))??,
+        };
+        let ending = tokio::select! {
+            () = stop.given() => Ok(()),
+            error = self.receive(&pipeline, frames) => Err(error),
+        };
+        pipeline.close().await;
+        ending
+    }
+
+    async fn receive(&self, pipeline: &Pipeline, frames: &Latest<Frame>) -> Error {
+        let began = Stamp::now();
+        loop {
+            let life = Life { began, last_data: pipeline.last_data(), last_picture: pipeline.last_picture() };
+            let look_again = match life.judge(&self.spec, Stamp::now()) {
+                Ok(wait) => wait,
+                Err(error) => return error,
+            };
+            tokio::select! {
+                error = pipeline.fault() => return error,
+                frame = pipeline.frame() => frames.offer(frame),
+                () = tokio::time::sleep(look_again) => {}
+            }
+        }
+    }
+
+    fn broken(&self, reason: &str) -> Error {
+        Error::Pipeline { pipeline: self.spec.pipeline.name().to_owned(), reason: reason.to_owned() }
+    }
+}
+
+impl FrameSource for Camera {
+    fn run(&self, frames: &Latest<Frame>, stop: &Stop) -> impl Future<Output = Result<(), Error>> + Send {
+        Self::run(self, frames, stop)
+    }
+}
+
+/// What was seen of a stream so far.
+struct Life {
+    began: Stamp,
+    last_data: Option<Stamp>,
+    last_picture: Option<Stamp>,
+}
+
+impl Life {
+    /// How long to go on before looking again, or why the camera counts as down. RTSP over TCP tells of no camera that
+    /// stays connected and says nothing: this does.
+    fn judge(&self, spec: &Spec, now: Stamp) -> Result<Duration, Error> {
+        let Some(last_data) = self.last_data else {
+            let limit = spec.silence + CONNECT_GRACE;
+            let reason = || format!("no answer in {} s", limit.as_secs_f64());
+            return within(limit, now.since(self.began))
+                .ok_or_else(|| Error::Unreachable { address: spec.address.to_string(), reason: reason() });
+        };
+        let silent = within(spec.silence, now.since(last_data)).ok_or(Error::Silent { r#for: spec.silence })?;
+        let limit = spec.silence * PICTURELESS;
+        let since_picture = now.since(self.last_picture.unwrap_or(self.began));
+        let pictureless = within(limit, since_picture).ok_or(Error::NoPicture { r#for: limit })?;
+        Ok(silent.min(pictureless))
+    }
+}
+
+/// What is left of a limit.
+fn within(limit: Duration, elapsed: Duration) -> Option<Duration> {
+    limit.checked_sub(elapsed).filter(|left| !left.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(last_data: Option<u64>, last_picture: Option<u64>, now: u64) -> Result<Duration, Error> {
+        let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));
+        let spec = Spec::new(
+            CameraName::new("door").unwrap(),
+            Address::parse("rtsp://cam/s").unwrap(),
+            Description::built_in("rtsp-cpu").unwrap(),
+            Size { width: 64, height: 48 },
+        );
+        Life { began: at(100), last_data: last_data.map(at), last_picture: last_picture.map(at) }.judge(&spec, at(now))
+    }
+
+    #[test]
+    fn silence_of_each_kind_has_its_own_name() {
+        let seconds = Duration::from_secs;
+        assert_eq!(judge(None, None, 102), Ok(seconds(4)));
+        assert!(matches!(judge(None, None, 106), Err(Error::Unreachable { .. })));
+        assert_eq!(judge(Some(110), Some(110), 112), Ok(seconds(3)));
+        assert_eq!(judge(Some(110), Some(110), 115), Err(Error::Silent { r#for: seconds(5) }));
+        // Data keeps coming, pictures do not: long distances of key frames are endured, not for ever.
+        assert_eq!(judge(Some(128), None, 129), Ok(seconds(1)));
+        assert_eq!(judge(Some(130), Some(100), 130), Err(Error::NoPicture { r#for: seconds(30) }));
+    }
+}

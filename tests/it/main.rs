@@ -5,3 +5,13 @@ mod layers;
 mod service;
 mod support;
 mod tidy;
+mod camera;
+mod scene;
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and so says where")]
+
+mod answer;
+mod mqtt;
+mod service;
+mod support;
+
+mod model;

@@ -1,0 +1,208 @@
+//! Where a camera is, and who we are to it: a URL with the user and password split off.
+//!
+//! A password leaves this type through [`Address::password`] only; whatever is printed of an address is redacted.
+
+use std::{fmt, path::PathBuf};
+
+use url::Url;
+
+/// Schemes an address may have; `test` goes with descriptions that make their own picture.
+const SCHEMES: [&str; 6] = ["rtsp", "rtsps", "http", "https", "file", "test"];
+
+/// Keys after which cameras expect a password in the path, as in `/user=admin&password=secret&channel=1`.
+const PASSWORD_KEYS: [&str; 4] = ["password=", "passwd=", "pwd=", "pass="];
+
+/// Why a text is not a camera's address. Never holds the text: there may be a password in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// The text is not a URL.
+    #[error("not a URL ({0}); an address looks like `rtsp://user:password@10.0.0.5:554/stream`")]
+    NotUrl(url::ParseError),
+    /// The scheme is none of those we can open.
+    #[error("`{0}` is not a scheme of cameras; use rtsp, rtsps, http, https or file")]
+    Scheme(String),
+    /// There is no host to connect to.
+    #[error("the URL names no host")]
+    NoHost,
+    /// A `file` URL without an absolute path on this machine.
+    #[error("a file URL needs an absolute path, as in `file:///srv/clip.mkv`")]
+    NoPath,
+    /// The user or password is not UTF-8 after percent-decoding.
+    #[error("the user or password is not UTF-8 once percent-decoded")]
+    NotUtf8,
+}
+
+/// A camera's URL, user and password. `Debug` and `Display` show neither of these nor the query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Without user and password.
+    url: Url,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl Address {
+    /// Reads a URL; `%40` and the like in user and password are decoded.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let mut url = Url::parse(text.trim()).map_err(AddressError::NotUrl)?;
+        if !SCHEMES.contains(&url.scheme()) {
+            return Err(AddressError::Scheme(url.scheme().to_owned()));
+        }
+        match url.scheme() {
+            "file" if url.to_file_path().is_err() => return Err(AddressError::NoPath),
+            "file" | "test" => {}
+            _ if url.host_str().is_none_or(str::is_empty) => return Err(AddressError::NoHost),
+            _ => {}
+        }
+        let user = Some(url.username()).filter(|user| !user.is_empty()).map(decode).transpose()?;
+        let password = url.password().map(decode).transpose()?;
+        // Both fail only for URLs that cannot hold a user, which then have none to remove.
+        let _: Result<(), ()> = url.set_username("").and_then(|()| url.set_password(None));
+        Ok(Self { url, user, password })
+    }
+
+    /// The same address for this user, in plain text.
+    #[must_use]
+    pub fn with_login(self, user: &str, password: &str) -> Self {
+        Self { user: Some(user.to_owned()), password: Some(password.to_owned()), ..self }
+    }
+
+    /// The URL to open: without user and password, with the query. Not for printing.
+    pub fn location(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The URL's scheme, in lower case.
+    pub fn scheme(&self) -> &str {
+        self.url.scheme()
+    }
+
+    /// The file of a `file` URL.
+    pub fn path(&self) -> Option<PathBuf> {
+        if self.scheme() == "file" { self.url.to_file_path().ok() } else { None }
+    }
+
+    /// The user, percent-decoded.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The password, percent-decoded. Set it as a property, print it nowhere.
+    pub fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    /// A foreign text with all that is secret in this address taken out, for texts of libraries that were given it.
+    pub fn scrub(&self, text: &str) -> String {
+        let shown = self.to_string();
+        let mut text = text.replace(self.location(), &shown);
+        for secret in [self.url.query(), self.password()].into_iter().flatten() {
+            if !secret.is_empty() {
+                text = text.replace(secret, "…");
+            }
+        }
+        redact_path(&text)
+    }
+}
+
+fn decode(text: &str) -> Result<String, AddressError> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (bytes[at], escape) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            (byte, _) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(decoded).map_err(|_| AddressError::NotUtf8)
+}
+
+fn redact_path(path: &str) -> String {
+    let mut shown = path.to_owned();
+    for key in PASSWORD_KEYS {
+        let mut from = 0;
+        while let Some(found) = shown[from..].to_ascii_lowercase().find(key) {
+            let start = from + found + key.len();
+            let end = shown[start..].find(['&', '_', '/', ';', ' ']).map_or(shown.len(), |length| start + length);
+            shown.replace_range(start..end, "…");
+            from = start;
+        }
+    }
+    shown
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.url.clone();
+        let query = if url.query().is_some() { "?…" } else { "" };
+        url.set_query(None);
+        url.set_fragment(None);
+        write!(f, "{}{query}", redact_path(url.as_str()))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credentials = match (&self.user, &self.password) {
+            (None, None) => "",
+            (_, None) => " (with a user)",
+            (_, Some(_)) => " (with a password)",
+        };
+        write!(f, "Address({self}{credentials})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_are_split_off_and_decoded() {
+        let address = Address::parse("rtsp://front%20desk:p%40ss%3A%2Fw%C3%B6rd%25@10.0.0.5:8554/s?x=1").unwrap();
+        assert_eq!(address.location(), "rtsp://10.0.0.5:8554/s?x=1");
+        assert_eq!(address.user(), Some("front desk"));
+        assert_eq!(address.password(), Some("p@ss:/wörd%"));
+        assert_eq!(Address::parse("file:///srv/a%20b.mkv").unwrap().path(), Some("/srv/a b.mkv".into()));
+        assert_eq!(Address::parse("rtsp://10.0.0.5/s").unwrap().user(), None);
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        for text in [
+            "rtsp://admin:hunter2@cam/s?user=admin&password=hunter2",
+            "rtsp://cam/user=admin&password=hunter2&channel=1_stream=0.sdp",
+            "rtsp://cam/s?token=hunter2#hunter2",
+        ] {
+            let address = Address::parse(text).unwrap();
+            let foreign = address.scrub(&format!("cannot open {} with hunter2", address.location()));
+            for shown in [address.to_string(), format!("{address:?}"), format!("{address:#?}")] {
+                assert!(!shown.contains("hunter2"), "{shown}");
+                assert!(shown.contains("rtsp://cam/"), "{shown}");
+            }
+            assert!(address.password().is_none() || !foreign.contains("hunter2"), "{foreign}");
+            assert!(!foreign.contains("password=hunter2") && !foreign.contains("token=hunter2"), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_address_says_why_without_repeating_it() {
+        for (text, says) in [
+            ("10.0.0.5/s:hunter2", "not a URL"),
+            ("gopher://u:hunter2@h/", "`gopher` is not a scheme of cameras"),
+            ("rtsp:///hunter2", "the URL names no host"),
+            ("rtsp://u:%ffhunter2@h/", "not UTF-8"),
+        ] {
+            let error = Address::parse(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! When a frame was taken: its arrival on the monotonic clock, corrected by the stream's own time stamps.
+//!
+//! Pure. Arrival alone is late by whatever the network, the decoder or a busy machine added; the stream's time stamps
+//! (PTS) are even, but their origin and speed are the camera's. The smallest delay seen lately ties one to the other.
+
+use std::time::Duration;
+
+use crate::frame::Stamp;
+
+/// The smallest delay is looked for in this long a stretch and the one before it: long enough to hold a frame that
+/// was not held up, short enough for the drift of a camera's clock to stay far below a frame (100 ppm: 2 ms).
+const STRETCH: Duration = Duration::from_secs(10);
+
+/// A PTS that runs ahead of arrival by more than this has jumped; a burst after a stall never does.
+const JUMP: Duration = Duration::from_secs(1);
+
+/// Ties the PTS of one stream to the monotonic clock. Make a new one for each connection.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    /// Smallest arrival minus PTS, in nanoseconds, of the stretch before this one and of this one.
+    before: Option<i128>,
+    current: Option<i128>,
+    stretch_began: Option<Stamp>,
+    last: Option<(Duration, Stamp)>,
+    last_taken: Option<Stamp>,
+}
+
+impl Timeline {
+    /// When the frame with this PTS was taken, having arrived at `arrival`: never after its arrival, and always after
+    /// the frame before it. Call it for every frame that arrives, in order, also for those that are not kept.
+    pub(super) fn taken(&mut self, pts: Option<Duration>, arrival: Stamp) -> Stamp {
+        let taken = match pts {
+            Some(pts) => self.place(pts, arrival),
+            None => arrival,
+        };
+        let after_last = self.last_taken.map(|last| last.later_by(Duration::from_nanos(1)));
+        let taken = after_last.map_or(taken, |least| taken.max(least));
+        self.last_taken = Some(taken);
+        taken
+    }
+
+    fn place(&mut self, pts: Duration, arrival: Stamp) -> Stamp {
+        if self.has_jumped(pts, arrival) {
+            (self.before, self.current, self.stretch_began) = (None, None, None);
+        }
+        self.last = Some((pts, arrival));
+        if self.stretch_began.is_none_or(|began| arrival.since(began) >= STRETCH) {
+            self.before = self.current.take();
+            self.stretch_began = Some(arrival);
+        }
+        let delay = nanos(arrival.since_origin()) - nanos(pts);
+        let current = self.current.map_or(delay, |smallest| smallest.min(delay));
+        self.current = Some(current);
+        let smallest = self.before.map_or(current, |before| before.min(current));
+        let late = u64::try_from(delay - smallest).unwrap_or(u64::MAX);
+        arrival.earlier_by(Duration::from_nanos(late)).unwrap_or(arrival)
+    }
+
+    /// Whether the camera's clock was set, or its time stamps wrapped.
+    fn has_jumped(&self, pts: Duration, arrival: Stamp) -> bool {
+        self.last.is_some_and(|(last_pts, last_arrival)| {
+            pts < last_pts || (pts - last_pts) > arrival.since(last_arrival) + JUMP
+        })
+    }
+}
+
+fn nanos(duration: Duration) -> i128 {
+    // At most 2^64 s in ns: fits i128.
+    duration.as_nanos().try_into().unwrap_or(i128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stamps, in ms, of frames given as (PTS, arrival) in ms.
+    fn taken(frames: &[(u64, u64)]) -> Vec<u64> {
+        let mut timeline = Timeline::default();
+        let frames = frames.iter().map(|&(pts, arrival)| {
+            let arrival = Stamp::after_origin(Duration::from_millis(arrival));
+            (timeline.taken(Some(Duration::from_millis(pts)), arrival), arrival)
+        });
+        let mut last = None;
+        frames
+            .map(|(taken, arrival)| {
+                assert!(taken <= arrival, "{taken:?} after its arrival {arrival:?}");
+                assert!(last < Some(taken), "{taken:?} not after {last:?}");
+                last = Some(taken);
+                u64::try_from(taken.since_origin().as_millis()).unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn jitter_is_taken_out_once_a_frame_came_without_delay() {
+        let frames = [(0, 1000), (40, 1055), (80, 1080), (120, 1190), (160, 1195), (200, 1200)];
+        assert_eq!(taken(&frames), [1000, 1040, 1080, 1120, 1160, 1200]);
+    }
+
+    #[test]
+    fn a_burst_after_a_stall_keeps_its_true_times() {
+        assert_eq!(taken(&[(0, 1000), (500, 1500), (1000, 5000), (1500, 5001)]), [1000, 1500, 2000, 2500]);
+    }
+
+    #[test]
+    fn time_stamps_that_jump_or_begin_again_start_over_at_arrival() {
+        assert_eq!(taken(&[(5000, 1000), (5500, 1510), (0, 2000), (500, 2500)]), [1000, 1500, 2000, 2500]);
+        assert_eq!(taken(&[(0, 1000), (900_000, 1500), (900_500, 2000)]), [1000, 1500, 2000]);
+        // One damaged time stamp harms no frame after it.
+        assert_eq!(taken(&[(0, 1000), (900_000, 1500), (1000, 2000), (1500, 2500)]), [1000, 1500, 2000, 2500]);
+    }
+
+    #[test]
+    fn a_slow_camera_clock_is_followed() {
+        // 0.1 % slow: after 100 s its stamps are 100 ms behind arrival.
+        let frames: Vec<(u64, u64)> = (0..1000).map(|n| (n * 100, 1000 + n * 100 + n / 10)).collect();
+        let taken = taken(&frames);
+        assert!(frames.iter().zip(&taken).all(|((_, arrival), taken)| arrival - taken <= 21), "{taken:?}");
+    }
+
+    #[test]
+    fn without_a_time_stamp_arrival_counts() {
+        let mut timeline = Timeline::default();
+        let arrival = Stamp::after_origin(Duration::from_secs(3));
+        assert_eq!(timeline.taken(None, arrival), arrival);
+        assert!(timeline.taken(None, arrival) > arrival.earlier_by(Duration::from_nanos(1)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_arrives_stamps_rise_and_never_run_ahead(
+            steps in proptest::collection::vec((0_u64..100_000, 1_u64..5_000), 1..200),
+        ) {
+            let mut arrival = 0;
+            let frames: Vec<(u64, u64)> = steps
+                .iter()
+                .map(|&(pts, after)| {
+                    arrival += after;
+                    (pts, arrival)
+                })
+                .collect();
+            // The assertions are in `taken`.
+            proptest::prop_assert_eq!(taken(&frames).len(), frames.len());
+        }
+    }
+}
