@@ -89,13 +89,7 @@ impl Answers {
         }
     }
 
-    fn publish(
-        &mut self,
-        key: &(CameraName, PromptName),
-        reading: Reading,
-        about: Option<(Seen, Latency)>,
-        now: &Now,
-    ) {
+    fn publish(&mut self, key: &(CameraName, PromptName), reading: Reading, about: Option<(Seen, Latency)>, now: &Now) {
         let Some(standing) = self.standing.get_mut(key) else { return };
         let news = standing.policy.take(&reading.outcome, now.wall);
         let newest = about.map_or(now.wall, |(seen, _)| now.wall_of(seen.last));

@@ -62,9 +62,8 @@ impl Truth {
 
 impl Moment {
     fn of(&self, prompt: &str) -> Saw {
-        let yes_no = |saw: Option<bool>| {
-            saw.map_or(Saw::Unclear, |saw| Saw::Answer(if saw { "yes" } else { "no" }.to_owned()))
-        };
+        let yes_no =
+            |saw: Option<bool>| saw.map_or(Saw::Unclear, |saw| Saw::Answer(if saw { "yes" } else { "no" }.to_owned()));
         match prompt {
             "anybody" => yes_no(self.person_present),
             "to_the_left" => yes_no(self.walking_left),

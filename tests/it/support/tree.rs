@@ -87,8 +87,3 @@ pub(crate) fn sizes() -> Vec<(String, u64)> {
 pub(crate) fn exists(path: &str) -> bool {
     root().join(path).exists()
 }
-
-/// Whether all stages are here: `app`, which puts them together, is written last.
-pub(crate) fn is_whole() -> bool {
-    exists("src/app") || exists("src/app.rs")
-}
