@@ -26,7 +26,6 @@ mod verify;
 
 pub use decode::Prefix;
 pub use error::Error;
-pub use flamingo::{Flamingo, Spec, VisualTokens};
 pub use flamingo::{Flamingo, VisualTokens};
 pub use language::Language;
 pub use load::Spec;

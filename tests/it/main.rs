@@ -1,10 +1,12 @@
 //! All integration tests, one binary: one link instead of many.
+
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and so says where")]
 
 mod answer;
 mod camera;
 mod config;
 mod layers;
+mod flow;
 mod model;
 mod mqtt;
 mod scene;
