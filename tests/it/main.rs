@@ -5,6 +5,7 @@
 mod answer;
 mod camera;
 mod config;
+mod layers;
 mod flow;
 mod model;
 mod mqtt;
@@ -12,3 +13,4 @@ mod run;
 mod scene;
 mod service;
 mod support;
+mod tidy;

@@ -4,4 +4,5 @@ pub(crate) mod broker;
 pub(crate) mod config;
 pub(crate) mod model;
 pub(crate) mod service;
+pub(crate) mod tree;
 pub(crate) mod video;
