@@ -1,3 +1,5 @@
+//! What the outbox keeps, drops, sends again and counts.
+
 use proptest::prelude::*;
 
 use super::*;
