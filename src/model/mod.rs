@@ -32,13 +32,9 @@ pub use load::Spec;
 pub use manifest::{Fit, Float, FrameMode, Manifest, MediaRule};
 pub use provider::{Device, Provider};
 pub use runtime::Placement;
-pub use template::{PromptIds, Template};
-
-/// The process' ONNX Runtime, for benchmarks that run bare sessions beside ours; not for the service.
 #[doc(hidden)]
-pub fn bare_environment() -> Result<ort::environment::Environment, Error> {
-    runtime::Runtime::load(&library::Places::of_process(None).find()?).map(|runtime| runtime.environment().clone())
-}
+pub use runtime::bare_environment;
+pub use template::{PromptIds, Template};
 
 /// What the vision encoder made of one frame: `[tokens, dim]`, row after row.
 #[derive(Debug, Clone, PartialEq)]

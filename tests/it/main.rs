@@ -5,8 +5,8 @@
 mod answer;
 mod camera;
 mod config;
-mod layers;
 mod flow;
+mod layers;
 mod model;
 mod mqtt;
 mod run;

@@ -87,7 +87,8 @@ async fn a_camera_that_dies_is_reported_comes_back_and_disturbs_no_other() {
     let door_port = door.port();
     door.kill();
     let mut yard_answers = 0;
-    until(&mut listener, "the dead camera is offline", |a| a.topic == "wader/door/status" && a.text() == "offline").await;
+    until(&mut listener, "the dead camera is offline", |a| a.topic == "wader/door/status" && a.text() == "offline")
+        .await;
     let stale = answer(&mut listener, "wader/door/there/answer").await;
     assert_eq!((stale.outcome.as_str(), stale.reason.as_deref()), ("stale", Some("camera_offline")), "{stale:?}");
     assert_eq!(stale.answer, None, "a failure is never a no");
@@ -115,8 +116,12 @@ async fn every_topic_reaches_a_late_subscriber_and_a_stop_is_told() {
     answer(&mut listener, "wader/gate/slots/answer").await;
     for version in ["311", "5"] {
         let mut late = MosquittoSub::start(mosquitto.port, version);
-        let mut missing =
-            vec!["wader/status online", "wader/gate/status online", "wader/gate/there/state ", "wader/gate/there/answer {"];
+        let mut missing = vec![
+            "wader/status online",
+            "wader/gate/status online",
+            "wader/gate/there/state ",
+            "wader/gate/there/answer {",
+        ];
         while !missing.is_empty() {
             let line = within("a late subscriber is told", late.line()).await;
             missing.retain(|start| !line.starts_with(start));
@@ -155,7 +160,13 @@ async fn what_cannot_work_ends_with_its_own_code_and_says_what_to_do() {
     let good = config(broker, &camera, SLOTS);
     for (what, config, variables, code, says) in [
         ("unknown key", format!("{good}[modle]\n"), vec![], 78, "did you mean `model`"),
-        ("no library", good.clone(), vec![("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")], 69, "/nowhere/libonnxruntime.so"),
+        (
+            "no library",
+            good.clone(),
+            vec![("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")],
+            69,
+            "/nowhere/libonnxruntime.so",
+        ),
         ("no model", good.replace("tests/models/oracle", "tests/models/none"), vec![], 69, "manifest.json"),
         ("no GPU", good.replace("device = \"cpu\"", "device = \"cuda\""), vec![], 69, "CUDA"),
         ("unsayable", good.replace("answer = \"yes_no\"", "answer = \"number\"\nmax = 90"), vec![], 78, "`21`"),

@@ -1,3 +1,5 @@
+//! What stays, what goes and in which order when the outbox is full, old or slow.
+
 use proptest::prelude::*;
 
 use super::*;
