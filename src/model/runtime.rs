@@ -45,6 +45,12 @@ impl fmt::Display for Placement {
     }
 }
 
+/// The process' ONNX Runtime, for benchmarks that run bare sessions beside ours; not for the service.
+#[doc(hidden)]
+pub fn bare_environment() -> Result<ort::environment::Environment, Error> {
+    Runtime::load(&super::library::Places::of_process(None).find()?).map(|runtime| runtime.environment().clone())
+}
+
 impl Runtime {
     /// Loads the library, or gives what is loaded already: a process has one environment, hence one library.
     pub(super) fn load(library: &Path) -> Result<Self, Error> {
