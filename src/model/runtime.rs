@@ -354,12 +354,6 @@ fn taken(ports: &[Port], mut outputs: SessionOutputs<'_>) -> ort::Result<Vec<(St
     Ok(taken)
 }
 
-/// The process' ONNX Runtime, for benchmarks that run bare sessions beside ours; not for the service.
-#[doc(hidden)]
-pub fn bare_environment() -> Result<ort::environment::Environment, Error> {
-    Runtime::load(&super::library::Places::of_process(None).find()?).map(|runtime| runtime.environment().clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
