@@ -64,7 +64,7 @@ fn emit_each_event() {
 fn each_event_is_one_line_with_its_code_and_no_password() {
     for format in [Format::Plain, Format::Json] {
         let mut codes = std::collections::BTreeSet::new();
-        let lines = logged(Level::Trace, format, || emit_each_event());
+        let lines = logged(Level::Trace, format, emit_each_event);
         assert_eq!(lines.lines().count(), 15, "{lines}");
         for line in lines.lines() {
             assert!(!line.contains("hunter2"), "{line}");
@@ -80,9 +80,9 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
 
 #[test]
 fn a_level_hides_what_is_less_important_and_holds_libraries_to_one_step_less() {
-    let at_info = logged(Level::Info, Format::Plain, || emit_each_event());
+    let at_info = logged(Level::Info, Format::Plain, emit_each_event);
     assert!(at_info.contains("camera_online") && !at_info.contains("answer_published"), "{at_info}");
-    let at_error = logged(Level::Error, Format::Plain, || emit_each_event());
+    let at_error = logged(Level::Error, Format::Plain, emit_each_event);
     assert!(at_error.contains("outbox_dropped") && !at_error.contains("camera_offline"), "{at_error}");
     let library = || {
         tracing::info!(target: "rumqttc", "chatter");

@@ -155,7 +155,7 @@ fn documents_name_only_files_that_exist() {
 fn change_log(text: &str, version: &str) -> Complaints {
     let headings: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let mut complaints = Complaints::new();
-    if !headings.first().is_some_and(|first| first.trim_matches(['[', ']']) == "Unreleased") {
+    if headings.first().is_none_or(|first| first.trim_matches(['[', ']']) != "Unreleased") {
         complaints.push("CHANGELOG.md: its first section must be `## Unreleased`".to_owned());
     }
     let released = headings.iter().any(|heading| heading.trim_start_matches('[').starts_with(version));
