@@ -10,7 +10,6 @@ pub mod app;
 pub mod camera;
 pub mod cli;
 pub mod config;
-pub mod demo;
 pub mod engine;
 pub mod frame;
 pub mod model;

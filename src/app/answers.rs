@@ -23,7 +23,7 @@ pub(super) enum Input {
     /// Its first picture arrived.
     CameraUp { camera: CameraName },
     /// It broke.
-    CameraDown { camera: CameraName, reason: String },
+    CameraDown { camera: CameraName },
 }
 
 /// One prompt on one camera.
@@ -74,7 +74,7 @@ impl Answers {
     fn camera(&mut self, input: &Input) {
         let (camera, status) = match input {
             Input::CameraUp { camera } => (camera, CameraStatus::Online),
-            Input::CameraDown { camera, .. } => (camera, CameraStatus::Offline),
+            Input::CameraDown { camera } => (camera, CameraStatus::Offline),
         };
         self.outbox.offer(Message::camera_status(&self.topics, camera, status));
         if status == CameraStatus::Offline {

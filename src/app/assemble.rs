@@ -68,7 +68,7 @@ pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Err
     let folder = config.model.path.clone();
     let begun = Stamp::now();
     let loading = tokio::task::spawn_blocking(move || Flamingo::load(&folder, &spec));
-    let model = loading.await.map_err(|_| Error::EngineBroke)??;
+    let model = loading.await.map_err(|_| Error::EngineBroke)?.map_err(Box::new)?;
     let manifest = model.manifest();
     let label = ModelLabel {
         name: manifest.name.clone(),

@@ -6,15 +6,16 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::OptionFuture;
 use tokio::sync::mpsc;
 
 use crate::{
     config::{BrokerConfig, Config, Loaded},
-    engine::{Engine, Worker},
+    engine::{Engine, Unaskable, Worker},
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
-    name::{CameraName, PromptName},
-    prompt::{PlanError, Prompt},
+    name::CameraName,
+    prompt::Prompt,
     supervise::{Stop, Tasks},
     systemd::Notify,
     telemetry::Event,
@@ -36,17 +37,10 @@ pub enum Error {
     Config(String),
     /// The model cannot be used.
     #[error(transparent)]
-    Model(#[from] crate::model::Error),
+    Model(#[from] Box<crate::model::Error>),
     /// A prompt cannot be asked of this model.
-    #[error("prompt `{prompt}` for camera `{camera}`: {source}")]
-    Prompt {
-        /// The camera.
-        camera: CameraName,
-        /// The prompt.
-        prompt: PromptName,
-        /// Why not.
-        source: PlanError,
-    },
+    #[error(transparent)]
+    Prompt(#[from] Unaskable),
     /// The broker inside wader did not start.
     #[error(transparent)]
     Broker(#[from] mqtt::broker::Error),
@@ -94,10 +88,8 @@ impl App {
         let batch = model.manifest().limits.max_media_per_call;
         let watched = assemble::watched(&config, model.manifest())?;
         let asked: Vec<(CameraName, Arc<Prompt>)> = watched.iter().flat_map(Watched::asked).collect();
-        let worker = tokio::task::spawn_blocking(move || Worker::new(model, &asked))
-            .await
-            .map_err(|_| Error::EngineBroke)?
-            .map_err(|(camera, prompt, source)| Error::Prompt { camera, prompt, source })?;
+        let worker =
+            tokio::task::spawn_blocking(move || Worker::new(model, &asked)).await.map_err(|_| Error::EngineBroke)??;
         let (replies, replied) = mpsc::channel(REPLIES);
         let engine = Arc::new(Engine::start(worker, batch, replies)?);
 
@@ -141,10 +133,8 @@ impl App {
         late.extend(judge.finish(STOP_WITHIN / 4).await);
         publishing.give();
         late.extend(deliver.finish(STOP_WITHIN / 2).await);
-        if let Some(broker) = broker {
-            if let Err(error) = broker.stop().await {
-                Event::StopLate { task: &error.to_string() }.emit();
-            }
+        if let Some(Err(error)) = OptionFuture::from(broker.map(Embedded::stop)).await {
+            Event::StopLate { task: &error.to_string() }.emit();
         }
         for task in &late {
             Event::StopLate { task }.emit();

@@ -51,7 +51,7 @@ impl Watch {
                 Patience::Seldom => BETWEEN_PASSWORD_TRIES,
             };
             Event::CameraOffline { camera: &self.name, reason: &reason, retry_in: wait }.emit();
-            let down = Input::CameraDown { camera: self.name.clone(), reason };
+            let down = Input::CameraDown { camera: self.name.clone() };
             tokio::select! {
                 () = stop.given() => break,
                 _ = self.answers.send(down) => {}

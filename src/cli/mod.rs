@@ -3,6 +3,7 @@
 //! Data goes to stdout, talk to stderr.
 
 mod check;
+mod demo;
 mod models;
 mod run;
 mod scene;
@@ -49,7 +50,7 @@ enum Command {
     /// Watch the configured cameras and publish answers, until stopped.
     Run(ConfigArguments),
     /// Show the real thing in a minute: a camera, a broker and the shipped model, all on this machine.
-    Demo(crate::demo::Options),
+    Demo(demo::Options),
     /// Say what is wrong with the configuration, all of it at once.
     Check(check::Options),
     /// Print answers as they come out of the broker.
@@ -71,7 +72,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Run(options) => run::run(&options),
-        Command::Demo(options) => crate::demo::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Watch(options) => watch::run(&options),
         Command::Snapshot(options) => snapshot::run(&options),

@@ -53,7 +53,7 @@ fn ask_to_end(stop: &Stop) {
 
 fn code(error: &app::Error) -> u8 {
     match error {
-        app::Error::Config(_) | app::Error::Prompt { .. } | app::Error::Access(_) => cli::exit::CONFIG,
+        app::Error::Config(_) | app::Error::Prompt(_) | app::Error::Access(_) => cli::exit::CONFIG,
         app::Error::Model(_) | app::Error::Broker(_) | app::Error::Mqtt(_) => cli::exit::UNAVAILABLE,
         app::Error::Thread(_) | app::Error::EngineBroke => cli::exit::SOFTWARE,
     }

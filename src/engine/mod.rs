@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 pub use queue::{Queue, Waiting};
-pub use worker::Worker;
+pub use worker::{Unaskable, Worker};
 
 use crate::{
     frame::Stamp,

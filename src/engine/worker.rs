@@ -23,6 +23,18 @@ enum Ready {
     Unknown(Vec<String>),
 }
 
+/// A prompt that cannot be asked of this model.
+#[derive(Debug, thiserror::Error)]
+#[error("prompt `{prompt}` for camera `{camera}`: {source}")]
+pub struct Unaskable {
+    /// The camera.
+    pub camera: CameraName,
+    /// The prompt.
+    pub prompt: PromptName,
+    /// Why not.
+    pub source: Box<PlanError>,
+}
+
 /// Owns the model and everything that is kept between windows.
 pub struct Worker<M: Model> {
     model: M,
@@ -35,12 +47,16 @@ impl<M: Model + Language> Worker<M> {
     /// Prepares every prompt: tokens, text before the picture, and the answer with the gates shut, each computed once.
     ///
     /// A question in words that the model never learned is no error: it gets [`Reply::UnknownWords`] each time.
-    pub fn new(mut model: M, asked: &[(CameraName, Arc<Prompt>)]) -> Result<Self, (CameraName, PromptName, PlanError)> {
+    pub fn new(mut model: M, asked: &[(CameraName, Arc<Prompt>)]) -> Result<Self, Unaskable> {
         let mut prefixes: HashMap<Vec<TokenId>, M::Prefix> = HashMap::new();
         let mut blind_of: HashMap<&Prompt, (Plan, Vec<f64>)> = HashMap::new();
         let mut prompts = HashMap::new();
         for (camera, prompt) in asked {
-            let named = |error: PlanError| (camera.clone(), prompt.name.clone(), error);
+            let named = |source: PlanError| Unaskable {
+                camera: camera.clone(),
+                prompt: prompt.name.clone(),
+                source: Box::new(source),
+            };
             let ready = match Plan::new(prompt, &model) {
                 Err(PlanError::UnknownWords(words)) => Ready::Unknown(words),
                 Err(error) => return Err(named(error)),

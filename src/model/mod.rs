@@ -31,9 +31,7 @@ pub use language::Language;
 pub use load::Spec;
 pub use manifest::{Fit, Float, FrameMode, Manifest, MediaRule};
 pub use provider::{Device, Provider};
-pub use runtime::Placement;
-#[doc(hidden)]
-pub use runtime::bare_environment;
+pub use runtime::{Placement, bare_environment};
 pub use template::{PromptIds, Template};
 
 /// What the vision encoder made of one frame: `[tokens, dim]`, row after row.

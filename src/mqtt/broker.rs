@@ -2,10 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use mqtt5::broker::{
-    BrokerConfig, MqttBroker,
-    config::{AuthConfig, AuthMethod, StorageBackend, StorageConfig},
-};
+use mqtt5::broker::config::{AuthConfig, AuthMethod, StorageBackend, StorageConfig};
+use mqtt5::broker::{BrokerConfig, MqttBroker};
 use tokio::task::JoinSet;
 
 use super::{Access, AccessError};

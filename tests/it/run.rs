@@ -1,6 +1,8 @@
 //! The whole service as a process: cameras over RTSP, the oracle, answers over MQTT, and what happens when parts fail.
 
-use wader::{answer::wire::AnswerMessage, scene};
+use std::time::Duration;
+
+use wader::{answer::wire::AnswerMessage, frame::Stamp, scene};
 
 use crate::support::{
     broker::{Mosquitto, MosquittoSub, free_port, within},
@@ -151,6 +153,48 @@ async fn a_broker_that_is_away_at_the_start_loses_no_answer_and_stops_no_inferen
     assert!((read(&said, "camera") - 7.0).abs() < 0.01, "{said:?}");
     assert!(service.terminate().await.success(), "{}", service.log());
     drop(mosquitto);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_reported_and_hardly_tried_again() {
+    let login = scene::Login { user: "owner".to_owned(), password: "right".to_owned(), digest: true };
+    let camera = scene::serve(scene::Spec { login: Some(login), ..drawn(1) }, 0).unwrap();
+    let url = camera.url().replace("rtsp://", "rtsp://owner:wrong-Secret@");
+    let port = free_port().await;
+    let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
+    let mut service = Service::start(&config(&broker, &[("gate", &url)], SLOTS));
+    let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
+    until(&mut listener, "the camera is offline", |a| a.topic == "wader/gate/status" && a.text() == "offline").await;
+    assert!(service.terminate().await.success(), "{}", service.log());
+    let log = service.log();
+    assert!(log.contains("retry_in=960s"), "three tries in half an hour at most: {log}");
+    assert!(log.contains("password") && !log.contains("wrong-Secret"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_hears_when_it_is_ready_and_when_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let port = free_port().await;
+    let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
+    let camera = [("gate", "rtsp://127.0.0.1:9/none")];
+    let socket = [("NOTIFY_SOCKET", path.to_str().unwrap())];
+    let mut service = Service::start_with(&config(&broker, &camera, SLOTS), &socket);
+    let hear = async |wanted: &str| {
+        let mut message = [0; 4096];
+        loop {
+            let length = manager.recv(&mut message).await.unwrap();
+            if String::from_utf8_lossy(&message[..length]).lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    within("it says that it is ready", hear("READY=1")).await;
+    let begun = Stamp::now();
+    assert!(service.terminate().await.success(), "{}", service.log());
+    assert!(Stamp::now().since(begun) < Duration::from_secs(5), "{}", service.log());
+    within("it says that it stops", hear("STOPPING=1")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

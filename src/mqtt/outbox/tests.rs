@@ -1,4 +1,4 @@
-//! What stays, what goes and in which order when the outbox is full, old or slow.
+//! What the outbox keeps, drops, sends again and counts.
 
 use proptest::prelude::*;
 

@@ -27,7 +27,7 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// What `wader demo` takes.
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub(super) struct Options {
     /// End after this many answers, once an answer also changed when the picture did; else go on until Ctrl-C.
     #[arg(long, value_name = "N")]
     answers: Option<usize>,
@@ -46,7 +46,7 @@ pub struct Options {
 }
 
 /// Runs the demo; the code tells scripts whether the right thing was seen.
-pub fn run(options: &Options) -> anyhow::Result<u8> {
+pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     tokio::runtime::Runtime::new()?.block_on(play(options))
 }
 

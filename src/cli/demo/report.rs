@@ -19,6 +19,7 @@ pub(super) struct Row {
     outcome: String,
     probability: Option<f64>,
     latency: Option<Duration>,
+    is_text: bool,
     saw: Saw,
 }
 
@@ -32,6 +33,7 @@ impl Row {
             outcome: answer.reason.clone().map_or(answer.outcome.clone(), |why| format!("{}: {why}", answer.outcome)),
             probability: answer.probability,
             latency,
+            is_text: answer.kind == "text",
             saw,
         }
     }
@@ -50,13 +52,13 @@ impl Row {
         let sure = self.probability.map_or(String::new(), |p| format!("{p:.2}"));
         let latency = self.latency.map_or(String::new(), |l| format!("{} ms", l.as_millis()));
         let (mark, saw) = match (&self.saw, self.is_right()) {
-            (Saw::Answer(saw), Some(true)) => ("=", saw.as_str()),
-            (Saw::Answer(saw), Some(false)) => ("X", saw.as_str()),
+            (Saw::Answer(saw), Some(true)) => ("✓", saw.as_str()),
+            (Saw::Answer(saw), Some(false)) => ("✗", saw.as_str()),
             (Saw::Answer(saw), None) => (" ", saw.as_str()),
             (Saw::Facts(facts), _) => (" ", facts.as_str()),
             (Saw::Unclear, _) => (" ", "(unclear)"),
         };
-        if matches!(self.saw, Saw::Facts(_)) || said.len() > 20 {
+        if self.is_text {
             cli::put(format_args!("{clock}  {:<33} {sure:>5} {latency:>8}", self.ask));
             cli::put(format_args!("          wader:  {said}"));
             cli::put(format_args!("          person: {saw}"));
@@ -168,7 +170,7 @@ impl Report {
         }
         let shown = |p| ms(p).map_or("-".to_owned(), |ms| format!("{ms} ms"));
         cli::put(format_args!(
-            "{} answers; from picture to client: {} in the middle, {} at the 95th percentile",
+            "{} answers; from a picture's arrival to the client {} at the median, {} at the 95th percentile",
             self.answers,
             shown(50),
             shown(95)

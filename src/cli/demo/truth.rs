@@ -43,7 +43,7 @@ pub(super) enum Saw {
 impl Truth {
     /// The truth that belongs to the demo's footage.
     pub(super) fn read() -> anyhow::Result<Self> {
-        Ok(serde_json::from_str(include_str!("../../tests/footage/vtest-demo.json"))?)
+        Ok(serde_json::from_str(include_str!("../../../tests/footage/vtest-demo.json"))?)
     }
 
     /// What a person saw of a prompt's question in a window whose first and last frames show these seconds of the
