@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use proptest::prelude::*;
 use wader::{
     config::{BrokerConfig, Device, Loaded, Report, Sources, load, print},
     prompt::AnswerKind,
@@ -226,4 +227,26 @@ fn cameras_that_stream_one_whole_file_or_a_pattern_find_their_pipeline() {
     let config = load_text(text).unwrap_or_else(|report| panic!("{report}")).config;
     let pipelines: Vec<_> = config.cameras.iter().map(|camera| camera.pipeline.as_str()).collect();
     assert_eq!(pipelines, ["file", "test-pattern", "rtsp-cpu"]);
+}
+
+proptest! {
+    /// A slip of the hand anywhere in a file of all keys: no panic, and no secret in the report or the print.
+    #[test]
+    fn whatever_is_mistyped_nothing_breaks_and_no_secret_is_shown(at in 0.0..1.0, cut in 0_usize..6, typed in "[ -~]{0,3}") {
+        let sample = fs::read_to_string(root().join("config/wader.toml")).unwrap();
+        let text = uncomment(&sample, true).replace(":-change me", "");
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let mut text = lines.collect::<Vec<_>>().join("\n");
+        let begin = text.floor_char_boundary((at * text.len() as f64) as usize);
+        let end = text.floor_char_boundary((begin + cut).min(text.len()));
+        text.replace_range(begin..end, &typed);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wader.toml");
+        fs::write(&file, &text).unwrap();
+        let shown = match load(&Sources::of_file(file), &|_| Some("S3CR3T/@".to_owned())) {
+            Ok(loaded) => format!("{}{:?}", print(&loaded), loaded.config),
+            Err(report) => report.to_string(),
+        };
+        prop_assert!(!shown.contains("S3CR3T"), "{shown}");
+    }
 }
