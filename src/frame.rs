@@ -38,9 +38,9 @@ impl Stamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This moment moved back; not before the origin.
-    pub const fn earlier_by(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(by))
+    /// This moment moved back; `None` before the clock's origin.
+    pub fn earlier_by(self, by: Duration) -> Option<Self> {
+        self.0.checked_sub(by).map(Self)
     }
 
     /// This moment moved on.
@@ -84,7 +84,7 @@ mod tests {
     fn a_stamp_has_a_wall_time_once_both_clocks_are_read() {
         let now = Stamp::after_origin(Duration::from_secs(10));
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
-        let taken = now.earlier_by(Duration::from_millis(250));
+        let taken = now.earlier_by(Duration::from_millis(250)).unwrap();
         assert_eq!(taken.wall(now, wall), SystemTime::UNIX_EPOCH + Duration::from_millis(999_750));
         assert_eq!(now.since(taken), Duration::from_millis(250));
         assert_eq!(taken.since(now), Duration::ZERO);

@@ -6,7 +6,10 @@
 //! means over time, and `mqtt` delivers it. `app` puts these together; `config` says how.
 
 pub mod answer;
+pub mod app;
 pub mod camera;
+pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod frame;
 pub mod model;
@@ -15,4 +18,6 @@ pub mod name;
 pub mod prompt;
 pub mod scene;
 pub mod supervise;
+pub mod systemd;
+pub mod telemetry;
 pub mod window;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `wader` program: arguments in, exit code out.
+
+fn main() -> std::process::ExitCode {
+    wader::cli::main()
+}

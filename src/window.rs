@@ -1,1 +1,218 @@
 //! Choose the frames worth asking about.
+//!
+//! Pure: time comes in with the frames, nothing here waits or reads a clock.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use crate::{
+    frame::{Frame, Stamp},
+    name::{CameraName, PromptName},
+};
+
+/// The form of a window: this many frames, evenly placed over this span, the newest frame last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spec {
+    /// How many frames, one at least.
+    pub frames: usize,
+    /// From the first frame to the last.
+    pub span: Duration,
+}
+
+impl Spec {
+    /// The distance between neighbouring places of the window; zero where there is one place only.
+    pub fn step(&self) -> Duration {
+        match self.frames {
+            0 | 1 => Duration::ZERO,
+            n => self.span / (n as u32 - 1),
+        }
+    }
+}
+
+/// When a prompt wants a window of this camera, and of which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Who asks.
+    pub prompt: PromptName,
+    /// How often.
+    pub every: Duration,
+    /// About what.
+    pub window: Spec,
+}
+
+/// Frames of one camera to be asked about, and who asks.
+#[derive(Debug, Clone)]
+pub struct Window {
+    /// Whose frames.
+    pub camera: CameraName,
+    /// The form that was wanted.
+    pub spec: Spec,
+    /// One entry a place, oldest first; `None` where the camera gave no frame near that time.
+    pub frames: Vec<Option<Arc<Frame>>>,
+    /// The prompts that are due, all asking about these same frames.
+    pub prompts: Vec<PromptName>,
+}
+
+impl Window {
+    /// The newest frame; every window has one.
+    pub fn newest(&self) -> Option<&Arc<Frame>> {
+        self.frames.iter().rev().flatten().next()
+    }
+
+    /// The oldest frame.
+    pub fn oldest(&self) -> Option<&Arc<Frame>> {
+        self.frames.iter().flatten().next()
+    }
+}
+
+/// Turns the frames of one camera into windows.
+///
+/// Prompts that want the same form at the same time share one window, so that its frames are encoded and resampled
+/// once. The times at which prompts fall due lie on one grid per interval for that reason.
+#[derive(Debug)]
+pub struct Sampler {
+    camera: CameraName,
+    schedules: Vec<(Schedule, Option<u128>)>,
+    recent: VecDeque<Arc<Frame>>,
+    keep: Duration,
+}
+
+impl Sampler {
+    /// A sampler without frames.
+    pub fn new(camera: CameraName, schedules: Vec<Schedule>) -> Self {
+        let keep = schedules.iter().map(|s| s.window.span + s.window.step()).max().unwrap_or_default();
+        let schedules = schedules.into_iter().map(|s| (s, None)).collect();
+        Self { camera, schedules, recent: VecDeque::new(), keep }
+    }
+
+    /// Takes the next frame; gives the windows that are due with it, one a form.
+    pub fn offer(&mut self, frame: Arc<Frame>) -> Vec<Window> {
+        let now = frame.taken;
+        if self.recent.back().is_some_and(|last| last.taken >= now) {
+            return Vec::new(); // a frame from the past would make a window whose last picture is not its newest
+        }
+        self.recent.push_back(frame);
+        while self.recent.front().is_some_and(|oldest| now.since(oldest.taken) > self.keep) {
+            self.recent.pop_front();
+        }
+        let mut windows: Vec<Window> = Vec::new();
+        for (schedule, asked) in &mut self.schedules {
+            let slot = now.since_origin().as_nanos() / schedule.every.as_nanos().max(1);
+            if *asked == Some(slot) || !covers(&self.recent, schedule.window, now) {
+                continue;
+            }
+            *asked = Some(slot);
+            match windows.iter_mut().find(|w| w.spec == schedule.window) {
+                Some(window) => window.prompts.push(schedule.prompt.clone()),
+                None => windows.push(Window {
+                    camera: self.camera.clone(),
+                    spec: schedule.window,
+                    frames: choose(&self.recent, schedule.window, now),
+                    prompts: vec![schedule.prompt.clone()],
+                }),
+            }
+        }
+        windows
+    }
+}
+
+/// Whether the frames reach far enough back to be asked about at all: half of the span.
+fn covers(recent: &VecDeque<Arc<Frame>>, spec: Spec, now: Stamp) -> bool {
+    spec.frames <= 1 || recent.front().is_some_and(|oldest| now.since(oldest.taken) * 2 >= spec.span)
+}
+
+/// For each place of the window the nearest frame, if one lies within half a step; no frame twice.
+fn choose(recent: &VecDeque<Arc<Frame>>, spec: Spec, now: Stamp) -> Vec<Option<Arc<Frame>>> {
+    let step = spec.step();
+    let mut places: Vec<Option<Arc<Frame>>> = vec![None; spec.frames.max(1)];
+    let mut before: Option<u64> = None;
+    for (back, place) in places.iter_mut().rev().enumerate() {
+        let Some(wanted) = now.earlier_by(step * back as u32) else { break };
+        let distance = |frame: &Arc<Frame>| wanted.since(frame.taken).max(frame.taken.since(wanted));
+        let nearest = recent
+            .iter()
+            .filter(|frame| before.is_none_or(|number| frame.number < number))
+            .min_by_key(|frame| distance(frame))
+            .filter(|frame| distance(frame) * 2 <= step);
+        if let Some(frame) = nearest {
+            before = Some(frame.number);
+            *place = Some(frame.clone());
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Size;
+
+    fn frame(number: u64, milliseconds: u64) -> Arc<Frame> {
+        Arc::new(Frame {
+            number,
+            taken: Stamp::after_origin(Duration::from_millis(milliseconds)),
+            size: Size { width: 1, height: 1 },
+            pixels: [0; 3].into(),
+        })
+    }
+
+    fn schedule(prompt: &str, every_ms: u64, frames: usize, span_ms: u64) -> Schedule {
+        Schedule {
+            prompt: PromptName::new(prompt).unwrap(),
+            every: Duration::from_millis(every_ms),
+            window: Spec { frames, span: Duration::from_millis(span_ms) },
+        }
+    }
+
+    fn numbers(window: &Window) -> Vec<Option<u64>> {
+        window.frames.iter().map(|f| f.as_ref().map(|f| f.number)).collect()
+    }
+
+    fn run(schedules: Vec<Schedule>, times_ms: &[u64]) -> Vec<Vec<Window>> {
+        let mut sampler = Sampler::new(CameraName::new("c").unwrap(), schedules);
+        times_ms.iter().enumerate().map(|(i, &ms)| sampler.offer(frame(i as u64, ms))).collect()
+    }
+
+    #[test]
+    fn a_window_holds_evenly_placed_frames_newest_last() {
+        let times: Vec<u64> = (0..9).map(|i| i * 500).collect();
+        let windows = run(vec![schedule("p", 1000, 3, 2000)], &times);
+        let last = windows[8].first().unwrap();
+        assert_eq!(numbers(last), [Some(4), Some(6), Some(8)]);
+    }
+
+    #[test]
+    fn nobody_is_asked_before_half_of_the_span_is_seen() {
+        let windows = run(vec![schedule("p", 500, 4, 3000)], &[0, 500, 1000, 1500]);
+        assert_eq!(windows.iter().map(Vec::len).collect::<Vec<_>>(), [0, 0, 0, 1]);
+        assert_eq!(numbers(&windows[3][0]), [None, None, Some(1), Some(3)]);
+    }
+
+    #[test]
+    fn what_the_camera_did_not_give_is_absent_not_repeated() {
+        let windows = run(vec![schedule("p", 1000, 5, 4000)], &[0, 1000, 4000]);
+        assert_eq!(numbers(&windows[2][0]), [Some(0), Some(1), None, None, Some(2)]);
+    }
+
+    #[test]
+    fn prompts_of_one_form_share_a_window_and_forms_do_not() {
+        let times: Vec<u64> = (0..21).map(|i| i * 500).collect();
+        let forms = vec![
+            schedule("a", 2000, 2, 1000),
+            schedule("b", 2000, 2, 1000),
+            schedule("c", 2000, 3, 1000),
+            schedule("d", 5000, 2, 1000),
+        ];
+        let windows = run(forms, &times);
+        let at_10_s: Vec<Vec<&str>> =
+            windows[20].iter().map(|w| w.prompts.iter().map(PromptName::as_str).collect()).collect();
+        assert_eq!(at_10_s, [vec!["a", "b", "d"], vec!["c"]]);
+        let asked_b = windows.iter().flatten().flat_map(|w| &w.prompts).filter(|p| p.as_str() == "b").count();
+        assert_eq!(asked_b, 6, "once in each slot of 2 s, the first as soon as half the span is seen");
+    }
+
+    #[test]
+    fn a_frame_from_the_past_is_left_out() {
+        let windows = run(vec![schedule("p", 1, 1, 0)], &[1000, 900, 1000, 1001]);
+        assert_eq!(windows.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 0, 1]);
+    }
+}

@@ -1,1 +1,206 @@
 //! Who gets the accelerator next, and doing each thing once.
+//!
+//! The accelerator is a thread behind a handle: windows in, replies out, joined when the handle goes.
+
+mod queue;
+mod worker;
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, watch};
+
+pub use queue::{Queue, Waiting};
+pub use worker::{Unaskable, Worker};
+
+use crate::{
+    frame::Stamp,
+    model::{Language, Model, Work},
+    name::{CameraName, PromptName},
+    prompt::Reply,
+    window::Window,
+};
+
+/// What the engine says about one prompt and one window.
+#[derive(Debug, Clone)]
+pub struct Replied {
+    /// Whose window it was.
+    pub camera: CameraName,
+    /// Who asked.
+    pub prompt: PromptName,
+    /// The model's reply, or why there is none.
+    pub reply: Result<Reply, String>,
+    /// Which frames were asked about.
+    pub seen: Seen,
+    /// Where the time went.
+    pub spent: Spent,
+    /// When the reply was there.
+    pub done: Stamp,
+}
+
+/// The frames of a window in figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// When the oldest frame was taken.
+    pub first: Stamp,
+    /// When the newest frame was taken.
+    pub last: Stamp,
+    /// How many frames the prompt asked for.
+    pub asked: usize,
+    /// How many of them the camera gave.
+    pub present: usize,
+}
+
+impl Seen {
+    fn of(window: &Window) -> Self {
+        let origin = Stamp::after_origin(Duration::ZERO);
+        Self {
+            first: window.oldest().map_or(origin, |f| f.taken),
+            last: window.newest().map_or(origin, |f| f.taken),
+            asked: window.frames.len(),
+            present: window.frames.iter().flatten().count(),
+        }
+    }
+}
+
+/// Where the time between a window and its reply went; the stages are those of the whole batch it was part of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// In the queue.
+    pub waited: Duration,
+    /// In the vision encoder.
+    pub encoding: Duration,
+    /// In the resampler.
+    pub resampling: Duration,
+    /// In the decoder.
+    pub decoding: Duration,
+}
+
+/// Counts of what the engine did and left undone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Work of the model.
+    pub work: Work,
+    /// Windows taken from the queue.
+    pub windows: u64,
+    /// Windows that a newer one replaced while they waited.
+    pub replaced: u64,
+    /// Replies given, failures included.
+    pub replies: u64,
+}
+
+struct Shared {
+    queue: Mutex<(Queue, bool)>,
+    filled: Condvar,
+    counts: Mutex<Counts>,
+}
+
+/// Poisoning is no news here: a panic in the engine ends the process.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The handle of the engine's thread.
+pub struct Engine {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    alive: watch::Receiver<()>,
+}
+
+impl Engine {
+    /// Starts the thread. `batch` is how many windows go through the graphs together at most; replies leave through
+    /// `replies`, and a receiver that is slow holds the engine back (answers are cheap: it never is).
+    pub fn start<M>(worker: Worker<M>, batch: usize, replies: mpsc::Sender<Replied>) -> std::io::Result<Self>
+    where
+        M: Model + Language + Send + 'static,
+        M::VisualTokens: Send,
+        M::Prefix: Send,
+    {
+        let shared = Arc::new(Shared {
+            queue: Mutex::new((Queue::new(), false)),
+            filled: Condvar::new(),
+            counts: Mutex::new(Counts { work: worker.work(), ..Counts::default() }),
+        });
+        let (here, alive) = watch::channel(());
+        let theirs = shared.clone();
+        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            let _here = here; // dropped when this thread ends, however it ends
+            work(&theirs, worker, batch.max(1), &replies);
+        })?;
+        Ok(Self { shared, thread: Some(thread), alive })
+    }
+
+    /// Hands windows over; never waits.
+    pub fn offer(&self, windows: Vec<Window>) {
+        if windows.is_empty() {
+            return;
+        }
+        let now = Stamp::now();
+        let mut guard = lock(&self.shared.queue);
+        for window in windows {
+            guard.0.offer(window, now);
+        }
+        drop(guard);
+        self.shared.filled.notify_one();
+    }
+
+    /// Counts so far.
+    pub fn counts(&self) -> Counts {
+        let replaced = lock(&self.shared.queue).0.replaced();
+        Counts { replaced, ..*lock(&self.shared.counts) }
+    }
+
+    /// Waits until the thread has ended; before a stop was asked for this means that it panicked.
+    pub async fn ended(&self) {
+        let mut alive = self.alive.clone();
+        while alive.changed().await.is_ok() {}
+    }
+
+    /// Asks the thread to end: the batch in hand is finished, what waits is dropped.
+    pub fn stop(&self) {
+        let mut guard = lock(&self.shared.queue);
+        guard.1 = true;
+        guard.0.clear();
+        drop(guard);
+        self.shared.filled.notify_one();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            // a panic was reported where it happened, and `ended` told the owner
+            drop(thread.join());
+        }
+    }
+}
+
+fn work<M: Model + Language>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies: &mpsc::Sender<Replied>) {
+    loop {
+        let mut guard = lock(&shared.queue);
+        while guard.0.is_empty() && !guard.1 {
+            guard = shared.filled.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        if guard.1 {
+            return;
+        }
+        let waiting = guard.0.take(batch);
+        drop(guard);
+        let answers = worker.answer(&waiting);
+        {
+            let mut counts = lock(&shared.counts);
+            counts.work = worker.work();
+            counts.windows += waiting.len() as u64;
+            counts.replies += answers.len() as u64;
+        }
+        for answer in answers {
+            if replies.blocking_send(answer).is_err() {
+                return; // nobody listens any more: the process is ending
+            }
+        }
+    }
+}

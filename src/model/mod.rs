@@ -7,6 +7,33 @@ use std::sync::Arc;
 
 use crate::frame::Frame;
 
+mod batch;
+mod contract;
+mod decode;
+mod error;
+mod flamingo;
+mod golden;
+mod graph_file;
+mod language;
+mod library;
+mod load;
+mod manifest;
+mod provider;
+mod runtime;
+mod template;
+mod tokenizer;
+mod verify;
+
+pub use decode::Prefix;
+pub use error::Error;
+pub use flamingo::{Flamingo, VisualTokens};
+pub use language::Language;
+pub use load::Spec;
+pub use manifest::{Fit, Float, FrameMode, Manifest, MediaRule};
+pub use provider::{Device, Provider};
+pub use runtime::{Placement, bare_environment};
+pub use template::{PromptIds, Template};
+
 /// What the vision encoder made of one frame: `[tokens, dim]`, row after row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features(pub Arc<[f32]>);
@@ -103,7 +130,3 @@ pub trait Model {
     /// Counts of work done so far.
     fn work(&self) -> Work;
 }
-
-/// Why a model cannot be used or did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}

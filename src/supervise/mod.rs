@@ -2,6 +2,8 @@
 
 mod backoff;
 mod stop;
+mod tasks;
 
 pub use backoff::Backoff;
 pub use stop::Stop;
+pub use tasks::{Ended, Tasks, panic_message};

@@ -1,3 +1,8 @@
 //! What several integration tests need.
 
+pub(crate) mod broker;
+pub(crate) mod config;
+pub(crate) mod model;
+pub(crate) mod service;
+pub(crate) mod tree;
 pub(crate) mod video;

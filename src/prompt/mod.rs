@@ -1,4 +1,14 @@
 //! What is asked, and how a reply is read.
+//!
+//! A closed answer is never parsed out of prose: each allowed answer is scored.
+
+mod plan;
+mod score;
+#[cfg(test)]
+pub(crate) mod words;
+
+pub use plan::{Candidate, Plan, PlanError};
+pub use score::{blind_log_odds, closed_reply};
 
 use crate::name::PromptName;
 

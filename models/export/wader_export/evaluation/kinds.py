@@ -1,0 +1,63 @@
+"""The one table that maps kinds of the hand-written truth to wordings and answers."""
+
+from dataclasses import dataclass
+
+from ..questions.words import NUMBERS
+from ..sim import colours
+
+YES_NO = ("yes", "no")
+COLOURS = tuple(colours.NAMES)
+LIGHT = ("bright", "dim", "dark")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Wordings of a kind, its allowed answers, and the bar's group it belongs to."""
+
+    texts: tuple[str, ...]
+    answers: tuple[str, ...] = YES_NO
+    group: str = ""
+
+
+KINDS = {
+    "person_present": Kind(("is there a person?", "is anybody there?", "is somebody in the picture?"), group="presence"),
+    "nobody_there": Kind(("is nobody there?", "is the place empty?"), group="absence"),
+    "count": Kind(("how many people are there?", "how many people do you see?"), tuple(NUMBERS)),
+    "at_least_three": Kind(("are there at least three people?", "can you see at least three people?")),
+    "person_left_half": Kind(("is a person in the left half?", "is anyone on the left?"), group="place"),
+    "person_right_half": Kind(("is a person in the right half?", "is anyone on the right?"), group="place"),
+    "person_near": Kind(("is a person near the camera?", "is somebody close to the camera?"), group="place"),
+    "walking_left": Kind(("is someone walking to the left?", "is a person moving to the left?")),
+    "walking_right": Kind(("is someone walking to the right?", "is a person moving to the right?")),
+    "standing_still": Kind(("is somebody standing still?", "is a person not moving?")),
+    "anyone_moving": Kind(("is anyone moving?", "is somebody walking?")),
+    "came_in": Kind(("did somebody come in?", "did someone enter?")),
+    "went_out": Kind(("did somebody leave?", "has a person left?")),
+    "more_people": Kind(("are there more people now than at the start?", "did the number of people rise?")),
+    "fewer_people": Kind(("are there fewer people now than at the start?", "did the number of people fall?")),
+    "wearing_red": Kind(("is anyone wearing red?", "do you see a person in red?")),
+    "wearing_white": Kind(("is anyone wearing white?", "do you see a person in white?")),
+    "wearing_black": Kind(("is anyone wearing black?", "do you see a person in black?")),
+    "wearing_blue": Kind(("is anyone wearing blue?", "do you see a person in blue?")),
+    "vehicle_present": Kind(("is there a vehicle?", "is a vehicle visible?"), group="vehicle"),
+    "car_present": Kind(("is there a car?", "is a car visible?"), group="vehicle"),
+    "vehicle_parked": Kind(("is a vehicle parked?", "is a car parked?"), group="vehicle"),
+    "vehicle_moving": Kind(("is a vehicle moving?", "is a car driving?"), group="vehicle"),
+    "vehicle_colour": Kind(("what colour is the vehicle?", "what color is the car?"), COLOURS),
+    "light": Kind(("is the picture bright, dim or dark?", "how is the light?"), LIGHT),
+    "dog_present": Kind(("is there a dog?", "do you see a dog?")),
+    "animal_present": Kind(("is there an animal?", "do you see an animal?")),
+    "bicycle_present": Kind(("is there a bicycle?", "do you see a bike?")),
+}
+
+
+def answer_of(kind: Kind, truth) -> str | None:
+    """The truth in the answer's words; None where it is unclear."""
+    if truth is None:
+        return None
+    if kind.answers == YES_NO:
+        return "yes" if truth else "no"
+    if kind.answers == tuple(NUMBERS):
+        return NUMBERS[int(truth)] if int(truth) < len(NUMBERS) else None
+    word = str(truth).lower().replace("grey", "gray")
+    return word if word in kind.answers else None

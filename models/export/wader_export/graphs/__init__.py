@@ -1,0 +1,1 @@
+"""Export to the contract flamingo-onnx/1: graphs, goldens, manifest, notices."""

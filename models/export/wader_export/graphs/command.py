@@ -1,0 +1,46 @@
+"""The `export` command: from a run folder to a whole model folder."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from .. import tokens
+from ..encoder import package
+from ..encoder.command import encoder_file
+from ..nn.flamingo import Flamingo
+from ..paths import cache_dir
+from . import goldens, manifest, notice, write
+
+
+def load(folder: Path) -> tuple[Flamingo, Tokenizer]:
+    """The newest weights of a run folder and its tokenizer."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    model = Flamingo(tokenizer.get_vocab_size())
+    final = folder / "final.pt"
+    saved = torch.load(final) if final.exists() else torch.load(folder / "checkpoint.pt")["model"]
+    model.load_state_dict(saved)
+    return model.eval(), tokenizer
+
+
+def run(arguments) -> None:
+    """Writes the folder and replays its goldens."""
+    torch.set_num_threads(1)
+    target: Path = arguments.target
+    target.mkdir(parents=True, exist_ok=True)
+    model, tokenizer = load(arguments.folder or cache_dir("train", "run"))
+    shutil.copyfile(encoder_file(), target / "vision_encoder.onnx")
+    write.write(model, target)
+    tokenizer.save(str(target / "tokenizer.json"))
+    goldens.write(model, tokens.Words(tokenizer), target)
+    worst = goldens.replay(target)
+    for graph, difference in worst.items():
+        limit = goldens.TOLERANCE[graph] if graph == "vision_encoder" else 1e-4
+        print(f"{graph}: {difference:.2e} from its goldens (limit {limit:g})")
+        if difference > limit:
+            raise SystemExit(f"{graph} differs from PyTorch by {difference}")
+    notice.write(target, package.fetch())
+    vocabulary = tokenizer.get_vocab()
+    size = manifest.write(target, sorted(vocabulary, key=vocabulary.get))
+    print(f"{target}: {size / 1e6:.2f} MB")

@@ -1,0 +1,109 @@
+"""The Perceiver Resampler with time (Flamingo, arXiv 2204.14198, section 2.1; Perceiver, arXiv 2103.03206).
+
+Object tokens of all frames of a window get their displacements, then their time by scale and shift (FiLM, arXiv
+1709.07871), then look at one another, and 24 latents read them. `MediaProjector` turns the latents into the keys and
+values of every gated cross-attention layer, once per window.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .. import layout
+from . import motion
+from .layers import MASKED, TIME_FEATURES, Heads, feed_forward, time_features
+
+WIDTH, HEADS, LATENTS = 128, 4, 24
+MIX_LAYERS, READ_LAYERS = 3, 2
+READ_OBJECTS = 20  # the strongest object tokens of a frame that are read; the rest costs time and says little
+READ_TOKENS = READ_OBJECTS + 1
+OBJECT_FEATURES = 8 + 12 + 6 + 16
+PICTURE_FEATURES = 19
+
+
+def object_features(objects: Tensor) -> Tensor:
+    """Raw object tokens [..., 24] -> what the first linear layer reads."""
+    box, heats = objects[..., layout.BOX], objects[..., layout.HEATS]
+    x, foot = (box[..., 0:1] + box[..., 2:3]) / 2, box[..., 3:4]
+    y = (box[..., 1:2] + box[..., 3:4]) / 2
+    width = (box[..., 2:3] - box[..., 0:1]).clamp(min=0)
+    height = (box[..., 3:4] - box[..., 1:2]).clamp(min=0)
+    best = heats.amax(-1, keepdim=True)
+    waves = torch.tensor([3.0, 7.0, 16.0, 36.0])
+    ax, ay = x * waves, foot * waves
+    parts = [
+        x * 2 - 1, y * 2 - 1, foot * 2 - 1, width * 4, height * 4,
+        torch.log(width + 0.01) + 2, torch.log(height + 0.01) + 2, best * 3 - 1,
+        heats * 3, (objects[..., layout.UPPER.start : layout.LOWER.stop] - 0.4) * 3,
+        ax.sin(), ax.cos(), ay.sin(), ay.cos(),
+    ]  # fmt: skip
+    return torch.cat(parts, -1) * objects[..., layout.VALID : layout.VALID + 1]
+
+
+class Mixer(nn.Module):
+    """One layer of self-attention over all tokens of a window."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(WIDTH)
+        self.heads = Heads(WIDTH, HEADS)
+        self.feed = feed_forward(WIDTH, 2)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        normed = self.norm(x)
+        x = x + self.heads(normed, normed, bias)
+        return x + self.feed(x)
+
+
+class Reader(nn.Module):
+    """One Perceiver layer: latents attend to the tokens and to themselves."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm_tokens, self.norm_latents = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.heads = Heads(WIDTH, HEADS)
+        self.feed = feed_forward(WIDTH, 2)
+
+    def forward(self, latents: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
+        normed = self.norm_latents(latents)
+        latents = latents + self.heads(normed, torch.cat([self.norm_tokens(tokens), normed], 1), bias)
+        return latents + self.feed(latents)
+
+
+class Resampler(nn.Module):
+    """Frames of a window -> latents [B, 24, 128] (and the mixed tokens, for the loss on single tokens)."""
+
+    def __init__(self):
+        super().__init__()
+        self.object_in = nn.Linear(OBJECT_FEATURES + motion.FEATURES, WIDTH)
+        self.is_object = nn.Parameter(torch.randn(2, WIDTH) * 0.1)
+        self.picture_in = nn.Sequential(nn.Linear(PICTURE_FEATURES, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
+        self.is_picture = nn.Parameter(torch.randn(WIDTH) * 0.3)
+        self.time = nn.Sequential(nn.Linear(TIME_FEATURES, WIDTH), nn.GELU(), nn.Linear(WIDTH, 2 * WIDTH))
+        self.mixers = nn.ModuleList([Mixer() for _ in range(MIX_LAYERS)])
+        self.latents = nn.Parameter(torch.randn(LATENTS, WIDTH) * 0.5)
+        self.readers = nn.ModuleList([Reader() for _ in range(READ_LAYERS)])
+        self.norm = nn.LayerNorm(WIDTH)
+
+    def forward(self, frames: Tensor, seconds: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """`frames` [B, T, 25, 24], `seconds` [B, T] (newest 0), `present` bool [B, T]."""
+        batch, count = seconds.shape
+        objects, picture = frames[:, :, :READ_OBJECTS], frames[:, :, layout.OBJECTS]
+        with torch.autocast("cpu", enabled=False):
+            features = torch.cat([object_features(objects), motion.motion_features(objects, seconds, present)], -1)
+            times = time_features(seconds)
+        valid = objects[..., layout.VALID : layout.VALID + 1]
+        x = self.object_in(features) + valid * self.is_object[0] + (1 - valid) * self.is_object[1]
+        whole = self.picture_in((picture[..., :PICTURE_FEATURES] - 0.35) * 2) + self.is_picture
+        x = torch.cat([x, whole[:, :, None]], 2)
+        scale, shift = self.time(times).chunk(2, -1)
+        x = x * (1 + scale[:, :, None]) + shift[:, :, None]
+        x = x.reshape(batch, count * READ_TOKENS, WIDTH)
+        absent = (~present).to(x.dtype)[:, :, None].expand(-1, -1, READ_TOKENS).reshape(batch, 1, 1, -1)
+        bias = absent * MASKED
+        for mixer in self.mixers:
+            x = mixer(x, bias)
+        latents = self.latents.expand(batch, -1, -1)
+        bias = torch.cat([bias, torch.zeros(batch, 1, 1, LATENTS)], -1)
+        for reader in self.readers:
+            latents = reader(latents, x, bias)
+        return self.norm(latents), x

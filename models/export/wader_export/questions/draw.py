@@ -1,0 +1,72 @@
+"""Draws questions: by the weight of their kind, only answerable ones, with balanced answers."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from random import Random
+
+from ..sim.truth import INDEX
+from .kinds import KINDS
+
+TRIES = 60
+
+
+@dataclass
+class Question:
+    """A question with its answer."""
+
+    kind: str
+    text: str
+    answer: str
+
+
+class Lookup:
+    """State values of one scene by name."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def __call__(self, name: str) -> int:
+        return int(self.state[INDEX[name]])
+
+
+class Writer:
+    """Writes questions and remembers what it wrote, so that no answer of a wording's meaning prevails."""
+
+    def __init__(self, random: Random):
+        self.random = random
+        self.asked: dict[str, list[float]] = defaultdict(lambda: [1.0, 1.0])
+        self.values: dict[str, dict[str, float]] = defaultdict(dict)
+        self.names = list(KINDS)
+        self.weights = [weight for _, weight in KINDS.values()]
+
+    def accept(self, draft) -> bool:
+        """Keeps rare answers, and frequent ones as often as the rare ones come."""
+        if draft.balance is None:
+            return True
+        if "=" in draft.balance:
+            return self.accept_value(*draft.balance.split("=", 1))
+        seen = self.asked[draft.balance]
+        mine = int(draft.answer == "yes")
+        if self.random.random() > min(1.0, (seen[1 - mine] + 2) / (seen[mine] + 2)):
+            return False
+        seen[mine] += 1
+        return True
+
+    def accept_value(self, key: str, value: str) -> bool:
+        """For answers with several values: none above one and a half times the mean."""
+        counts = self.values[key]
+        counts.setdefault(value, 0)
+        if counts[value] > 1.5 * (sum(counts.values()) / max(len(counts), 2) + 4):
+            return False
+        counts[value] += 1
+        return True
+
+    def one(self, state, kind: str | None = None) -> Question | None:
+        """One question about a scene, of a given kind when one is named (None: not answerable)."""
+        lookup = Lookup(state)
+        for _ in range(TRIES if kind is None else 12):
+            name = kind or self.random.choices(self.names, self.weights)[0]
+            draft = KINDS[name][0](lookup, self.random)
+            if draft is not None and self.accept(draft):
+                return Question(name, draft.text, draft.answer)
+        return None if kind else self.one(state, "caption")

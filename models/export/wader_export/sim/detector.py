@@ -1,0 +1,267 @@
+"""Imitates the frozen encoder: from a world to the 25 tokens of each frame.
+
+The constants were measured with ``python -m wader_export statistics`` on the first half of the footage (NanoDet
+at 384x288, full picture and three zooms, ten frames a second): see models/export/README.md for the comparison.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import layout
+from . import colours
+from .world import DARK, DIM, PEOPLE, THINGS, O, V, World
+
+STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
+CANDIDATES = 36  # strongest peaks that enter the overlap removal
+FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
+FALSE_SHARE = np.array([0.60, 0.12, 0.05, 0.06, 0.04, 0.03, 0.04, 0.02, 0.015, 0.01, 0.01, 0.005])
+# the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
+FALSE_MOST = np.array([0.50, 0.24, 0.26, 0.28, 0.26, 0.45, 0.35, 0.50, 0.50, 0.30, 0.30, 0.45])
+# second heats of a real thing: group -> (other group, typical part of its own height)
+CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
+
+
+@dataclass
+class Features:
+    """What the encoder hands on, and which thing each token is (-1: nothing real)."""
+
+    tokens: np.ndarray  # [B, T, 25, 24] float32
+    thing: np.ndarray  # [B, T, 24]
+
+
+@dataclass
+class Peaks:
+    """Candidate peaks before the overlap removal; arrays [B, M, T, ...]."""
+
+    height: np.ndarray
+    box: np.ndarray
+    group: np.ndarray
+    upper: np.ndarray
+    lower: np.ndarray
+    thing: np.ndarray
+
+    @staticmethod
+    def join(parts: list["Peaks"]) -> "Peaks":
+        return Peaks(*(np.concatenate([getattr(p, f) for p in parts], 1) for f in Peaks.__dataclass_fields__))
+
+
+def steady_noise(rng, shape, times, memory: float) -> np.ndarray:
+    """Unit noise over the last axis that forgets within `memory` seconds."""
+    noise = rng.normal(size=shape)
+    if shape[-1] < 2:
+        return noise
+    keep = np.exp(-np.diff(times, axis=1) / memory)
+    for k in range(1, shape[-1]):
+        a = keep[:, k - 1][:, None]
+        noise[..., k] = a * noise[..., k - 1] + np.sqrt(1 - a * a) * noise[..., k]
+    return noise
+
+
+def peak_heights(world: World, rng) -> np.ndarray:
+    """Heights of the real things' peaks [B, N, T]."""
+    batch, frames = world.times.shape
+    pixels = world.height * layout.HEIGHT * np.minimum(1, world.inside + 0.2)
+    base = 0.86 / (1 + np.exp(-(np.log(pixels.clip(1)) - np.log(17)) * 1.8))
+    across = world.width * layout.WIDTH
+    base[:, V] = 0.74 / (1 + np.exp(-(np.log(pixels[:, V].clip(1)) - np.log(16)) * 2.2))
+    base[:, O] = 0.72 / (1 + np.exp(-(np.log(across[:, O].clip(1)) - np.log(15)) * 2.0))
+    own = np.exp(rng.normal(0, 0.07, (batch, THINGS, 1)))
+    own *= np.where(rng.random(own.shape) < 0.06, rng.uniform(0.5, 0.75, own.shape), 1)
+    own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
+    own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
+    mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.8, 1.03, batch), 1))  # fmt: skip
+    mood = mood * np.exp(rng.normal(0, 0.05, batch))
+    flicker = steady_noise(rng, (batch, THINGS, frames), world.times, 0.45)
+    amount = np.full((1, THINGS, 1), 0.055)
+    amount[:, V] = 0.02  # parked cars hardly flicker
+    high = base * own * mood[:, None, None] + flicker * amount * (base / 0.7).clip(0.4, 1.3)
+    dips = rng.random(high.shape) < 0.03
+    high *= np.where(dips, rng.uniform(0.2, 0.7, high.shape), 1)
+    high *= 1 - 0.95 * world.hidden.clip(0, 1) ** 1.4
+    high *= np.where(world.inside < 0.85, 0.4 + 0.65 * world.inside, 1)
+    return np.where(world.exists & (world.inside > 0.12), high, 0).clip(0, 0.93)
+
+
+def jittered_boxes(world: World, rng) -> np.ndarray:
+    """Boxes as the detector reports them."""
+    shape = world.height.shape
+    wide = world.width * np.exp(rng.normal(0, 0.09, shape))
+    high = world.height * np.exp(rng.normal(0, 0.035, shape))
+    x = world.centre + rng.normal(0, 0.02, shape) * world.height
+    foot = world.foot + rng.normal(0, 0.02, shape) * world.height
+    cut = (world.hidden > 0.3) & (rng.random(shape) < 0.5)
+    high_seen = high * np.where(cut, rng.uniform(0.55, 0.95, shape), 1)
+    top = foot - high
+    box = np.stack([x - wide / 2, top, x + wide / 2, top + high_seen], -1)
+    return box.clip(-0.02, 1.02)
+
+
+def shaded(world: World, rng, rgb, low: float, high: float) -> np.ndarray:
+    """Colours [B, N, T, 3] as the box samples them: mixed with background and with what hides the thing."""
+    batch, frames = world.times.shape
+    mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.08, (batch, THINGS, frames, 1))
+    mix = mix.clip(0, 0.75)
+    behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
+    seen = rgb[:, :, None] * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
+    front = np.take_along_axis(rgb, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
+    part = np.where(world.hidden > 0.3, world.hidden, 0)[..., None]
+    return seen * (1 - part) + front.reshape(seen.shape) * part
+
+
+def standing_peaks(world: World, rng) -> Peaks:
+    """False alarms that stay where they are: posts, cones, stones, a coat on the grass."""
+    batch, frames = world.times.shape
+    shape = (batch, STANDING)
+    many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
+    group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
+    level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.11), shape)
+    level = np.minimum(level, FALSE_MOST[group] * rng.uniform(0.75, 1, shape))
+    full = (*shape, frames)
+    high = level[..., None] + 0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)
+    high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
+    high = np.where(rng.random(full) < 0.04, 0, high)
+    tall = np.exp(rng.uniform(np.log(0.035), np.log(0.26), shape))
+    ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
+    tall, wide = (a[..., None] * np.exp(rng.normal(0, s, full)) for a, s in ((tall, 0.06), (tall * ratio, 0.09)))
+    x = rng.uniform(0, 1, shape)[..., None] + rng.normal(0, 0.003, full)
+    y = rng.uniform(0.05, 1, shape)[..., None] + rng.normal(0, 0.004, full)
+    box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
+    plain = world.background[:, None] + rng.normal(0, 0.15, (*shape, 3))
+    colour = np.where(rng.random((*shape, 1)) < 0.4, colours.RGB[rng.integers(0, 10, shape)], plain)
+    upper = colour[:, :, None] + rng.normal(0, 0.02, (*full, 3))
+    lower = upper + rng.normal(0, 0.08, (*shape, 1, 3))
+    return Peaks(high, box, group[..., None].repeat(frames, 2), upper, lower, np.full(full, -1))
+
+
+def passing_peaks(world: World, rng) -> Peaks:
+    """False alarms of one frame."""
+    full = (world.times.shape[0], PASSING, world.times.shape[1])
+    high = np.where(rng.random(full) < 0.3, 0.13 + rng.exponential(0.05, full), 0).clip(0, 0.4)
+    group = np.where(rng.random(full) < 0.8, layout.PERSON, np.where(rng.random(full) < 0.5, layout.CAR, layout.BIRD))
+    tall = np.exp(rng.uniform(np.log(0.035), np.log(0.25), full))
+    wide = tall * np.exp(rng.normal(-0.7, 0.5, full))
+    x, y = rng.uniform(0, 1, full), rng.uniform(0, 1, full)
+    box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
+    colour = world.background[:, None, None] + rng.normal(0, 0.15, (*full, 3))
+    return Peaks(high, box, group, colour, colour, np.full(full, -1))
+
+
+def doubles(real: Peaks, rng) -> Peaks:
+    """Second, weaker peaks on real things: halves of a body, boxes that reach over to a neighbour."""
+    batch, things, frames = real.height.shape
+    full = (batch, DOUBLES, frames)
+    pick = rng.integers(0, things, full)
+    take = lambda a: np.take_along_axis(a, pick[..., None] if a.ndim == 4 else pick, 1)  # noqa: E731
+    box, own = take(real.box).copy(), take(real.height)
+    tall, wide = box[..., 3] - box[..., 1], box[..., 2] - box[..., 0]
+    sort = rng.random(full)
+    upper, lower, beside = sort < 0.3, (sort >= 0.3) & (sort < 0.5), sort >= 0.5
+    box[..., 3] = np.where(upper, box[..., 1] + tall * rng.uniform(0.35, 0.6, full), box[..., 3])
+    box[..., 1] = np.where(lower, box[..., 3] - tall * rng.uniform(0.4, 0.6, full), box[..., 1])
+    shift = wide * rng.uniform(0.45, 0.9, full) * rng.choice([-1, 1], full) * beside
+    box[..., 0] += shift
+    box[..., 2] += shift
+    part = np.where(beside, rng.uniform(0.2, 0.5, full), rng.uniform(0.2, 0.62, full))
+    high = np.where((rng.random(full) < 0.42) & (tall > 0.06), own * part, 0)
+    return Peaks(high, box, take(real.group), take(real.upper), take(real.lower), np.full(full, -1))
+
+
+def unhidden(height: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Which peaks (sorted, strongest first; [B, M, T]) survive the encoder's overlap removal."""
+    b = np.moveaxis(box, 1, 2)
+    h = np.moveaxis(height, 1, 2)
+    low = np.maximum(b[:, :, :, None, :2], b[:, :, None, :, :2])
+    high = np.minimum(b[:, :, :, None, 2:], b[:, :, None, :, 2:])
+    common = (high - low).clip(0).prod(-1)
+    area = (b[..., 2:] - b[..., :2]).clip(1e-4).prod(-1)
+    overlap = common / (area[..., :, None] + area[..., None, :] - common)
+    weak = h[..., :, None] < layout.PART_HEIGHT * h[..., None, :]
+    part = (common / area[..., :, None] > layout.PART_INSIDE) & weak
+    hides = ((overlap > layout.OVERLAP) | part) & np.tri(h.shape[-1], k=-1, dtype=bool) & (h[..., None, :] > 0)
+    keep = np.ones(h.shape, bool)
+    for _ in range(3):
+        keep = ~(hides & keep[..., None, :]).any(-1)
+    return np.moveaxis(keep, 2, 1)
+
+
+def confusion_table() -> np.ndarray:
+    """[own group, other group] -> typical part of the own height."""
+    table = np.zeros((12, 12))
+    for own, others in CONFUSION.items():
+        for other, part in others:
+            table[own, other] = part
+    return table
+
+
+def heats(peaks: Peaks, rng) -> np.ndarray:
+    """Heats of all groups [B, K, T, 12] with the floors cut."""
+    shape = (*peaks.height.shape, 12)
+    high = peaks.height[..., None]
+    spread = np.exp(rng.normal(0, 0.6, (*peaks.height.shape[:2], 1, 12)) + rng.normal(0, 0.25, shape))
+    other = high * confusion_table()[peaks.group] * spread
+    share = np.where((peaks.thing >= 0) & (peaks.height > 0.5), 0.002, np.where(peaks.thing >= 0, 0.015, 0.06))
+    vague = rng.random(shape) < share[..., None]
+    other = np.where(vague, high * rng.uniform(0.3, 0.9, shape), other)
+    other = np.minimum(other, 0.97 * high)
+    result = np.where(np.eye(12, dtype=bool)[peaks.group], high, other)
+    swap = (rng.random((*peaks.height.shape[:2], 1)) < 0.25) & (peaks.group == layout.CAR)  # a van is a car or a truck
+    swapped = result.copy()
+    swapped[..., layout.CAR], swapped[..., layout.BIG_VEHICLE] = result[..., 4], result[..., 3]
+    result = np.where(swap[..., None], swapped, result)
+    return np.where(result >= layout.FLOOR_CUT * high, result, 0)
+
+
+def picture_tokens(world: World, rng, tint: np.ndarray) -> np.ndarray:
+    """The picture token [B, T, 24]."""
+    batch, frames = world.times.shape
+    gain = world.gain[:, None, None]
+    token = np.zeros((batch, frames, layout.DIM))
+    drift = lambda n, s: rng.normal(0, s, (batch, frames, n))  # noqa: E731
+    mean = (world.background[:, None] * gain * tint[:, None]) + drift(3, 0.008)
+    spread = rng.uniform(0.10, 0.26, (batch, 1, 1)) + rng.normal(0, 0.025, (batch, 1, 3))
+    token[..., layout.MEAN_RGB] = mean
+    token[..., layout.STD_RGB] = spread * gain.clip(0, 1) + drift(3, 0.005)
+    coarse = rng.normal(0, 0.14, (batch, 1, 12)) * gain
+    token[..., layout.LAYOUT] = mean.mean(-1, keepdims=True) + coarse + drift(12, 0.012)
+    noise = np.where(world.light == DARK, rng.uniform(0, 0.12, batch), 0)[:, None]
+    sharp = rng.uniform(0.08, 0.42, (batch, 1)) * world.gain[:, None].clip(0, 1.1) + noise
+    token[..., layout.SHARPNESS] = sharp + rng.normal(0, 0.008, (batch, frames))
+    token = token.clip(0, 1)
+    token[..., layout.PICTURE] = 1
+    return token
+
+
+def observe(world: World, rng) -> Features:
+    """The tokens of every frame."""
+    batch, frames = world.times.shape
+    group = world.kind[..., None].repeat(frames, 2)
+    things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
+    upper, lower = shaded(world, rng, world.upper_rgb, 0.03, 0.35), shaded(world, rng, world.lower_rgb, 0.05, 0.45)
+    real = Peaks(peak_heights(world, rng), jittered_boxes(world, rng), group, upper, lower, things)
+    people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
+    peaks = Peaks.join([real, standing_peaks(world, rng), passing_peaks(world, rng), doubles(people, rng)])
+    peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
+    order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]
+    pick = lambda a, o: np.take_along_axis(a, o[..., None] if a.ndim == 4 else o, 1)  # noqa: E731
+    fields = Peaks.__dataclass_fields__
+    peaks = Peaks(*(pick(getattr(peaks, f), order) for f in fields))
+    peaks.height = np.where(unhidden(peaks.height, peaks.box), peaks.height, 0)
+    order = np.argsort(-peaks.height, 1, kind="stable")[:, : layout.OBJECTS]
+    peaks = Peaks(*(pick(getattr(peaks, f), order) for f in fields))
+
+    tint = np.exp(rng.normal(0, 0.06, (batch, 3)))
+    grey = (world.light == DARK) & (rng.random(batch) < 0.35)
+    seen = []
+    for rgb in (peaks.upper, peaks.lower):
+        rgb = np.where(grey[:, None, None, None], rgb.mean(-1, keepdims=True), rgb * tint[:, None, None])
+        noise = np.where(world.light == DARK, 0.02, 0.008)[:, None, None, None]
+        seen.append((rgb * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1))
+    valid = peaks.height > 0
+    tokens = np.zeros((batch, frames, layout.TOKENS, layout.DIM), np.float32)
+    objects = np.concatenate([peaks.box, heats(peaks, rng), *seen, valid[..., None], 0 * valid[..., None]], -1)
+    tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
+    tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
+    tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint)
+    thing = np.where(valid, peaks.thing, -1).transpose(0, 2, 1)
+    return Features(tokens, thing)

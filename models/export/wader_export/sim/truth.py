@@ -1,0 +1,152 @@
+"""What is true of a world: whole numbers that questions and the training-only state head read.
+
+`UNCLEAR` marks what a person could call either way (someone half in the left half, a short shuffle sideways);
+no question is asked about it and no loss is taken. "Now" is the newest present frame, "first" the oldest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import layout
+from . import colours
+from .world import MOVES, STARTS, STOPS, O, P, V, World
+
+UNCLEAR = -100
+MOST = 11  # counts are cut here
+STANDS, LEFT, RIGHT, CLOSER, AWAY, UNKNOWN = range(6)
+
+NEAR, NEAR_UNCLEAR = 0.28, 0.22  # heights of a near person, as parts of the picture
+FAR, FAR_UNCLEAR = 0.12, 0.15
+
+OTHER_GROUPS = (1, 2, 5, 6, 7, 8, 9, 10, 11)
+COUNTS = (
+    "now first left right walk_left walk_right closer away still entered gone near far vehicles "
+    "vehicles_first parked driving arrived departed cars big_vehicles vehicles_ever light"
+).split()
+HEADS = (
+    COUNTS
+    + [f"upper_{c}" for c in colours.NAMES]
+    + [f"lower_{c}" for c in colours.NAMES]
+    + [f"paint_{c}" for c in colours.NAMES]
+    + [f"other_{layout.GROUP_NAMES[g]}" for g in OTHER_GROUPS]
+)
+INDEX = {name: i for i, name in enumerate(HEADS)}
+
+
+@dataclass
+class Truth:
+    """`state` [B, heads] for questions; the rest, [B, N(, T)], for the loss on single tokens."""
+
+    state: np.ndarray
+    direction: np.ndarray
+    enters: np.ndarray
+    leaves: np.ndarray
+    velocity: np.ndarray  # [B, N, T, 2] in picture heights a second
+
+
+def at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """values[b, n, index[b, n]]."""
+    return np.take_along_axis(values, index[..., None], 2)[..., 0]
+
+
+def directions(world: World, seen: np.ndarray):
+    """Direction of each thing over the frames in which it is seen, whether it moved, unclear sideways moves."""
+    frames = seen.shape[2]
+    first, last = seen.argmax(2), frames - 1 - seen[:, :, ::-1].argmax(2)
+    dx = at(world.centre, last) - at(world.centre, first)
+    aspect = world.aspect[:, None]
+    dy = (at(world.foot, last) - at(world.foot, first)) / aspect
+    before, after = at(world.height, first), at(world.height, last)
+    size = (before + after) / 2 / aspect
+    growth = np.abs(np.log(np.maximum(after, 1e-4) / np.maximum(before, 1e-4)))
+    moved = (np.hypot(dx, dy) > 0.35 * size) | (growth > 0.15)
+    side = (np.abs(dx) > 0.3 * size) & (np.abs(dx) > 0.025) & (np.abs(dx) > 0.8 * np.abs(dy))
+    way = np.where(side, np.where(dx < 0, LEFT, RIGHT), np.where(after > before, CLOSER, AWAY))
+    way = np.where(moved, way, STANDS)
+    way = np.where(seen.sum(2) < 2, UNKNOWN, way)
+    unclear = (np.abs(dx) > 0.2 * size) & (np.abs(dx) > 0.02) & (way != LEFT) & (way != RIGHT)
+    return way, moved, dx, unclear
+
+
+def truth(world: World) -> Truth:
+    """The truth of a batch."""
+    seen, inside = world.visible, world.in_picture
+    batch, _, frames = seen.shape
+    state = np.zeros((batch, len(HEADS)), int)
+    oldest = np.broadcast_to(world.present.argmax(1)[:, None], seen.shape[:2])
+    now, first = seen[:, :, -1], at(seen, oldest)
+    times_seen = seen.sum(2)
+    way, moved, dx, unclear = directions(world, seen)
+
+    def put(name, values, most=MOST, unless=None):
+        values = np.minimum(values, most)
+        state[:, INDEX[name]] = values if unless is None else np.where(unless, UNCLEAR, values)
+
+    people = lambda a: a[:, P].sum(1)  # noqa: E731
+    put("now", people(now))
+    put("first", people(first))
+    x = world.centre[:, :, -1]
+    middle = people(now & (np.abs(x - 0.5) < 0.025)) > 0
+    put("left", people(now & (x < 0.5)), unless=middle)
+    put("right", people(now & (x >= 0.5)), unless=middle)
+
+    often = times_seen >= 2
+    for name, which, toward in (("walk_left", LEFT, dx < 0), ("walk_right", RIGHT, dx > 0)):
+        sure = people(often & (way == which))
+        put(name, sure, unless=(sure == 0) & (people(often & unclear & toward) > 0))
+    put("closer", people(often & (way == CLOSER)))
+    put("away", people(often & (way == AWAY)))
+    still = people((way == STANDS) & (times_seen >= 3))
+    put("still", still, unless=(still == 0) & (people(often & (way == STANDS)) > 0))
+
+    enters = ~at(inside, oldest) & (times_seen >= 1)
+    leaves = ~inside[:, :, -1] & (times_seen >= 1)
+    put("entered", people(enters))
+    put("gone", people(leaves))
+
+    tall = world.height[:, :, -1]
+    near, far = people(now & (tall > NEAR)), people(now & (tall < FAR))
+    put("near", near, unless=(near == 0) & (people(now & (tall > NEAR_UNCLEAR)) > 0))
+    put("far", far, unless=(far == 0) & (people(now & (tall < FAR_UNCLEAR)) > 0))
+
+    big = (world.height * seen).max(2) > 0.09
+    for name, worn in (("upper", world.upper), ("lower", world.lower)):
+        for c, colour in enumerate(colours.NAMES):
+            sure = people((worn == c) & often & big)
+            put(f"{name}_{colour}", sure, 2, (sure == 0) & (people((worn == c) & (times_seen > 0)) > 0))
+
+    vehicles = lambda a: a[:, V].sum(1)  # noqa: E731
+    put("vehicles", vehicles(now))
+    put("vehicles_first", vehicles(first))
+    put("vehicles_ever", vehicles(times_seen > 0))
+    put("parked", vehicles(often & ~moved))
+    put("driving", vehicles(often & moved))
+    stops, starts = world.motion == STOPS, world.motion == STARTS
+    put("arrived", vehicles(often & now & (~at(inside, oldest) | (stops & moved))))
+    put("departed", vehicles(often & first & (~inside[:, :, -1] | (starts & moved))))
+    put("cars", vehicles(often & (world.kind == layout.CAR)))
+    put("big_vehicles", vehicles(often & (world.kind == layout.BIG_VEHICLE)))
+    for c, colour in enumerate(colours.NAMES):
+        sure = vehicles(often & (world.upper == c))
+        put(f"paint_{colour}", sure, 2, (sure == 0) & (vehicles((world.upper == c) & (times_seen > 0)) > 0))
+
+    clear = often & ((world.height * seen).max(2) > 0.035)
+    for group in OTHER_GROUPS:
+        own = world.kind[:, O] == group
+        sure = (own & clear[:, O]).sum(1)
+        put(f"other_{layout.GROUP_NAMES[group]}", sure, 2, (sure == 0) & ((own & (times_seen[:, O] > 0)).sum(1) > 0))
+    put("light", world.light)
+    return Truth(state, way, enters, leaves, velocity(world))
+
+
+def velocity(world: World) -> np.ndarray:
+    """Speed of centre and foot, in the thing's own heights a second."""
+    if world.times.shape[1] < 2:
+        return np.zeros((*world.centre.shape, 2))
+    step = np.gradient(np.broadcast_to(world.times[:, None], world.centre.shape), axis=2)
+    speed = [np.gradient(a, axis=2) / np.maximum(step, 1e-3) for a in (world.centre, world.foot)]
+    return (np.stack(speed, -1) / np.maximum(world.height, 0.03)[..., None]).clip(-2, 2)
+
+
+__all__ = ["HEADS", "INDEX", "MOVES", "UNCLEAR", "Truth", "truth"]

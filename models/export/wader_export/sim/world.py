@@ -1,0 +1,288 @@
+"""People, vehicles and other things on a ground plane before one fixed camera: paths, boxes, who hides whom.
+
+A batch of clips is one set of arrays: B clips, N things (people first, then vehicles, then others), T frames.
+Pictures are 1 wide and 1 high; `aspect` is their true width over height. The plane is seen from `camera_height`
+metres with the horizon at `horizon` (negative: above the picture), so the size of a thing follows from where its
+feet are. A zoom cuts a part of such a picture, as a far camera with a long lens would see it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import layout
+from . import colours
+
+PEOPLE, VEHICLES, OTHERS = 11, 3, 3
+THINGS = PEOPLE + VEHICLES + OTHERS
+P, V, O = slice(0, PEOPLE), slice(PEOPLE, PEOPLE + VEHICLES), slice(PEOPLE + VEHICLES, THINGS)  # noqa: E741
+STILL, MOVES, STOPS, STARTS = range(4)
+BRIGHT, DIM, DARK = range(3)
+
+# other things: share, height and width in metres
+OTHER = {
+    layout.BICYCLE: (0.24, 1.1, 1.6),
+    layout.MOTORCYCLE: (0.10, 1.2, 1.9),
+    layout.BIRD: (0.06, 0.25, 0.3),
+    layout.CAT: (0.13, 0.3, 0.45),
+    layout.DOG: (0.25, 0.6, 0.85),
+    layout.ANIMAL: (0.06, 1.6, 2.2),
+    layout.BAG: (0.08, 0.5, 0.4),
+    layout.UMBRELLA: (0.04, 0.5, 1.0),
+    layout.BALL: (0.04, 0.25, 0.25),
+}
+
+
+@dataclass
+class World:
+    """What is really there. Arrays over [B], [B, N] or [B, N, T]."""
+
+    times: np.ndarray  # [B, T] seconds, newest present frame = 0
+    present: np.ndarray  # [B, T] the frame exists
+    kind: np.ndarray  # [B, N] class group
+    exists: np.ndarray  # [B, N, T] in front of the camera at that time
+    box: np.ndarray  # [B, N, T, 4] unclipped
+    centre: np.ndarray  # [B, N, T]
+    foot: np.ndarray  # [B, N, T]
+    height: np.ndarray  # [B, N, T]
+    width: np.ndarray  # [B, N, T]
+    inside: np.ndarray  # [B, N, T] part of the box inside the picture, 0 when absent
+    hidden: np.ndarray  # [B, N, T] part hidden by nearer things
+    hider: np.ndarray  # [B, N, T] which thing hides most
+    motion: np.ndarray  # [B, N] STILL ... STARTS
+    upper: np.ndarray  # [B, N] colour numbers
+    lower: np.ndarray
+    upper_rgb: np.ndarray  # [B, N, 3]
+    lower_rgb: np.ndarray
+    light: np.ndarray  # [B] BRIGHT, DIM, DARK
+    gain: np.ndarray  # [B]
+    aspect: np.ndarray  # [B]
+    background: np.ndarray  # [B, 3]
+
+    @property
+    def visible(self) -> np.ndarray:
+        """[B, N, T]: a person looking at the frame would count the thing."""
+        small = np.where(self.kind == layout.PERSON, 0.04, 0.025)[..., None]
+        there = (self.inside > 0.4) & (self.hidden < 0.8) & (self.height > small)
+        return there & self.present[:, None]
+
+    @property
+    def in_picture(self) -> np.ndarray:
+        """[B, N, T]: inside the picture, though perhaps hidden by something."""
+        return (self.inside > 0.4) & (self.height > 0.025) & self.present[:, None]
+
+
+def draw_times(batch: int, frames: int, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds relative to the newest frame, and which frames exist."""
+    dense = frames >= 12
+    span = np.exp(rng.uniform(np.log(3.0 if dense else 2.0), np.log(60 if dense else 40), (batch, 1)))
+    if frames > 1:
+        shape = np.where(rng.random((batch, 1)) < 0.65, 120.0, 2.5)
+        gaps = rng.gamma(shape, 1, (batch, frames - 1))
+        gaps = np.where(rng.random(gaps.shape) < 0.02, gaps * 2, gaps)
+        gaps *= span / gaps.sum(1, keepdims=True)
+        times = np.concatenate([-gaps[:, ::-1].cumsum(1)[:, ::-1], np.zeros((batch, 1))], 1)
+    else:
+        times = np.zeros((batch, 1))
+    present = np.ones((batch, frames), bool)
+    mood = rng.random(batch)
+    warming = mood < 0.08  # the camera has just started: only the newest frames exist
+    first = rng.integers(0, frames, batch)
+    present[warming] = np.arange(frames) >= first[warming, None]
+    holes = (mood > 0.92)[:, None] & (rng.random((batch, frames)) < 0.25)
+    present &= ~holes
+    present[:, -1] = True
+    return times, present
+
+
+def draw_camera(batch: int, rng):
+    """Height, focal length, horizon and aspect of each clip's camera, zoomed for two fifths of them."""
+    height = rng.uniform(2.2, 8, batch)
+    focal = rng.uniform(0.8, 2.2, batch)
+    horizon = rng.uniform(-0.5, 0.45, batch)
+    zoom = np.where(rng.random(batch) < 0.4, rng.uniform(1.3, 2.3, batch), 1.0)
+    offset = rng.uniform(0, 1, batch) * (1 - 1 / zoom)
+    aspect = np.where(rng.random(batch) < 0.6, 4 / 3, 16 / 9)
+    return height, focal * zoom, (horizon - offset) * zoom, aspect
+
+
+def sizes(batch: int, rng):
+    """Kind, height and width in metres (vehicles: length) of every thing."""
+    kind = np.zeros((batch, THINGS), int)
+    tall, wide = np.ones((batch, THINGS)), np.ones((batch, THINGS))
+    tall[:, P] = rng.normal(1.72, 0.1, (batch, PEOPLE)) * np.where(rng.random((batch, PEOPLE)) < 0.06, 0.65, 1)
+    wide[:, P] = tall[:, P] * rng.normal(0.38, 0.045, (batch, PEOPLE))
+    big = rng.random((batch, VEHICLES)) > 0.75
+    kind[:, V] = np.where(big, layout.BIG_VEHICLE, layout.CAR)
+    uniform = lambda a, b: rng.uniform(a, b, (batch, VEHICLES))  # noqa: E731
+    tall[:, V] = np.where(big, uniform(2.0, 3.3), uniform(1.4, 1.85))
+    wide[:, V] = np.where(big, uniform(4.8, 10), uniform(3.8, 4.8))
+    share = np.array([v[0] for v in OTHER.values()])
+    pick = rng.choice(len(OTHER), size=(batch, OTHERS), p=share / share.sum())
+    names = np.array(list(OTHER))
+    kind[:, O] = names[pick]
+    spread = lambda s: np.exp(rng.normal(0, s, (batch, OTHERS)))  # noqa: E731
+    tall[:, O] = np.array([v[1] for v in OTHER.values()])[pick] * spread(0.15)
+    turned = np.where(np.isin(kind[:, O], (1, 2, 6, 7, 8)), rng.uniform(0.5, 1, (batch, OTHERS)), 1)
+    wide[:, O] = np.array([v[2] for v in OTHER.values()])[pick] * spread(0.2) * turned
+    return kind, tall, wide
+
+
+def motions(batch: int, rng, kind):
+    """How each thing moves: still, moves, stops on the way, starts on the way."""
+    dice = rng.random((batch, THINGS))
+    motion = np.zeros((batch, THINGS), int)
+    motion[:, P] = np.select([dice < 0.3, dice < 0.84, dice < 0.92], [STILL, MOVES, STOPS], STARTS)[:, P]
+    style = rng.random((batch, 1))
+    walkers = np.where(rng.random((batch, PEOPLE)) < 0.88, MOVES, STILL)
+    standers = np.where(rng.random((batch, PEOPLE)) < 0.85, STILL, MOVES)
+    motion[:, P] = np.where(style < 0.27, walkers, np.where(style > 0.87, standers, motion[:, P]))
+    vehicle = np.select([dice < 0.5, dice < 0.68, dice < 0.84], [STILL, MOVES, STOPS], STARTS)
+    motion[:, V] = vehicle[:, V]
+    thing = np.isin(kind[:, O], (layout.BAG, layout.UMBRELLA, layout.BALL))
+    motion[:, O] = np.where(thing | (rng.random((batch, OTHERS)) < 0.5), STILL, MOVES)
+    return motion
+
+
+def draw(batch: int, frames: int, rng) -> World:
+    """Draws a batch of scenes."""
+    times, present = draw_times(batch, frames, rng)
+    span = (-times[:, :1]).clip(1.0)
+    camera, focal, horizon, aspect = (a[:, None] for a in draw_camera(batch, rng))
+    kind, tall, wide = sizes(batch, rng)
+    shape = (batch, THINGS)
+
+    # who is there
+    count = rng.choice(12, size=batch, p=[0.10, 0.12, 0.11, 0.11, 0.10, 0.10, 0.09, 0.08, 0.07, 0.06, 0.03, 0.03])
+    active = np.zeros(shape, bool)
+    active[:, P] = np.arange(PEOPLE) < count[:, None]
+    active[:, V] = np.arange(VEHICLES) < rng.choice(4, size=batch, p=[0.42, 0.35, 0.16, 0.07])[:, None]
+    active[:, O] = np.arange(OTHERS) < rng.choice(4, size=batch, p=[0.5, 0.32, 0.13, 0.05])[:, None]
+
+    # a place on the ground inside the picture at the reference time
+    low = np.maximum(horizon + 0.04, 0.04)
+    y = rng.uniform(0, 1, shape) * (1.02 - low) + low
+    size = tall / camera * (y - horizon)
+    least = np.where(tall < 1, 0.03, np.where(rng.random(shape) < 0.15, 0.045, 0.08))
+    y = np.where(size < least, horizon + least * camera / tall, y)
+    y = np.where(size > 0.85, horizon + 0.85 * camera / tall, y)
+    far = focal * camera / (y - horizon)
+    across = (rng.uniform(0.01, 0.99, shape) - 0.5) * far * aspect / focal
+
+    # how it moves
+    motion = motions(batch, rng, kind)
+    speed = np.where(rng.random(shape) < 0.07, rng.uniform(2.2, 3.5, shape), rng.uniform(0.7, 1.7, shape))
+    speed[:, V] = rng.uniform(2, 8, (batch, VEHICLES))
+    speed[:, O] *= np.where(kind[:, O] == layout.BICYCLE, rng.uniform(2, 3.5, (batch, OTHERS)), 1)
+    sideways = rng.choice([0, np.pi], size=shape) + rng.normal(0, 0.35, shape)
+    heading = np.where(rng.random(shape) < 0.5, sideways, rng.uniform(0, 2 * np.pi, shape))
+    stream = rng.random((batch, 1)) < 0.2
+    heading = np.where(stream, heading[:, :1] + rng.normal(0, 0.15, shape), heading)
+    vx, vz = speed * np.cos(heading), speed * np.sin(heading)
+    reference = -rng.uniform(0, 1, shape) * span
+    aside = reference - rng.uniform(-1, 1, shape) * span * 0.5
+    reference = np.where(rng.random(shape) < 0.2, aside, reference)[..., None]
+    change = (-rng.uniform(0.1, 0.85, shape) * span)[..., None]
+    t = times[:, None, :]
+    travel = np.select(
+        [(motion == MOVES)[..., None], (motion == STOPS)[..., None], (motion == STARTS)[..., None]],
+        [t - reference, np.minimum(t, change) - change, np.maximum(t, change) - change],
+        0 * (t + reference),
+    )
+
+    # pairs of people, ridden bicycles, dogs on a lead
+    for i in range(1, PEOPLE):
+        pair = rng.random(batch) < 0.27
+        travel[pair, i] = travel[pair, i - 1]
+        for a in (vx, vz, motion):
+            a[pair, i] = a[pair, i - 1]
+        across[pair, i] = across[pair, i - 1] + rng.normal(0, 0.8, pair.sum())
+        far[pair, i] = (far[pair, i - 1] + rng.normal(0, 0.6, pair.sum())).clip(1.5)
+    j = O.start
+    ridden = np.isin(kind[:, j], (layout.BICYCLE, layout.MOTORCYCLE, layout.DOG))
+    ridden &= (rng.random(batch) < 0.5) & (count > 0)
+    lead = np.where(kind[:, j] == layout.DOG, rng.normal(0, 0.8, batch), 0.0)
+    travel[ridden, j] = travel[ridden, 0]
+    for a in (vx, vz, motion):
+        a[ridden, j] = a[ridden, 0]
+    across[ridden, j] = across[ridden, 0] + lead[ridden]
+    far[ridden, j] = far[ridden, 0]
+
+    # where it is in each frame
+    sway = rng.normal(0, 0.06, travel.shape) * (kind == layout.PERSON)[..., None]
+    x = across[..., None] + vx[..., None] * travel + sway
+    z = far[..., None] + vz[..., None] * travel
+    exists = active[..., None] & (z > 1.2)
+    z = z.clip(1.2)
+    dice = rng.random(shape)  # some appear or vanish inside the picture (doors)
+    door = (-rng.uniform(0.1, 0.9, shape) * span)[..., None]
+    late, early = (dice < 0.07)[..., None], (dice > 0.93)[..., None]
+    exists &= np.where(late, t > door, np.where(early, t < door, True))
+
+    focal, camera, horizon, ratio = (a[..., None] for a in (focal, camera, horizon, aspect))
+    height = focal * tall[..., None] / z
+    foot = horizon + focal * camera / z
+    length = wide[:, V].copy()
+    across_length = np.abs(np.cos(heading[:, V])) * length + np.abs(np.sin(heading[:, V])) * 1.9
+    narrow = rng.random(length.shape) < 0.4  # seen from the front or the rear
+    length = np.where(narrow, rng.uniform(1.7, 2.3, length.shape), across_length)
+    wide[:, V] = length * np.where(rng.random(length.shape) < 0.15, rng.uniform(0.5, 0.95, length.shape), 1)
+    width = focal * wide[..., None] / z / ratio
+    stride = (kind == layout.PERSON)[..., None] & (motion != STILL)[..., None]
+    width *= 1 + 0.12 * rng.normal(size=width.shape) * stride
+    centre = 0.5 + focal * x / z / ratio
+    box = np.stack([centre - width / 2, foot - height, centre + width / 2, foot], -1)
+    clipped = box.clip(0, 1)
+    inside = (clipped[..., 2] - clipped[..., 0]) * (clipped[..., 3] - clipped[..., 1])
+    inside = np.where(exists, inside / np.maximum(width * height, 1e-6), 0.0)
+    hidden, hider = hiding(rng, box, z, inside, width, height)
+
+    light, gain = draw_light(batch, rng)
+    background = (rng.uniform(0.15, 0.7, (batch, 1)) + rng.normal(0, 0.08, (batch, 3))).clip(0.05, 0.9)
+    upper, lower, upper_rgb, lower_rgb = clothes(batch, rng)
+    return World(
+        times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider, motion,
+        upper, lower, upper_rgb, lower_rgb, light, gain, aspect[:, 0], background,
+    )  # fmt: skip
+
+
+def hiding(rng, box, z, inside, width, height):
+    """How much of each thing nearer things (and a pole in some pictures) hide."""
+    batch = len(box)
+    a, b = box[:, :, None], box[:, None]
+    common = (np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])).clip(0)
+    common *= (np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])).clip(0)
+    common /= np.maximum(width * height, 1e-6)[:, :, None]
+    nearer = (z[:, None] < z[:, :, None] - 0.05) & (inside[:, None] > 0.1)
+    common = np.where(nearer, common * 0.85, 0)
+    hidden, hider = common.max(2), common.argmax(2)
+    pole = rng.random((batch, 1, 1)) < 0.4
+    left = rng.uniform(0.05, 0.95, (batch, 1, 1))
+    right = left + rng.uniform(0.012, 0.04, (batch, 1, 1))
+    behind = z > rng.uniform(4, 25, (batch, 1, 1))
+    cut = (np.minimum(box[..., 2], right) - np.maximum(box[..., 0], left)).clip(0) / np.maximum(width, 1e-6)
+    return np.maximum(hidden, cut * 0.9 * (pole & behind)), hider
+
+
+def draw_light(batch: int, rng):
+    """Bright, dim or dark, and the gain that goes with it."""
+    dice = rng.random(batch)
+    light = np.select([dice < 0.66, dice < 0.82], [BRIGHT, DIM], DARK)
+    bands = np.array([(0.75, 1.25), (0.3, 0.5), (0.05, 0.18)])[light]
+    return light, rng.uniform(bands[:, 0], bands[:, 1])
+
+
+def clothes(batch: int, rng):
+    """Colours of everything: of clothes for people, of the paint for vehicles."""
+    upper, upper_rgb = colours.pick(rng, colours.UPPER_SHARE, (batch, THINGS))
+    lower, lower_rgb = colours.pick(rng, colours.LOWER_SHARE, (batch, THINGS))
+    jeans = (lower == colours.BLUE) & (rng.random(lower.shape) < 0.6)
+    faded = colours.JEANS * np.exp(rng.normal(0, 0.2, (*lower.shape, 1)))
+    lower_rgb = np.where(jeans[..., None], faded, lower_rgb)
+    suit = rng.random(lower.shape) < 0.12
+    lower, lower_rgb = np.where(suit, upper, lower), np.where(suit[..., None], upper_rgb, lower_rgb)
+    paint, paint_rgb = colours.pick(rng, colours.VEHICLE_SHARE, (batch, VEHICLES))
+    upper[:, V], lower[:, V] = paint, paint
+    upper_rgb[:, V] = paint_rgb * rng.uniform(0.6, 1.0, (batch, VEHICLES, 1))  # windows darken the upper half
+    lower_rgb[:, V] = paint_rgb * rng.uniform(0.7, 1.0, (batch, VEHICLES, 1))
+    return upper, lower, upper_rgb, lower_rgb

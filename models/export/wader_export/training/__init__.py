@@ -1,0 +1,1 @@
+"""Training: simulated clips from a worker process, stages, one JSON-lines log."""

@@ -1,0 +1,168 @@
+"""Training batches: simulated clips with their targets, questions packed into rows. Made in a worker process."""
+
+import multiprocessing
+import os
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from .. import layout, tokens
+from ..questions import Question, Writer
+from ..sim import PEOPLE, simulate
+from ..sim.truth import UNCLEAR, UNKNOWN, truth
+
+CAPTION_WEIGHT = 0.35
+FRAMES = (8, 4, 16)
+FRAMES_SHARE = (0.70, 0.13, 0.17)
+QUESTIONS = 3  # a clip and step
+INTERLEAVED = 4  # every so many steps the rows hold three media each
+BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
+
+
+@dataclass
+class Rows:
+    """Text rows of about equal length."""
+
+    ids: np.ndarray  # [R, L]
+    weight: np.ndarray  # [R, L] loss weight of each token
+    media: np.ndarray  # [R, M] clip of each medium
+    media_index: np.ndarray  # [R, L]
+
+
+@dataclass
+class Batch:
+    """Clips, their targets and the text rows about them."""
+
+    frames: np.ndarray
+    seconds: np.ndarray
+    present: np.ndarray
+    state: np.ndarray
+    token_targets: dict[str, np.ndarray]
+    rows: list[Rows]
+    questions: list[list[Question]]
+
+
+def token_targets(world, facts, thing: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
+    """Targets of single tokens [B, T, K]; UNCLEAR where there is none."""
+    clip, frame = np.arange(len(thing))[:, None, None], np.arange(thing.shape[1])[None, :, None]
+    who = thing.clip(0)
+    valid = (present & present.any(1, keepdims=True))[:, :, None]
+    person = (thing >= 0) & (thing < PEOPLE) & valid
+    direction = facts.direction[clip, who]
+    return {
+        "real": np.where(valid, thing >= 0, UNCLEAR).astype(np.int64),
+        "direction": np.where(person & (direction < UNKNOWN), direction, UNCLEAR).astype(np.int64),
+        "enters": np.where(person, facts.enters[clip, who], UNCLEAR).astype(np.int64),
+        "leaves": np.where(person, facts.leaves[clip, who], UNCLEAR).astype(np.int64),
+        "velocity": facts.velocity[clip, who, frame].astype(np.float32),
+    }
+
+
+def segment(words: tokens.Words, question: Question, random: Random) -> tuple[list[int], list[int], float]:
+    """Prompt ids, answer ids, loss weight."""
+    if question.kind == "caption":
+        prompt = tokens.CAPTION_IDS if random.random() < 0.3 else tokens.question_ids(words, question.text)
+        return list(prompt), [*words.encode(question.answer), tokens.END], CAPTION_WEIGHT
+    return tokens.question_ids(words, question.text), [*words.encode(question.answer), tokens.END], 1.0
+
+
+def pack(items: list[tuple[list[tuple[list[int], list[int], float]], list[int]]]) -> list[Rows]:
+    """Rows sorted by length and cut into groups."""
+    items = sorted(items, key=lambda item: sum(len(p) + len(a) for p, a, _ in item[0]))
+    groups = []
+    for low, high in zip(BUCKETS, BUCKETS[1:]):
+        group = items[int(low * len(items)) : int(high * len(items))]
+        if not group:
+            continue
+        length = max(sum(len(p) + len(a) for p, a, _ in segments) for segments, _ in group)
+        ids = np.zeros((len(group), length), np.int64)
+        weight = np.zeros((len(group), length), np.float32)
+        index = np.full((len(group), length), -1, np.int64)
+        for row, (segments, _) in enumerate(group):
+            at = 0
+            for number, (prompt, answer, value) in enumerate(segments):
+                end = at + len(prompt) + len(answer)
+                ids[row, at:end] = prompt + answer
+                weight[row, at + len(prompt) : end] = value
+                index[row, at:] = number
+                at = end
+        groups.append(Rows(ids, weight, np.array([media for _, media in group]), index))
+    return groups
+
+
+class Maker:
+    """Makes batches from a seed."""
+
+    def __init__(self, tokenizer, seed: int):
+        self.words = tokens.Words(tokenizer)
+        self.rng, self.random = np.random.default_rng(seed), Random(seed)
+        self.writer = Writer(self.random)
+        self.step = 0
+
+    def clips(self, count: int, frames: int) -> Batch:
+        """Clips without text."""
+        world, features = simulate(count, frames, self.rng)
+        facts = truth(world)
+        present = world.present
+        targets = token_targets(world, facts, features.thing, present)
+        return Batch(features.tokens, world.times.astype(np.float32), present, facts.state, targets, [], [])
+
+    def batch(self, count: int, text: bool) -> Batch:
+        """One training batch."""
+        frames = int(self.rng.choice(FRAMES, p=FRAMES_SHARE))
+        batch = self.clips(count if frames <= 8 else count // 2, frames)
+        self.step += 1
+        if text:
+            interleaved = self.step % INTERLEAVED == 0
+            batch.rows = self.interleaved(batch) if interleaved else self.single(batch, QUESTIONS)
+        return batch
+
+    def single(self, batch: Batch, questions: int) -> list[Rows]:
+        """Each row one clip and one question."""
+        items = []
+        for clip, state in enumerate(batch.state):
+            asked = [self.writer.one(state) for _ in range(questions)]
+            batch.questions.append(asked)
+            items += [([segment(self.words, q, self.random)], [clip]) for q in asked]
+        return pack(items)
+
+    def interleaved(self, batch: Batch) -> list[Rows]:
+        """Each row two or three clips, each with its question: a token sees the latest medium only."""
+        items = []
+        for _ in range(len(batch.state)):
+            media = self.random.sample(range(len(batch.state)), self.random.choice((2, 3, 3)))
+            segments = [segment(self.words, self.writer.one(batch.state[m]), self.random) for m in media]
+            items.append((segments, media + [media[-1]] * (3 - len(media))))
+        return pack(items)
+
+
+def work(queue, tokenizer_json: str, seed: int, count: int, text: bool) -> None:
+    """The worker: fills the queue for ever."""
+    from tokenizers import Tokenizer
+
+    os.nice(3)
+    maker = Maker(Tokenizer.from_str(tokenizer_json), seed)
+    while True:
+        queue.put(maker.batch(count, text))
+
+
+class Feeder:
+    """Batches from a worker process; stop it with `close`."""
+
+    def __init__(self, tokenizer, seed: int, count: int, text: bool):
+        context = multiprocessing.get_context("spawn")
+        self.queue = context.Queue(maxsize=4)
+        arguments = (self.queue, tokenizer.to_str(), seed, count, text)
+        self.process = context.Process(target=work, args=arguments, daemon=True)
+        self.process.start()
+
+    def next(self) -> Batch:
+        return self.queue.get()
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.join()
+
+
+assert layout.TOKENS == layout.OBJECTS + 1

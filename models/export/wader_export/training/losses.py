@@ -1,0 +1,67 @@
+"""The losses: state of the scene, single tokens, words of the answers."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .. import layout
+from ..nn.flamingo import Flamingo
+from ..nn.resampler import READ_OBJECTS, READ_TOKENS
+from ..nn.state_head import VALUES
+from ..sim.truth import UNCLEAR
+from .data import Batch, Rows
+
+TOKEN_WEIGHT = 0.25
+
+
+def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs of the resampler."""
+    return torch.from_numpy(batch.frames), torch.from_numpy(batch.seconds), torch.from_numpy(batch.present)
+
+
+def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy of the state head, and of what each token is and does."""
+    target = torch.from_numpy(batch.state)
+    logits = model.head(latents)
+    state = functional.cross_entropy(logits.reshape(-1, VALUES), target.reshape(-1), ignore_index=UNCLEAR)
+    count = batch.frames.shape[1]
+    objects = mixed.reshape(len(target), count, READ_TOKENS, -1)[:, :, :READ_OBJECTS]
+    outputs = model.head.tokens(objects)
+    valid = torch.from_numpy(batch.frames[:, :, :READ_OBJECTS, layout.VALID] > 0)
+    token = torch.zeros(())
+    for name in ("real", "direction", "enters", "leaves"):
+        wanted = torch.where(valid, torch.from_numpy(batch.token_targets[name][:, :, :READ_OBJECTS]), UNCLEAR)
+        keep = wanted != UNCLEAR
+        if keep.any():
+            token = token + functional.cross_entropy(outputs[name][keep], wanted[keep])
+    moving = valid & torch.from_numpy(batch.token_targets["direction"][:, :, :READ_OBJECTS] != UNCLEAR)
+    if moving.any():
+        speed = torch.from_numpy(batch.token_targets["velocity"][:, :, :READ_OBJECTS])
+        token = token + (outputs["velocity"] - speed)[moving].abs().mean()
+    with torch.no_grad():
+        known = target != UNCLEAR
+        right = ((logits.argmax(-1) == target) & known).sum() / known.sum()
+    return state + TOKEN_WEIGHT * token, {"state": state.item(), "token": token.item(), "right": right.item()}
+
+
+def media_of(model: Flamingo, latents: Tensor, rows: Rows) -> Tensor:
+    """Keys and values of the media of each row [R, M, layers, 2, heads, N, w]."""
+    return model.decoder.media(latents)[torch.from_numpy(rows.media)]
+
+
+def text_loss(model: Flamingo, latents: Tensor | None, batch: Batch, everything: bool = False) -> Tensor:
+    """Cross-entropy on the answers' words (`everything`: on all words, for the language model alone)."""
+    total, weight = torch.zeros(()), 0.0
+    for rows in batch.rows:
+        ids = torch.from_numpy(rows.ids)
+        index = torch.from_numpy(rows.media_index)[:, :-1]
+        if latents is None:
+            logits = model.decoder(ids[:, :-1])
+        else:
+            logits = model.decoder(ids[:, :-1], media_of(model, latents, rows), index)
+        share = (ids[:, 1:] > 0).float() if everything else torch.from_numpy(rows.weight)[:, 1:]
+        keep = share > 0
+        loss = functional.cross_entropy(logits[keep].float(), ids[:, 1:][keep], reduction="none")
+        total = total + (loss * share[keep]).sum()
+        weight += float(share.sum())
+    return total / max(weight, 1.0)

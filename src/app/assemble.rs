@@ -1,0 +1,182 @@
+//! From the configuration to what each stage asks for.
+
+use std::{sync::Arc, time::Duration};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::{
+    Error,
+    answers::{Answers, Input, Standing},
+    watch::Watch,
+};
+use crate::{
+    answer::{self, Ids, ModelLabel, Policy, Thresholds},
+    camera::{self, Address, Camera, Description},
+    config::{self, BrokerConfig, CameraConfig, Config, PromptConfig},
+    engine::Engine,
+    frame::{Size, Stamp},
+    model::{self, Flamingo, Manifest},
+    mqtt::{self, Access, Handle, Topics},
+    name::CameraName,
+    prompt::Prompt,
+    telemetry::Event,
+    window::{self, Sampler, Schedule},
+};
+
+/// One camera that is watched, and who asks about it.
+pub(super) struct Watched {
+    pub(super) name: CameraName,
+    spec: camera::Spec,
+    prompts: Vec<PromptConfig>,
+}
+
+impl Watched {
+    /// Each prompt that asks about this camera.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (CameraName, Arc<Prompt>)> + '_ {
+        self.prompts.iter().map(|p| (self.name.clone(), Arc::new(p.prompt.clone())))
+    }
+
+    /// The camera's task.
+    pub(super) fn watch(self, engine: Arc<Engine>, answers: mpsc::Sender<Input>) -> Watch {
+        let schedule = |p: &PromptConfig| Schedule {
+            prompt: p.prompt.name.clone(),
+            every: p.every,
+            window: window::Spec { frames: p.frames, span: p.span },
+        };
+        let sampler = Sampler::new(self.name.clone(), self.prompts.iter().map(schedule).collect());
+        Watch { name: self.name, camera: Camera::new(self.spec), sampler, engine, answers }
+    }
+}
+
+/// The broker that the configuration names.
+pub(super) fn access(config: &Config) -> Result<Access, Error> {
+    config.mqtt.broker.access().map_err(Error::Access)
+}
+
+/// Loads the model where it is to run; on a thread of its own, because it takes seconds.
+pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Error> {
+    let spec = model::Spec {
+        device: match config.model.device {
+            config::Device::Auto => model::Device::Auto,
+            config::Device::Cuda(number) => model::Device::Cuda(number),
+            config::Device::Cpu => model::Device::Cpu,
+        },
+        threads: config.model.threads.map_or(0, |n| n.get() as usize),
+        onnxruntime: config.model.onnxruntime.clone(),
+    };
+    let folder = config.model.path.clone();
+    let begun = Stamp::now();
+    let loading = tokio::task::spawn_blocking(move || Flamingo::load(&folder, &spec));
+    let model = loading.await.map_err(|_| Error::EngineBroke)?.map_err(Box::new)?;
+    let manifest = model.manifest();
+    let label = ModelLabel {
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        hash: manifest.sha256.clone(),
+        frame_mode: manifest.resampler.frame_mode.to_string(),
+    };
+    let provider = model.provider();
+    let (used, took) = (provider.to_string(), Stamp::now().since(begun));
+    Event::ModelLoaded { model: &label.name, provider: &used, took }.emit();
+    if let Some(reason) = &provider.reason {
+        Event::ProviderFallback { provider: &used, reason }.emit();
+    }
+    Ok((model, label))
+}
+
+/// Every enabled camera with its enabled prompts.
+pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watched>, Error> {
+    let enabled = config.cameras.iter().filter(|camera| camera.enabled);
+    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    enabled
+        .map(|camera| {
+            let asks = |p: &&PromptConfig| p.enabled && p.cameras.contains(&camera.name);
+            let prompts: Vec<PromptConfig> = config.prompts.iter().filter(asks).cloned().collect();
+            if let Some(long) = prompts.iter().find(|p| p.frames > manifest.resampler.max_frames) {
+                let (name, most) = (&long.prompt.name, manifest.resampler.max_frames);
+                return Err(Error::Config(format!(
+                    "prompt `{name}` asks for {} frames; the model `{}` takes {most} at most",
+                    long.frames, manifest.name
+                )));
+            }
+            Ok(Watched { name: camera.name.clone(), spec: camera_spec(config, camera, size)?, prompts })
+        })
+        .collect()
+}
+
+fn camera_spec(config: &Config, camera: &CameraConfig, size: Size) -> Result<camera::Spec, Error> {
+    let wrong = |what: String| Error::Config(format!("camera `{}`: {what}", camera.name));
+    let mut address = Address::parse(camera.url.as_str()).map_err(|e| wrong(e.to_string()))?;
+    if let Some(login) = &camera.login {
+        address = address.with_login(&login.user, login.password.reveal());
+    }
+    let folder = config.pipelines.as_deref();
+    let pipeline = Description::find(&camera.pipeline, folder).map_err(|e| wrong(e.to_string()))?;
+    Ok(camera::Spec {
+        frames_per_second: camera.frames_per_second,
+        latency: camera.latency,
+        silence: camera.silence,
+        ..camera::Spec::new(camera.name.clone(), address, pipeline, size)
+    })
+}
+
+/// The connection to the broker.
+pub(super) fn publisher(config: &Config, access: Access) -> mqtt::Spec {
+    let mut spec = mqtt::Spec::new(access, config.mqtt.client_id.clone());
+    spec.topics = topics(config);
+    spec.limits.bytes = usize::try_from(config.mqtt.outbox.max_bytes).unwrap_or(usize::MAX);
+    spec.limits.age = config.mqtt.outbox.max_age;
+    spec.stop_within = Duration::from_secs(1);
+    spec
+}
+
+fn topics(config: &Config) -> Topics {
+    // the configuration was checked for this
+    Topics::new(&config.mqtt.prefix).unwrap_or_default()
+}
+
+impl Answers {
+    /// The answer task's state for these cameras.
+    pub(super) fn new(config: &Config, watched: &[Watched], model: ModelLabel, outbox: Handle) -> Self {
+        let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
+        let standing = pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p))).collect();
+        Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox }
+    }
+}
+
+fn standing(prompt: &PromptConfig) -> Standing {
+    let publish = match prompt.publish {
+        config::Publish::OnChange => answer::Publish::OnChange,
+        config::Publish::Always => answer::Publish::Always,
+    };
+    let asked = format!("{:?}", (&prompt.prompt, prompt.frames, prompt.span));
+    Standing {
+        prompt: Arc::new(prompt.prompt.clone()),
+        every: prompt.every,
+        publish,
+        policy: Policy::new(answer::Spec { publish, hold: prompt.hold.get() }),
+        thresholds: Thresholds { min_probability: prompt.min_probability, ..Thresholds::default() },
+        hash: format!("{:x}", Sha256::digest(asked)),
+    }
+}
+
+impl BrokerConfig {
+    /// The way in, for a broker that is not inside wader.
+    fn access(&self) -> Result<Access, mqtt::AccessError> {
+        match self {
+            Self::Embedded { listen } => Access::parse(&format!("mqtt://{listen}")),
+            Self::Remote { host, port, tls, login } => {
+                let scheme = if tls.is_some() { "mqtts" } else { "mqtt" };
+                let mut access = Access::parse(&format!("{scheme}://{host}:{port}"))?;
+                if let Some(login) = login {
+                    access = access.with_login(&login.user, login.password.reveal());
+                }
+                if let Some(ca) = tls.as_ref().and_then(|tls| tls.ca.clone()) {
+                    access = access.with_ca(ca);
+                }
+                Ok(access)
+            }
+        }
+    }
+}

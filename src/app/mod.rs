@@ -1,0 +1,145 @@
+//! Puts the parts together and takes them apart: the one owner of every task.
+
+mod answers;
+mod assemble;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::OptionFuture;
+use tokio::sync::mpsc;
+
+use crate::{
+    config::{BrokerConfig, Config, Loaded},
+    engine::{Engine, Unaskable, Worker},
+    frame::Stamp,
+    mqtt::{self, Publisher, broker::Embedded},
+    name::CameraName,
+    prompt::Prompt,
+    supervise::{Stop, Tasks},
+    systemd::Notify,
+    telemetry::Event,
+};
+use answers::Answers;
+use assemble::Watched;
+
+/// How long the parts may take to end after they were asked to.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// Replies that wait for the answer task; it only ever hands them on.
+const REPLIES: usize = 64;
+
+/// Why the service could not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration cannot be carried out.
+    #[error("{0}")]
+    Config(String),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] Box<crate::model::Error>),
+    /// A prompt cannot be asked of this model.
+    #[error(transparent)]
+    Prompt(#[from] Unaskable),
+    /// The broker inside wader did not start.
+    #[error(transparent)]
+    Broker(#[from] mqtt::broker::Error),
+    /// The broker cannot be talked to.
+    #[error(transparent)]
+    Mqtt(#[from] mqtt::Error),
+    /// The broker's address is wrong.
+    #[error(transparent)]
+    Access(#[from] mqtt::AccessError),
+    /// A thread did not start.
+    #[error("cannot start the engine's thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The engine ended by itself: only a new process can be trusted with the accelerator.
+    #[error("the engine broke; see the log above")]
+    EngineBroke,
+}
+
+/// The service, ready to run.
+pub struct App {
+    config: Config,
+    notify: Notify,
+}
+
+impl App {
+    /// A service of this configuration.
+    pub fn new(loaded: Loaded, notify: Notify) -> Self {
+        Self { config: loaded.config, notify }
+    }
+
+    /// Runs until `stop` is given, or until something breaks that a restart of the process must mend.
+    pub async fn run(self, stop: Stop) -> Result<(), Error> {
+        let Self { config, notify } = self;
+        let mut broker = None;
+        let access = match &config.mqtt.broker {
+            BrokerConfig::Embedded { listen } => {
+                let embedded = Embedded::start(listen.port()).await?;
+                let access = embedded.access()?;
+                broker = Some(embedded);
+                access
+            }
+            BrokerConfig::Remote { .. } => assemble::access(&config)?,
+        };
+        notify.status("loading the model");
+        let (model, label) = assemble::model(&config).await?;
+        let batch = model.manifest().limits.max_media_per_call;
+        let watched = assemble::watched(&config, model.manifest())?;
+        let asked: Vec<(CameraName, Arc<Prompt>)> = watched.iter().flat_map(Watched::asked).collect();
+        let worker =
+            tokio::task::spawn_blocking(move || Worker::new(model, &asked)).await.map_err(|_| Error::EngineBroke)??;
+        let (replies, replied) = mpsc::channel(REPLIES);
+        let engine = Arc::new(Engine::start(worker, batch, replies)?);
+
+        let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
+        let publishing = Stop::new();
+        let mut deliver = Tasks::new();
+        let publishing_stop = publishing.clone();
+        deliver.start("mqtt", async move { publisher.run(&publishing_stop).await });
+
+        let (inputs, input) = mpsc::channel(REPLIES);
+        let answers = Answers::new(&config, &watched, label, outbox);
+        let mut judge = Tasks::new();
+        judge.start("answers", answers.run(replied, input));
+
+        let watching = stop.child();
+        let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
+        let mut cameras = Tasks::new();
+        for camera in watched {
+            let name = format!("camera {}", camera.name);
+            let watch = camera.watch(engine.clone(), inputs.clone());
+            cameras.start(name, watch.run(watching.clone()));
+        }
+        drop(inputs);
+
+        notify.ready();
+        notify.status(&format!("watching {watching_cameras} cameras"));
+        Event::Ready { cameras: watching_cameras, prompts: prompts_asked }.emit();
+        let outcome = tokio::select! {
+            () = stop.given() => Ok(()),
+            () = engine.ended() => Err(Error::EngineBroke),
+        };
+
+        // in the direction of the data: what makes work ends first, what delivers it last
+        notify.stopping();
+        let stopping = Stamp::now();
+        Event::Stopping { reason: if outcome.is_ok() { "asked to" } else { "the engine broke" } }.emit();
+        watching.give();
+        let mut late = cameras.finish(STOP_WITHIN / 2).await;
+        engine.stop();
+        tokio::task::spawn_blocking(move || drop(engine)).await.ok(); // joins the thread; a panic was reported
+        late.extend(judge.finish(STOP_WITHIN / 4).await);
+        publishing.give();
+        late.extend(deliver.finish(STOP_WITHIN / 2).await);
+        if let Some(Err(error)) = OptionFuture::from(broker.map(Embedded::stop)).await {
+            Event::StopLate { task: &error.to_string() }.emit();
+        }
+        for task in &late {
+            Event::StopLate { task }.emit();
+        }
+        Event::Stopped { took: Stamp::now().since(stopping) }.emit();
+        outcome
+    }
+}

@@ -1,0 +1,132 @@
+//! The first five minutes, and the smoke test: a real camera, broker and model, all on this machine.
+//!
+//! Nothing here answers anything: the service runs as a process of its own, and what is shown came to a separate MQTT
+//! client through the broker.
+
+mod report;
+mod stage;
+mod truth;
+
+use std::{path::PathBuf, time::SystemTime};
+
+use tokio::time::{Duration, timeout};
+
+use crate::{
+    answer::wire::{self, AnswerMessage},
+    cli::{self, exit},
+    frame::Stamp,
+    mqtt::{Access, Listener},
+    scene::Showing,
+};
+use report::{Report, Row};
+use stage::Stage;
+use truth::Truth;
+
+/// How long the service may take until its broker and its first answer are there.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// What `wader demo` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// End after this many answers, once an answer also changed when the picture did; else go on until Ctrl-C.
+    #[arg(long, value_name = "N")]
+    answers: Option<usize>,
+    /// Give up after this many seconds.
+    #[arg(long, value_name = "S")]
+    timeout: Option<u64>,
+    /// One JSON object a line: each answer, then the summary.
+    #[arg(long)]
+    json: bool,
+    /// The recording that the camera plays; `./x setup` fetches it.
+    #[arg(long, value_name = "FILE")]
+    footage: Option<PathBuf>,
+    /// The model that answers.
+    #[arg(long, value_name = "DIR", default_value = "models/wader-small")]
+    model: PathBuf,
+}
+
+/// Runs the demo; the code tells scripts whether the right thing was seen.
+pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
+    tokio::runtime::Runtime::new()?.block_on(play(options))
+}
+
+async fn play(options: &Options) -> anyhow::Result<u8> {
+    let truth = Truth::read()?;
+    let footage = options.footage.clone().map_or_else(stage::cached_footage, Ok)?;
+    let mut stage = Stage::build(&footage, &options.model, &truth)?;
+    if !options.json {
+        stage.introduce();
+    }
+    let mut report = Report::new(options.json);
+    let limit = options.timeout.map_or(Duration::MAX, Duration::from_secs);
+    let seen = async {
+        let access = Access::parse(stage.broker())?;
+        let mut listener = listen(&access, &mut stage).await?;
+        report.begin();
+        loop {
+            let arrival = tokio::select! {
+                arrival = listener.next() => arrival?,
+                ended = stage.ended() => anyhow::bail!("wader ended: {ended}\n{}", stage.log()),
+            };
+            let answer = wire::read_answer(&arrival.payload)?;
+            report.add(row(&answer, &stage, &truth));
+            if options.answers.is_some_and(|wanted| report.answers() >= wanted && report.flipped()) {
+                return Ok(());
+            }
+        }
+    };
+    let ended = tokio::select! {
+        ended = timeout(limit, seen) => ended.ok().transpose(),
+        _ = tokio::signal::ctrl_c() => Ok(None),
+    };
+    stage.end().await;
+    let done = ended?.is_some();
+    report.summarise();
+    Ok(match options.answers {
+        Some(wanted) if !done => {
+            let (got, flipped) = (report.answers(), report.flipped());
+            cli::say(format_args!(
+                "wader: {got} of {wanted} answers in time, {} an answer that changed with the picture",
+                if flipped { "with" } else { "without" }
+            ));
+            exit::FAILURE
+        }
+        _ => exit::OK,
+    })
+}
+
+/// A client of its own, as soon as there is a broker.
+async fn listen(access: &Access, stage: &mut Stage) -> anyhow::Result<Listener> {
+    let begun = Stamp::now();
+    loop {
+        match Listener::connect(access, stage::ANSWERS).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if Stamp::now().since(begun) > START_WITHIN => return Err(error.into()),
+            Err(_) => {}
+        }
+        tokio::select! {
+            ended = stage.ended() => anyhow::bail!("wader did not start: {ended}\n{}", stage.log()),
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        }
+    }
+}
+
+/// An answer, with what a person saw in the pictures it is about.
+fn row(answer: &AnswerMessage, stage: &Stage, truth: &Truth) -> Row {
+    let (now, wall_now) = (Stamp::now(), SystemTime::now());
+    let wall = |text: &Option<String>| -> Option<SystemTime> {
+        text.as_ref()?.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+    };
+    let stamp = |wall: SystemTime| now.earlier_by(wall_now.duration_since(wall).ok()?);
+    let shown = |text| match stage.camera().showing(wall(text).and_then(stamp)?) {
+        Showing::Footage { at_s } => Some(at_s),
+        _ => None,
+    };
+    let (first, last) = (&answer.window.first, &answer.window.last);
+    let saw = match last {
+        Some(_) => truth.saw(&answer.prompt, shown(first), shown(last)),
+        None => truth::Saw::Unclear,
+    };
+    let latency = wall(last).and_then(|taken| wall_now.duration_since(taken).ok());
+    Row::new(answer, latency, saw)
+}

@@ -1,0 +1,121 @@
+//! What a person can type: commands, their options, and the exit codes scripts rely on.
+//!
+//! Data goes to stdout, talk to stderr.
+
+mod check;
+mod demo;
+mod models;
+mod run;
+mod scene;
+mod schema;
+mod snapshot;
+mod watch;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Exit codes, after sysexits.h.
+pub mod exit {
+    /// All is well.
+    pub const OK: u8 = 0;
+    /// Something went wrong that has no code of its own.
+    pub const FAILURE: u8 = 1;
+    /// What was asked for, or what it needs, is not there.
+    pub const UNAVAILABLE: u8 = 69;
+    /// wader itself broke: start it again.
+    pub const SOFTWARE: u8 = 70;
+    /// The configuration is wrong: starting again does not help.
+    pub const CONFIG: u8 = 78;
+}
+
+/// Watches live cameras and answers standing questions about them, on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "wader", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArguments {
+    /// The configuration file, else `/etc/wader/wader.toml`; files of `conf.d` beside it are read after it.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the configured cameras and publish answers, until stopped.
+    Run(ConfigArguments),
+    /// Show the real thing in a minute: a camera, a broker and the shipped model, all on this machine.
+    Demo(demo::Options),
+    /// Say what is wrong with the configuration, all of it at once.
+    Check(check::Options),
+    /// Print answers as they come out of the broker.
+    Watch(watch::Options),
+    /// Save pictures of a camera as the model gets them.
+    Snapshot(snapshot::Options),
+    /// Look at a model folder, or prove that it answers on this machine as it did when it was made.
+    #[command(subcommand)]
+    Models(models::Command),
+    /// A camera to try things with, over real RTSP.
+    #[command(subcommand)]
+    Scene(scene::Command),
+    /// Print the JSON Schema of what wader publishes.
+    Schema(schema::Options),
+}
+
+/// Reads the command line, does it, and says how it ended.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Run(options) => run::run(&options),
+        Command::Demo(options) => demo::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Watch(options) => watch::run(&options),
+        Command::Snapshot(options) => snapshot::run(&options),
+        Command::Models(command) => models::run(&command),
+        Command::Scene(command) => scene::run(&command),
+        Command::Schema(options) => schema::run(&options),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say(format_args!("wader: {error:#}"));
+            ExitCode::from(exit::FAILURE)
+        }
+    }
+}
+
+/// Talk: goes to stderr, so that data on stdout stays clean.
+#[expect(clippy::print_stderr, reason = "the command line's own voice")]
+pub(crate) fn say(text: std::fmt::Arguments<'_>) {
+    eprintln!("{text}");
+}
+
+/// Data: goes to stdout, for people and scripts.
+#[expect(clippy::print_stdout, reason = "the command line's own output")]
+pub(crate) fn put(text: std::fmt::Arguments<'_>) {
+    println!("{text}");
+}
+
+impl ConfigArguments {
+    /// Loads the configuration, or reports every problem and gives nothing.
+    pub(crate) fn load(&self) -> Option<crate::config::Loaded> {
+        let sources = crate::config::Sources::of_process(self.config.clone());
+        match crate::config::load(&sources, &crate::config::system_lookup) {
+            Ok(loaded) => {
+                for warning in &loaded.warnings {
+                    say(format_args!("warning: {warning}"));
+                }
+                Some(loaded)
+            }
+            Err(report) => {
+                say(format_args!("{report}"));
+                None
+            }
+        }
+    }
+}

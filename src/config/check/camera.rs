@@ -1,0 +1,221 @@
+//! `[cameras]` and `[defaults.camera]`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use url::Url;
+
+use super::{
+    super::{CameraConfig, LoginConfig, Secret, file, problem::suggest},
+    Checker,
+};
+use crate::name::CameraName;
+
+const FRAMES_PER_SECOND: f64 = 2.0;
+const LATENCY: Duration = Duration::from_millis(200);
+/// Silence is told within 5 s, looking once a second.
+const SILENCE: Duration = Duration::from_secs(4);
+
+/// What a camera may leave out.
+#[derive(Debug, Clone)]
+struct Settings {
+    pipeline: Option<String>,
+    frames_per_second: f64,
+    latency: Duration,
+    silence: Option<Duration>,
+    enabled: bool,
+}
+
+/// All cameras that could be read.
+pub(super) fn cameras(
+    checker: &mut Checker<'_>,
+    defaults: &file::CameraDefaults,
+    cameras: BTreeMap<String, file::Camera>,
+    known_pipelines: &[String],
+) -> Vec<CameraConfig> {
+    let built_in = Settings {
+        pipeline: None,
+        frames_per_second: FRAMES_PER_SECOND,
+        latency: LATENCY,
+        silence: None,
+        enabled: true,
+    };
+    let base = settings(checker, &["defaults", "camera"], defaults, &built_in, known_pipelines);
+    let read = cameras.into_iter().filter_map(|(name, camera)| {
+        let path = ["cameras", name.as_str()];
+        let own = file::CameraDefaults {
+            pipeline: camera.pipeline,
+            frames_per_second: camera.frames_per_second,
+            latency: camera.latency,
+            silence: camera.silence,
+            enabled: camera.enabled,
+        };
+        let settings = settings(checker, &path, &own, &base, known_pipelines);
+        let checked = CameraName::new(&name).map_err(|error| checker.wrong_key(&path, error.to_string())).ok();
+        let address = address(checker, &path, camera.url.as_deref());
+        let pipeline =
+            address.as_ref().and_then(|(url, _)| pipeline(checker, &path, url, settings.pipeline.as_deref()));
+        let (url, login) = address?;
+        Some(CameraConfig {
+            name: checked?,
+            url,
+            login,
+            pipeline: pipeline?,
+            frames_per_second: settings.frames_per_second,
+            latency: settings.latency,
+            silence: settings.silence.unwrap_or_else(|| default_silence(settings.frames_per_second)),
+            enabled: settings.enabled,
+        })
+    });
+    read.collect()
+}
+
+/// A camera that is sampled every ten seconds is not silent after four.
+fn default_silence(frames_per_second: f64) -> Duration {
+    SILENCE.max(Duration::from_secs_f64(3.0 / frames_per_second))
+}
+
+fn settings(
+    checker: &mut Checker<'_>,
+    path: &[&str],
+    given: &file::CameraDefaults,
+    base: &Settings,
+    known_pipelines: &[String],
+) -> Settings {
+    let at = |key: &'static str| [path, &[key]].concat();
+    if let Some(pipeline) = &given.pipeline
+        && !known_pipelines.contains(pipeline)
+    {
+        let right = suggest(pipeline, known_pipelines.iter().map(String::as_str)).unwrap_or_default();
+        checker.wrong_with(&at("pipeline"), "no pipeline has this name", right);
+    }
+    let rate = checker.within(&at("frames_per_second"), given.frames_per_second, base.frames_per_second, 0.01..=30.0);
+    let milliseconds = Duration::from_millis;
+    let silence = given.silence.map(|silence| {
+        checker.time_within(&at("silence"), Some(silence), SILENCE, milliseconds(500)..=milliseconds(3_600_000))
+    });
+    if let Some(silence) = silence.filter(|silence| silence.as_secs_f64() * rate < 2.0) {
+        let wrong = format!("at {rate} frames a second a healthy camera is silent for {:.1} s", 1.0 / rate);
+        let right = "silence must be at least two frames long";
+        if silence > Duration::ZERO {
+            checker.wrong_with(&at("silence"), wrong, right);
+        }
+    }
+    Settings {
+        pipeline: given.pipeline.clone().or_else(|| base.pipeline.clone()),
+        frames_per_second: rate,
+        latency: checker.time_within(
+            &at("latency"),
+            given.latency,
+            base.latency,
+            Duration::ZERO..=milliseconds(10_000),
+        ),
+        silence: silence.or(base.silence),
+        enabled: given.enabled.unwrap_or(base.enabled),
+    }
+}
+
+/// Where a camera is, and who may look.
+fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Option<(Url, Option<LoginConfig>)> {
+    let at = [path, &["url"]].concat();
+    let Some(given) = given else {
+        checker.missing(&at, "such as `url = \"rtsp://10.0.0.5/stream\"`");
+        return None;
+    };
+    let mut url = match Url::parse(given) {
+        Ok(url) => url,
+        Err(_) if given.contains('@') => {
+            let right = "in a user or password write `%23` for `#`, `%2F` for `/`, `%3F` for `?`, `%40` for `@`, \
+                or take it from a secret: `${NAME}` does so by itself";
+            checker.wrong_with(&at, "is not a URL", right);
+            return None;
+        }
+        Err(_) => {
+            checker.wrong_with(
+                &at,
+                "is not a URL",
+                "write one such as `rtsp://10.0.0.5/stream` or `file:///srv/yard.mp4`",
+            );
+            return None;
+        }
+    };
+    if matches!(url.scheme(), "rtsp" | "rtsps" | "http" | "https") && url.host_str().is_none_or(str::is_empty) {
+        checker.wrong_with(&at, "names no host", "write one such as `rtsp://10.0.0.5/stream`");
+        return None;
+    }
+    let user = decode(url.username());
+    let password = decode(url.password().unwrap_or_default());
+    let (Some(user), Some(password)) = (user, password) else {
+        checker.wrong(&at, "holds a user or password that is not UTF-8 once `%…` is decoded");
+        return None;
+    };
+    let login =
+        (!user.is_empty() || !password.is_empty()).then(|| LoginConfig { user, password: Secret::new(password) });
+    if login.is_some() && (url.set_username("").is_err() || url.set_password(None).is_err()) {
+        checker.wrong(&at, "cannot hold a user and password");
+        return None;
+    }
+    Some((url, login))
+}
+
+/// The pipeline that is named, or else the one that fits the URL's scheme.
+fn pipeline(checker: &mut Checker<'_>, path: &[&str], url: &Url, named: Option<&str>) -> Option<String> {
+    let at = |key: &'static str| [path, &[key]].concat();
+    let fits: &[&str] = match named {
+        Some("rtsp-cpu" | "rtsp-nvdec" | "rtsp-vaapi") => &["rtsp", "rtsps"],
+        Some("file") => &["file"],
+        Some("test-pattern") => &["test"],
+        // A user's own pipeline knows what it can open.
+        Some(other) => return Some(other.to_owned()),
+        None => match url.scheme() {
+            "rtsp" | "rtsps" => return Some("rtsp-cpu".to_owned()),
+            "file" => return Some("file".to_owned()),
+            "test" => return Some("test-pattern".to_owned()),
+            _ => {
+                let right = "`rtsp`, `rtsps`, `file` and `test` do; for others name a `pipeline` of your own";
+                checker.wrong_with(&at("url"), "no built-in pipeline opens this kind of URL", right);
+                return None;
+            }
+        },
+    };
+    if !fits.contains(&url.scheme()) {
+        let right = format!("it opens URLs that begin with `{}:`", fits[0]);
+        checker.wrong_with(&at("url"), format!("pipeline `{}` cannot open this URL", named.unwrap_or_default()), right);
+        return None;
+    }
+    named.map(str::to_owned)
+}
+
+/// Undoes percent-encoding; `None` when the bytes are not UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_encoding_is_undone() {
+        for (text, decoded) in [("a%40b", Some("a@b")), ("100%", Some("100%")), ("%2", Some("%2")), ("%FF", None)] {
+            assert_eq!(decode(text).as_deref(), decoded, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rarely_sampled_camera_may_be_silent_longer() {
+        assert_eq!(default_silence(2.0), Duration::from_secs(4));
+        assert_eq!(default_silence(0.1), Duration::from_secs(30));
+    }
+}

@@ -1,0 +1,330 @@
+//! `[prompts]` and `[defaults.prompt]`.
+
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use super::{
+    super::{CameraConfig, PromptConfig, Publish, duration, file, problem::suggest},
+    Checker,
+};
+use crate::{
+    name::{CameraName, PromptName},
+    prompt::{AnswerKind, Prompt},
+};
+
+/// The standing prompt of files that name none.
+const CAPTION: &str = "caption";
+const CAPTION_ASK: &str = "Describe what happens.";
+const CAPTION_EVERY: Duration = Duration::from_secs(10);
+
+const EVERY: Duration = Duration::from_secs(2);
+const FRAMES: usize = 8;
+const SPAN: Duration = Duration::from_secs(7);
+const MIN_PROBABILITY: f64 = 0.6;
+const MAX_TOKENS: usize = 32;
+const MIN_NUMBER: u32 = 0;
+const MAX_NUMBER: u32 = 10;
+
+/// The longest question and the longest label, in characters.
+const LONGEST_ASK: usize = 1000;
+const LONGEST_LABEL: usize = 64;
+/// The most answers a closed prompt may have: each is scored.
+const MOST_ANSWERS: usize = 101;
+
+/// What lies outside the prompts themselves.
+pub(super) struct Limits<'a> {
+    /// The names of all cameras, as written.
+    pub(super) cameras: &'a [String],
+    /// The most frames of a window.
+    pub(super) max_window_frames: usize,
+}
+
+/// What a prompt may leave out.
+#[derive(Debug, Clone)]
+struct Settings {
+    max_tokens: usize,
+    every: Duration,
+    frames: usize,
+    span: Duration,
+    publish: Publish,
+    hold: u32,
+    min_probability: f64,
+    enabled: bool,
+}
+
+/// All prompts that could be read; `caption` when none is written.
+pub(super) fn prompts(
+    checker: &mut Checker<'_>,
+    defaults: &file::PromptDefaults,
+    prompts: BTreeMap<String, file::Prompt>,
+    limits: &Limits<'_>,
+) -> Vec<PromptConfig> {
+    let built_in = Settings {
+        max_tokens: MAX_TOKENS,
+        every: EVERY,
+        frames: FRAMES.min(limits.max_window_frames),
+        span: SPAN,
+        publish: Publish::OnChange,
+        hold: 1,
+        min_probability: MIN_PROBABILITY,
+        enabled: true,
+    };
+    let base = settings(checker, &["defaults", "prompt"], defaults, &built_in, limits);
+    if prompts.is_empty() {
+        let every = if defaults.every.is_some() { base.every } else { CAPTION_EVERY };
+        return caption(Settings { every, ..base }, limits).into_iter().collect();
+    }
+    prompts.into_iter().filter_map(|(name, prompt)| one(checker, &name, prompt, &base, limits)).collect()
+}
+
+fn caption(settings: Settings, limits: &Limits<'_>) -> Option<PromptConfig> {
+    let prompt = Prompt {
+        name: PromptName::new(CAPTION).ok()?,
+        ask: CAPTION_ASK.to_owned(),
+        kind: AnswerKind::Text { max_tokens: settings.max_tokens },
+    };
+    let cameras = limits.cameras.iter().filter_map(|name| CameraName::new(name).ok()).collect();
+    Some(finish(prompt, cameras, settings))
+}
+
+fn one(
+    checker: &mut Checker<'_>,
+    name: &str,
+    prompt: file::Prompt,
+    base: &Settings,
+    limits: &Limits<'_>,
+) -> Option<PromptConfig> {
+    let path = ["prompts", name];
+    let checked = PromptName::new(name).map_err(|error| checker.wrong_key(&path, error.to_string())).ok();
+    let given = file::PromptDefaults {
+        max_tokens: prompt.max_tokens,
+        every: prompt.every,
+        window: prompt.window,
+        publish: prompt.publish.clone(),
+        hold: prompt.hold,
+        min_probability: prompt.min_probability,
+        enabled: prompt.enabled,
+    };
+    let settings = settings(checker, &path, &given, base, limits);
+    let ask = ask(checker, &path, prompt.ask.as_deref());
+    let kind = kind(checker, &path, &prompt, settings.max_tokens);
+    let cameras = cameras(checker, &path, prompt.cameras.as_deref(), limits.cameras);
+    Some(finish(Prompt { name: checked?, ask: ask?, kind: kind? }, cameras, settings))
+}
+
+fn finish(prompt: Prompt, cameras: Vec<CameraName>, settings: Settings) -> PromptConfig {
+    PromptConfig {
+        prompt,
+        cameras,
+        every: settings.every,
+        frames: settings.frames,
+        // One frame has no span, whatever was inherited.
+        span: if settings.frames == 1 { Duration::ZERO } else { settings.span },
+        publish: settings.publish,
+        hold: NonZeroU32::new(settings.hold).unwrap_or(NonZeroU32::MIN),
+        min_probability: settings.min_probability,
+        enabled: settings.enabled,
+    }
+}
+
+fn settings(
+    checker: &mut Checker<'_>,
+    path: &[&str],
+    given: &file::PromptDefaults,
+    base: &Settings,
+    limits: &Limits<'_>,
+) -> Settings {
+    let at = |key: &'static str| [path, &[key]].concat();
+    let window = |key: &'static str| [path, &["window", key]].concat();
+    let publish = [("on_change", Publish::OnChange), ("always", Publish::Always)];
+    let frames = checker.within(&window("frames"), given.window.frames, base.frames, 1..=limits.max_window_frames);
+    let hour = Duration::from_secs(3600);
+    let span = checker.time_within(&window("span"), given.window.span, base.span, Duration::ZERO..=hour);
+    if span.is_zero() && frames > 1 && given.window.span.is_some() {
+        checker.wrong_with(&window("span"), format!("{frames} frames need time between them"), "such as `\"7s\"`");
+    }
+    Settings {
+        max_tokens: checker.within(&at("max_tokens"), given.max_tokens, base.max_tokens, 1..=256),
+        every: checker.time_within(&at("every"), given.every, base.every, Duration::from_millis(100)..=24 * hour),
+        frames,
+        span,
+        publish: checker.choose(&at("publish"), given.publish.as_deref(), base.publish, &publish),
+        hold: checker.within(&at("hold"), given.hold, base.hold, 1..=1000),
+        min_probability: checker.within(&at("min_probability"), given.min_probability, base.min_probability, 0.0..=1.0),
+        enabled: given.enabled.unwrap_or(base.enabled),
+    }
+}
+
+fn ask(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Option<String> {
+    let at = [path, &["ask"]].concat();
+    let Some(ask) = given else {
+        checker.missing(&at, "such as `ask = \"Is there a person at the door?\"`");
+        return None;
+    };
+    if ask.trim().is_empty() {
+        checker.wrong(&at, "is empty");
+        return None;
+    }
+    text_for_model(checker, &at, ask, LONGEST_ASK).then(|| ask.trim().to_owned())
+}
+
+/// Whether a text may be shown to the model.
+fn text_for_model(checker: &mut Checker<'_>, at: &[&str], text: &str, longest: usize) -> bool {
+    if text.chars().count() > longest {
+        checker.wrong(at, format!("is longer than {longest} characters"));
+        return false;
+    }
+    if text.chars().any(char::is_control) {
+        checker.wrong(at, "holds a line break or another control character");
+        return false;
+    }
+    if let Some(token) = special_token(text) {
+        let wrong = format!("`{token}` has a meaning of its own to language models and may not stand in a text");
+        checker.wrong_with(at, wrong, "say it in words; wader puts the picture in by itself");
+        return false;
+    }
+    true
+}
+
+/// The first part of a text that looks like a token which is not text: `<image>`, `</s>`, `<|endofchunk|>`, `[INST]`.
+fn special_token(text: &str) -> Option<&str> {
+    let inner = |c: char| c.is_alphanumeric() || matches!(c, '|' | '/' | '_' | '-' | ':');
+    text.match_indices('<').find_map(|(at, _)| {
+        let end = text[at..].find('>')? + at;
+        let inside = &text[at + 1..end];
+        (!inside.is_empty() && inside.chars().all(inner)).then(|| &text[at..=end])
+    })
+}
+
+fn kind(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt, max_tokens: usize) -> Option<AnswerKind> {
+    let at = |key: &'static str| [path, &[key]].concat();
+    let answer = match prompt.answer.as_deref() {
+        None => {
+            checker.missing(&at("answer"), "one of `yes_no`, `choice`, `number`, `text`");
+            return None;
+        }
+        Some("json") => {
+            let right = "one of `yes_no`, `choice`, `number`, `text`";
+            checker.wrong_with(&at("answer"), "answers in JSON come with a later version", right);
+            return None;
+        }
+        Some(answer) => answer,
+    };
+    let words = ["yes_no", "choice", "number", "text"];
+    if !words.contains(&answer) {
+        let right = suggest(answer, words).unwrap_or_default();
+        checker.wrong_with(&at("answer"), "is no kind of answer", right);
+        return None;
+    }
+    let owners = [
+        ("choices", "choice", prompt.choices.is_some()),
+        ("min", "number", prompt.min.is_some()),
+        ("max", "number", prompt.max.is_some()),
+        ("max_tokens", "text", prompt.max_tokens.is_some()),
+    ];
+    for (key, owner, _) in owners.into_iter().filter(|&(_, owner, given)| given && owner != answer) {
+        checker.wrong(&at(key), format!("belongs to `answer = \"{owner}\"`, and this prompt's is `{answer}`"));
+    }
+    match answer {
+        "yes_no" => Some(AnswerKind::YesNo),
+        "choice" => choice(checker, &at("choices"), prompt.choices.as_deref()),
+        "number" => number(checker, path, prompt),
+        _ => Some(AnswerKind::Text { max_tokens }),
+    }
+}
+
+fn choice(checker: &mut Checker<'_>, at: &[&str], given: Option<&[String]>) -> Option<AnswerKind> {
+    let Some(choices) = given else {
+        checker.missing(at, "such as `choices = [\"open\", \"shut\"]`");
+        return None;
+    };
+    if choices.len() < 2 || choices.len() > MOST_ANSWERS {
+        checker.wrong(at, format!("must be 2 to {MOST_ANSWERS} answers to choose from"));
+        return None;
+    }
+    let mut right = true;
+    for (number, choice) in choices.iter().enumerate() {
+        let number_text = number.to_string();
+        let item = [at, &[number_text.as_str()]].concat();
+        if choice.trim() != choice || choice.is_empty() {
+            checker.wrong(&item, "is empty, or begins or ends with a space");
+            right = false;
+        } else if choices[..number].iter().any(|earlier| earlier.to_lowercase() == choice.to_lowercase()) {
+            checker.wrong(&item, "stands here twice");
+            right = false;
+        }
+        right &= text_for_model(checker, &item, choice, LONGEST_LABEL);
+    }
+    right.then(|| AnswerKind::Choice(choices.to_vec()))
+}
+
+fn number(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt) -> Option<AnswerKind> {
+    let (min, max) = (prompt.min.unwrap_or(MIN_NUMBER), prompt.max.unwrap_or(MAX_NUMBER));
+    // The problem is shown where something was written.
+    let at = [path, &[if prompt.max.is_some() { "max" } else { "min" }]].concat();
+    if min >= max {
+        checker.wrong(&at, format!("numbers from {min} to {max} leave nothing to choose from"));
+        return None;
+    }
+    if (max - min) as usize >= MOST_ANSWERS {
+        checker.wrong(&at, format!("numbers from {min} to {max} are more than {MOST_ANSWERS} answers"));
+        return None;
+    }
+    Some(AnswerKind::Number { min, max })
+}
+
+fn cameras(checker: &mut Checker<'_>, path: &[&str], given: Option<&[String]>, known: &[String]) -> Vec<CameraName> {
+    let at = [path, &["cameras"]].concat();
+    let name = |name: &String| CameraName::new(name).ok();
+    let Some(given) = given else { return known.iter().filter_map(name).collect() };
+    if given.is_empty() {
+        checker.wrong_with(&at, "names no camera", "delete it to ask about all, or write `enabled = false`");
+    }
+    for (number, camera) in given.iter().enumerate() {
+        let number_text = number.to_string();
+        let item = [at.as_slice(), &[number_text.as_str()]].concat();
+        if given[..number].contains(camera) {
+            checker.wrong(&item, "stands here twice");
+        } else if !known.contains(camera) && !checker.origins.may_be_broken(&["cameras", camera]) {
+            let right = suggest(camera, known.iter().map(String::as_str)).unwrap_or_default();
+            checker.wrong_with(&item, "no camera has this name", right);
+        }
+    }
+    let mut cameras: Vec<_> = given.iter().filter_map(name).collect();
+    cameras.sort();
+    cameras
+}
+
+/// Warns where a camera gives fewer frames in a window's span than the window wants.
+pub(super) fn warn_of_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptConfig], cameras: &[CameraConfig]) {
+    for prompt in prompts.iter().filter(|prompt| prompt.enabled && prompt.frames > 1) {
+        for camera in cameras.iter().filter(|camera| camera.enabled && prompt.cameras.contains(&camera.name)) {
+            let gives = (prompt.span.as_secs_f64() * camera.frames_per_second).floor() as usize + 1;
+            if gives < prompt.frames {
+                let (wants, span) = (prompt.frames, duration::print(prompt.span));
+                let wrong = format!("wants {wants} frames in {span}, and camera `{}` gives {gives}", camera.name);
+                let right = "widen `span`, lower `frames`, or raise the camera's `frames_per_second`";
+                checker.warn(&["prompts", prompt.prompt.name.as_str(), "window"], wrong, right);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_token_is_found_and_ordinary_text_is_not() {
+        for (text, token) in [
+            ("Is <image> there?", Some("<image>")),
+            ("end</s>", Some("</s>")),
+            ("a <|endofchunk|> b", Some("<|endofchunk|>")),
+            ("is 2 < 3 and 4 > 3?", None),
+            ("fewer than <3 people?", None),
+            ("an arrow <->", Some("<->")),
+            ("<>", None),
+        ] {
+            assert_eq!(special_token(text), token, "{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Files become a value that cannot be wrong.
+//!
+//! Layers, later wins: built-in defaults, the first file (`/etc/wader/wader.toml`), `conf.d/*.toml` beside it by name,
+//! variables of the environment `WADER__TABLE__KEY`. `${NAME}` in any text is filled in from secrets or the environment.
+//! Every mistake of every file comes in one [`Report`]. The values here are plain: `app` hands them to the stages.
+
+mod check;
+mod duration;
+mod file;
+mod print;
+mod problem;
+mod secret;
+mod sources;
+mod template;
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use url::Url;
+
+pub use print::print;
+pub use problem::{Place, Problem, Report};
+pub use secret::Secret;
+pub use sources::{DEFAULT_FILE, Sources, load};
+pub use template::system_lookup;
+
+use crate::{
+    name::{CameraName, PromptName},
+    prompt::Prompt,
+    telemetry,
+};
+
+/// What was loaded, and where each value came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The files that were read, in the order of their layers.
+    pub files: Vec<PathBuf>,
+    /// What is legal and yet hardly meant.
+    pub warnings: Vec<Problem>,
+    origins: file::Origins,
+}
+
+/// A whole configuration. Whatever it holds has been checked against everything but the world outside the files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where answers go.
+    pub mqtt: MqttConfig,
+    /// What answers.
+    pub model: ModelConfig,
+    /// A folder of further pipeline descriptions, if there is one.
+    pub pipelines: Option<PathBuf>,
+    /// All cameras, disabled ones too, by name.
+    pub cameras: Vec<CameraConfig>,
+    /// All standing prompts, disabled ones too, by name.
+    pub prompts: Vec<PromptConfig>,
+    /// What is logged, and how.
+    pub log: telemetry::Spec,
+}
+
+/// Where answers go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttConfig {
+    /// The broker.
+    pub broker: BrokerConfig,
+    /// The first level (or levels) of each topic, without a slash at either end.
+    pub prefix: String,
+    /// Who we are to the broker; one session belongs to it.
+    pub client_id: String,
+    /// How much may wait while the broker is away.
+    pub outbox: OutboxConfig,
+}
+
+/// The broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerConfig {
+    /// One inside wader.
+    Embedded {
+        /// The address it listens on; port 0 takes a free one.
+        listen: SocketAddr,
+    },
+    /// One of the user's.
+    Remote {
+        /// Its host name or address.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// TLS, when the URL says `mqtts`.
+        tls: Option<TlsConfig>,
+        /// User and password, when it asks for them.
+        login: Option<LoginConfig>,
+    },
+}
+
+/// How the broker proves who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// A PEM file of authorities to trust, in place of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Who we are to the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginConfig {
+    /// The user.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// How much may wait while the broker is away; the oldest is dropped first, and counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxConfig {
+    /// Bytes of payload and topic.
+    pub max_bytes: u64,
+    /// The age at which a message is of no more use.
+    pub max_age: Duration,
+}
+
+/// What answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelConfig {
+    /// A folder with `manifest.json`.
+    pub path: PathBuf,
+    /// What runs it.
+    pub device: Device,
+    /// Threads of the CPU for one inference; `None` lets wader choose.
+    pub threads: Option<NonZeroU32>,
+    /// ONNX Runtime's shared library; `None` looks where `./x setup` and packages put it.
+    pub onnxruntime: Option<PathBuf>,
+}
+
+/// What runs the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The first GPU if it can be used, else the CPU, and says so.
+    Auto,
+    /// This GPU, or an error.
+    Cuda(u32),
+    /// The CPU.
+    Cpu,
+}
+
+/// One camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraConfig {
+    /// Its name.
+    pub name: CameraName,
+    /// Where it is, without user and password.
+    pub url: Url,
+    /// User and password, when it asks for them.
+    pub login: Option<LoginConfig>,
+    /// The name of the pipeline description that decodes it.
+    pub pipeline: String,
+    /// How many frames are sampled a second.
+    pub frames_per_second: f64,
+    /// How long packets wait for those that were overtaken.
+    pub latency: Duration,
+    /// How long it may send nothing before it counts as offline.
+    pub silence: Duration,
+    /// Whether it is watched.
+    pub enabled: bool,
+}
+
+/// One standing prompt and how it is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptConfig {
+    /// The question and its kind of answer.
+    pub prompt: Prompt,
+    /// The cameras it is asked about, by name, none twice.
+    pub cameras: Vec<CameraName>,
+    /// The time from one answer to the next.
+    pub every: Duration,
+    /// How many frames the model sees.
+    pub frames: usize,
+    /// The time from the oldest to the newest of them.
+    pub span: Duration,
+    /// Which answers are published.
+    pub publish: Publish,
+    /// That many equal answers in a row change the state.
+    pub hold: NonZeroU32,
+    /// An answer below this probability is `unsure`.
+    pub min_probability: f64,
+    /// Whether it is asked.
+    pub enabled: bool,
+}
+
+/// Which answers are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publish {
+    /// Those that change the state.
+    OnChange,
+    /// Every one.
+    Always,
+}
+
+impl Config {
+    /// The camera of this name.
+    pub fn camera(&self, name: &CameraName) -> Option<&CameraConfig> {
+        self.cameras.iter().find(|camera| camera.name == *name)
+    }
+
+    /// The prompt of this name.
+    pub fn prompt(&self, name: &PromptName) -> Option<&PromptConfig> {
+        self.prompts.iter().find(|prompt| prompt.prompt.name == *name)
+    }
+}

@@ -1,0 +1,338 @@
+//! Text through the decoder: what is kept of a prefix, one pass that scores answers, and greedy writing.
+
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+
+use super::{
+    Error, Flamingo, Gates, Generation, Row, TokenId, VisualTokens,
+    batch::{Batch, Shape},
+    contract::Role,
+    manifest::Float,
+    runtime::{Outputs, Tensor},
+};
+
+/// Copies of a prefix that are kept, one for each number of rows it was used with lately.
+const KEPT_COPIES: usize = 8;
+
+/// Text before the picture, run once: K and V of every layer, and copies of them for batches.
+#[derive(Debug)]
+pub struct Prefix {
+    tokens: usize,
+    /// K and V of each layer, `[heads, tokens, head_dim]`; empty for an empty prefix.
+    layers: Vec<Vec<f32>>,
+    /// By number of rows; on the device where the model is.
+    copies: RefCell<BTreeMap<usize, Arc<Vec<Tensor>>>>,
+}
+
+impl Prefix {
+    /// How many tokens it holds.
+    pub const fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+/// Inputs of one decoder call besides media and past.
+struct Step<'a> {
+    rows: usize,
+    width: usize,
+    total: usize,
+    reads: usize,
+    ids: Vec<i64>,
+    mask: Vec<i64>,
+    positions: Vec<i64>,
+    media_index: Vec<i64>,
+    logits_index: Vec<i64>,
+    gates: Gates,
+    media: &'a Tensor,
+    past: &'a [Tensor],
+}
+
+impl Flamingo {
+    pub(super) fn run_prefix(&mut self, ids: &[TokenId]) -> Result<Prefix, Error> {
+        let mut prefix = Prefix { tokens: ids.len(), layers: Vec::new(), copies: RefCell::default() };
+        let decoder = &self.manifest.decoder;
+        if ids.is_empty() {
+            prefix.layers = vec![Vec::new(); 2 * decoder.self_layers];
+            return Ok(prefix);
+        }
+        if ids.contains(&self.manifest.tokens.image) {
+            return Err(Error::request("a prefix is kept for all windows and holds no picture token"));
+        }
+        let empty = Prefix { tokens: 0, layers: vec![Vec::new(); 2 * decoder.self_layers], copies: RefCell::default() };
+        let row = Row { media: None, ids: ids.to_vec(), read: vec![ids.len() - 1] };
+        let batch = Batch::new(&[row], Gates::Open, self.shape(0, 0))?;
+        let past = self.copies(&empty, 1)?;
+        let step = Step::prefill(batch, 0, Gates::Open, &self.no_media.media_kv, &past);
+        // Fetched to this machine, to be copied for batches.
+        let (mut outputs, names) =
+            (forward(&mut self.decoder, &self.past_names, &[], step)?, self.present_names.clone());
+        prefix.layers = names.iter().map(|name| outputs.take_floats(name)).collect::<Result<_, _>>()?;
+        self.work.prefix_tokens += ids.len() as u64;
+        self.work.calls[2] += 1;
+        Ok(prefix)
+    }
+
+    pub(super) fn score_rows(
+        &mut self,
+        prefix: &Prefix,
+        media: Option<&VisualTokens>,
+        rows: &[Row],
+        gates: Gates,
+    ) -> Result<Vec<Vec<Vec<f32>>>, Error> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(index) = rows.iter().position(|row| row.read.is_empty()) {
+            return Err(Error::request(format!("row {index} is read nowhere")));
+        }
+        let batch = Batch::new(rows, gates, self.shape(prefix.tokens, media.map_or(0, VisualTokens::windows)))?;
+        let (logits, _) = self.prefill(prefix, media, batch, gates)?;
+        let (reads, vocab) = (logits.reads, self.manifest.decoder.vocab);
+        rows.iter()
+            .enumerate()
+            .map(|(row, asked)| {
+                let first = row * reads;
+                let read =
+                    |place: usize| log_softmax(&logits.numbers[(first + place) * vocab..(first + place + 1) * vocab]);
+                (0..asked.read.len()).map(read).collect()
+            })
+            .collect()
+    }
+
+    pub(super) fn generate_rows(
+        &mut self,
+        prefix: &Prefix,
+        media: &VisualTokens,
+        rows: &[Row],
+        max_tokens: usize,
+    ) -> Result<Vec<Generation>, Error> {
+        let read_last = |row: &Row| Row { read: vec![row.ids.len().saturating_sub(1)], ..row.clone() };
+        let rows: Vec<Row> = rows.iter().map(read_last).collect();
+        let mut writers =
+            vec![Generation { ids: Vec::new(), log_probabilities: Vec::new(), finished: false }; rows.len()];
+        let longest = prefix.tokens + rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        let room = self.manifest.decoder.max_positions.saturating_sub(longest);
+        let limit = max_tokens.min(self.manifest.limits.max_new_tokens).min(room);
+        let batch = Batch::new(&rows, Gates::Open, self.shape(prefix.tokens, media.windows))?;
+        if rows.is_empty() || limit == 0 {
+            return Ok(writers);
+        }
+        let mut written = Written {
+            next: batch.lengths.iter().map(|length| prefix.tokens + length).collect(),
+            mask: batch.attention_mask.chunks_exact(prefix.tokens + batch.width).map(<[i64]>::to_vec).collect(),
+            media_index: batch.media_after.clone(),
+        };
+        let (logits, mut past) = self.prefill(prefix, Some(media), batch, Gates::Open)?;
+        let mut numbers = logits.numbers;
+        for tokens in 1.. {
+            self.write_one(&numbers, &mut writers)?;
+            let writing = writers.iter().filter(|writer| !writer.finished).count();
+            if writing == 0 || tokens == limit {
+                break;
+            }
+            let step = written.step(&writers, i64::from(self.manifest.tokens.pad), &media.media_kv, &past);
+            let mut outputs = forward(&mut self.decoder, &self.past_names, &self.present_names, step)?;
+            self.work.decode_tokens += writing as u64;
+            self.work.calls[2] += 1;
+            numbers = outputs.take_floats("logits")?;
+            past = self.take_present(&mut outputs)?;
+        }
+        Ok(writers)
+    }
+
+    /// The likeliest next token of each row that still writes.
+    fn write_one(&self, numbers: &[f32], writers: &mut [Generation]) -> Result<(), Error> {
+        for (writer, logits) in writers.iter_mut().zip(numbers.chunks_exact(self.manifest.decoder.vocab)) {
+            if writer.finished {
+                continue;
+            }
+            let log_probabilities = log_softmax(logits)?;
+            let best = (0..log_probabilities.len())
+                .reduce(|best, id| if log_probabilities[id] > log_probabilities[best] { id } else { best })
+                .unwrap_or_default();
+            writer.log_probabilities.push(log_probabilities[best]);
+            let id = best as TokenId;
+            writer.finished = self.manifest.tokens.eos.contains(&id);
+            if !writer.finished {
+                writer.ids.push(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// One pass over whole rows; gives the logits, and the K/V of all tokens so far.
+    fn prefill(
+        &mut self,
+        prefix: &Prefix,
+        media: Option<&VisualTokens>,
+        batch: Batch,
+        gates: Gates,
+    ) -> Result<(Logits, Vec<Tensor>), Error> {
+        let (rows, tokens, reads) = (batch.rows, batch.tokens(), batch.reads);
+        let past = self.copies(prefix, rows)?;
+        let media = media.unwrap_or(&self.no_media);
+        let step = Step::prefill(batch, prefix.tokens, gates, &media.media_kv, &past);
+        let mut outputs = forward(&mut self.decoder, &self.past_names, &self.present_names, step)?;
+        self.work.prefill_rows += rows as u64;
+        self.work.prefill_tokens += tokens as u64;
+        self.work.calls[2] += 1;
+        let numbers = outputs.take_floats("logits")?;
+        if numbers.len() != rows * reads * self.manifest.decoder.vocab {
+            let problem = format!("it gave {} logits for {rows} rows read at {reads} places", numbers.len());
+            return Err(Error::Run { graph: Role::Decoder.name(), problem });
+        }
+        Ok((Logits { numbers, reads }, self.take_present(&mut outputs)?))
+    }
+
+    fn take_present(&self, outputs: &mut Outputs) -> Result<Vec<Tensor>, Error> {
+        self.present_names.iter().map(|name| outputs.take(name)).collect()
+    }
+
+    const fn shape(&self, past: usize, media: usize) -> Shape {
+        Shape {
+            past,
+            media,
+            image: self.manifest.tokens.image,
+            pad: self.manifest.tokens.pad,
+            max_positions: self.manifest.decoder.max_positions,
+            rule: self.manifest.decoder.media_rule,
+        }
+    }
+
+    /// A prefix' K/V for so many rows: copied, not run again.
+    fn copies(&self, prefix: &Prefix, rows: usize) -> Result<Arc<Vec<Tensor>>, Error> {
+        if let Some(copies) = prefix.copies.borrow().get(&rows) {
+            return Ok(Arc::clone(copies));
+        }
+        let decoder = &self.manifest.decoder;
+        let shape = [rows, decoder.kv_heads, prefix.tokens, decoder.head_dim];
+        let made: Vec<Tensor> = prefix
+            .layers
+            .iter()
+            .map(|numbers| Tensor::floats(self.manifest.float, &shape, numbers.repeat(rows))?.placed(self.placement))
+            .collect::<Result<_, _>>()?;
+        let made = Arc::new(made);
+        let mut copies = prefix.copies.borrow_mut();
+        if copies.len() == KEPT_COPIES {
+            copies.clear();
+        }
+        copies.insert(rows, Arc::clone(&made));
+        Ok(made)
+    }
+}
+
+/// What a prefill says: `[rows, reads, vocab]`.
+struct Logits {
+    numbers: Vec<f32>,
+    reads: usize,
+}
+
+/// Where each row of a text being written stands.
+struct Written {
+    /// The position of its next token.
+    next: Vec<usize>,
+    /// Its attention mask so far; holes where the prefill was padded.
+    mask: Vec<Vec<i64>>,
+    /// The medium it sees.
+    media_index: Vec<i64>,
+}
+
+impl Written {
+    /// The call that runs the token each row wrote last. Rows that have ended run along unread, on padding.
+    fn step<'a>(&mut self, writers: &[Generation], pad: i64, media: &'a Tensor, past: &'a [Tensor]) -> Step<'a> {
+        let rows = writers.len();
+        let last = |writer: &Generation| match writer.ids.last() {
+            Some(&id) if !writer.finished => i64::from(id),
+            _ => pad,
+        };
+        let positions = self.next.iter().map(|&position| position as i64).collect();
+        for (mask, (next, writer)) in self.mask.iter_mut().zip(self.next.iter_mut().zip(writers)) {
+            mask.push(1);
+            // A row that has ended stays where it is, within the positions the model knows.
+            *next += usize::from(!writer.finished);
+        }
+        Step {
+            rows,
+            width: 1,
+            total: self.mask.first().map_or(0, Vec::len),
+            reads: 1,
+            ids: writers.iter().map(last).collect(),
+            mask: self.mask.concat(),
+            positions,
+            media_index: self.media_index.clone(),
+            logits_index: vec![0; rows],
+            gates: Gates::Open,
+            media,
+            past,
+        }
+    }
+}
+
+impl<'a> Step<'a> {
+    fn prefill(batch: Batch, past_tokens: usize, gates: Gates, media: &'a Tensor, past: &'a [Tensor]) -> Self {
+        Self {
+            rows: batch.rows,
+            width: batch.width,
+            total: past_tokens + batch.width,
+            reads: batch.reads,
+            ids: batch.input_ids,
+            mask: batch.attention_mask,
+            positions: batch.position_ids,
+            media_index: batch.media_index,
+            logits_index: batch.logits_index,
+            gates,
+            media,
+            past,
+        }
+    }
+}
+
+/// Runs the decoder; outputs named in `kept` stay on the device.
+fn forward(
+    decoder: &mut super::runtime::Graph,
+    past_names: &[String],
+    kept: &[String],
+    step: Step<'_>,
+) -> Result<Outputs, Error> {
+    let wide = [step.rows, step.width];
+    let gate = if step.gates == Gates::Open { 1.0 } else { 0.0 };
+    let made = [
+        ("input_ids", Tensor::integers(&wide, step.ids)?),
+        ("attention_mask", Tensor::integers(&[step.rows, step.total], step.mask)?),
+        ("position_ids", Tensor::integers(&wide, step.positions)?),
+        ("media_index", Tensor::integers(&wide, step.media_index)?),
+        ("logits_index", Tensor::integers(&[step.rows, step.reads], step.logits_index)?),
+        ("gate_scale", Tensor::floats(Float::Float32, &[], vec![gate])?),
+    ];
+    let mut inputs: Vec<(&str, &Tensor)> = made.iter().map(|(name, tensor)| (*name, tensor)).collect();
+    inputs.push(("media_kv", step.media));
+    inputs.extend(past_names.iter().map(String::as_str).zip(step.past));
+    decoder.run(&inputs, kept)
+}
+
+/// Natural logarithms of the probabilities that these logits stand for.
+fn log_softmax(logits: &[f32]) -> Result<Vec<f32>, Error> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - f64::from(largest)).exp()).sum();
+    if !total.is_finite() {
+        // A failure is never an answer.
+        let problem = "a logit is not a number; the model is damaged or overflows in its precision".into();
+        return Err(Error::Run { graph: Role::Decoder.name(), problem });
+    }
+    let shift = f64::from(largest) + total.ln();
+    Ok(logits.iter().map(|&logit| (f64::from(logit) - shift) as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_softmax_is_exact_far_from_zero_and_refuses_what_is_not_a_number() {
+        let shares = log_softmax(&[1000.0, 1001.0, -40.0]).unwrap();
+        assert!((shares[1] - shares[0] - 1.0).abs() < 1e-6);
+        assert!((shares[1] - -0.313_261_7).abs() < 1e-6);
+        assert!(log_softmax(&[0.0, f32::NAN]).is_err());
+        assert!(log_softmax(&[f32::INFINITY, 0.0]).is_err());
+        assert!(log_softmax(&[f32::NEG_INFINITY; 2]).is_err());
+    }
+}

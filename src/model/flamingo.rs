@@ -1,0 +1,239 @@
+//! A Flamingo on ONNX Runtime, served as the engine's `Model`: frames to features, windows to visual tokens.
+//!
+//! How it is loaded is `load`'s job, how text is run through the decoder `decode`'s.
+
+use std::{path::Path, sync::Arc};
+
+use crate::frame::{Frame, Size};
+
+use super::{
+    Error, Features, Float, Gates, Generation, Manifest, Model, Moments, Placement, Provider, Row, Spec, Template,
+    TokenId, Work,
+    contract::{self, Role},
+    decode::Prefix,
+    load::{Loaded, load},
+    manifest::Origin,
+    runtime::{Graph, Tensor},
+};
+
+/// A loaded model.
+pub struct Flamingo {
+    pub(super) manifest: Manifest,
+    pub(super) template: Template,
+    pub(super) provider: Provider,
+    pub(super) placement: Placement,
+    pub(super) encoder: Graph,
+    pub(super) resampler: Graph,
+    pub(super) decoder: Graph,
+    /// Names of the decoder's past K/V inputs and of the outputs that become them.
+    pub(super) past_names: Vec<String>,
+    pub(super) present_names: Vec<String>,
+    /// Media K/V for calls without a window: one row of zeros, which no token sees.
+    pub(super) no_media: VisualTokens,
+    pub(super) work: Work,
+}
+
+impl std::fmt::Debug for Flamingo {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { manifest, provider, work, .. } = self;
+        formatter
+            .debug_struct("Flamingo")
+            .field("name", &manifest.name)
+            .field("provider", provider)
+            .field("work", work)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Windows through the resampler: `media_kv`, kept where the decoder reads it.
+#[derive(Debug)]
+pub struct VisualTokens {
+    pub(super) media_kv: Tensor,
+    pub(super) windows: usize,
+}
+
+impl VisualTokens {
+    /// How many windows there are.
+    pub const fn windows(&self) -> usize {
+        self.windows
+    }
+}
+
+impl Flamingo {
+    /// Loads a model folder.
+    ///
+    /// Checks the manifest, then the size and hash of every file, and only then loads the graphs; holds every tensor's
+    /// name, type and shape and every special token against the manifest, replays the goldens where the model will
+    /// serve, and reads back which provider ran them.
+    pub fn load(folder: &Path, spec: &Spec) -> Result<Self, Error> {
+        let Loaded { manifest, template, provider, graphs: [encoder, resampler, decoder] } = load(folder, spec)?;
+        let placement = provider.used;
+        let (layers, shape) = (manifest.decoder.self_layers, media_shape(&manifest, 1));
+        let zeros = Tensor::floats(manifest.float, &shape, vec![0.0; shape.iter().product()])?;
+        Ok(Self {
+            template,
+            provider,
+            placement,
+            encoder,
+            resampler,
+            decoder,
+            past_names: contract::past_names(layers),
+            present_names: contract::present_names(layers),
+            no_media: VisualTokens { media_kv: zeros.placed(placement)?, windows: 0 },
+            work: Work::default(),
+            manifest,
+        })
+    }
+
+    /// What the model says about itself.
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// How prompts are written for it.
+    pub const fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Where it runs.
+    pub const fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// The size a frame must have.
+    pub const fn input_size(&self) -> Size {
+        Size { width: self.manifest.vision.width, height: self.manifest.vision.height }
+    }
+}
+
+/// The shape of `media_kv` for so many windows.
+fn media_shape(manifest: &Manifest, windows: usize) -> [usize; 6] {
+    let decoder = &manifest.decoder;
+    [windows, decoder.cross_layers, 2, decoder.cross_kv_heads, manifest.resampler.latents, decoder.cross_head_dim]
+}
+
+impl Model for Flamingo {
+    type VisualTokens = VisualTokens;
+    type Prefix = Prefix;
+
+    fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error> {
+        if frames.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Size { width, height } = self.input_size();
+        let bytes = width as usize * height as usize * 3;
+        let mut pixels = Vec::with_capacity(frames.len() * bytes);
+        for frame in frames {
+            if frame.size != self.input_size() || frame.pixels.len() != bytes {
+                let Size { width: had, height: high } = frame.size;
+                return Err(Error::request(format!(
+                    "a frame is {had}x{high} ({} bytes), and the model takes {width}x{height}",
+                    frame.pixels.len()
+                )));
+            }
+            pixels.extend_from_slice(&frame.pixels);
+        }
+        let pixels = Tensor::bytes(&[frames.len(), height as usize, width as usize, 3], pixels)?;
+        let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
+        self.work.frames_encoded += frames.len() as u64;
+        self.work.calls[0] += 1;
+        let each = self.manifest.vision.tokens * self.manifest.vision.dim;
+        if features.len() != frames.len() * each {
+            let problem = format!("it gave {} numbers for {} frames of {each}", features.len(), frames.len());
+            return Err(Error::Run { graph: Role::VisionEncoder.name(), problem });
+        }
+        Ok(features.chunks_exact(each).map(|frame| Features(frame.into())).collect())
+    }
+
+    fn resample(&mut self, windows: &[Moments]) -> Result<VisualTokens, Error> {
+        let inputs = self.windows_as_tensors(windows)?;
+        let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (*name, tensor)).collect();
+        let kept = ["media_kv".to_owned()];
+        let media_kv = self.resampler.run(&inputs, &kept)?.take("media_kv")?;
+        if media_kv.dims() != media_shape(&self.manifest, windows.len()) {
+            let problem = format!("it gave `media_kv` the shape {:?} for {} windows", media_kv.dims(), windows.len());
+            return Err(Error::Run { graph: Role::Resampler.name(), problem });
+        }
+        self.work.windows_resampled += windows.len() as u64;
+        self.work.calls[1] += 1;
+        Ok(VisualTokens { media_kv, windows: windows.len() })
+    }
+
+    fn prefix(&mut self, ids: &[TokenId]) -> Result<Prefix, Error> {
+        self.run_prefix(ids)
+    }
+
+    fn score(
+        &mut self,
+        prefix: &Prefix,
+        media: Option<&VisualTokens>,
+        rows: &[Row],
+        gates: Gates,
+    ) -> Result<Vec<Vec<Vec<f32>>>, Error> {
+        self.score_rows(prefix, media, rows, gates)
+    }
+
+    fn generate(
+        &mut self,
+        prefix: &Prefix,
+        media: &VisualTokens,
+        rows: &[Row],
+        max_tokens: usize,
+    ) -> Result<Vec<Generation>, Error> {
+        self.generate_rows(prefix, media, rows, max_tokens)
+    }
+
+    fn work(&self) -> Work {
+        self.work
+    }
+}
+
+impl Flamingo {
+    /// Inputs of the resampler: features that windows share lie in the bank once, shorter windows end in absent frames.
+    fn windows_as_tensors(&self, windows: &[Moments]) -> Result<[(&'static str, Tensor); 3], Error> {
+        let (limit, most) = (self.manifest.limits.max_media_per_call, self.manifest.resampler.max_frames);
+        if windows.is_empty() || windows.len() > limit {
+            return Err(Error::request(format!("{} windows in one call, and 1 to {limit} can be", windows.len())));
+        }
+        let each = self.manifest.vision.tokens * self.manifest.vision.dim;
+        let frames = windows.iter().map(|window| window.frames.len()).max().unwrap_or(0).max(1);
+        if frames > most {
+            return Err(Error::request(format!("a window holds {frames} frames, and the model takes {most} at most")));
+        }
+        let (mut bank, mut index, mut places) = (Vec::<&Features>::new(), Vec::new(), Vec::new());
+        for window in windows {
+            let times = window.frames.iter().flatten().map(|(_, time)| *time);
+            let origin = match self.manifest.resampler.time.origin {
+                Origin::Newest => 0.0,
+                Origin::Oldest => times.fold(f32::INFINITY, f32::min),
+            };
+            for slot in 0..frames {
+                let Some((features, time)) = window.frames.get(slot).and_then(Option::as_ref) else {
+                    index.push(-1);
+                    places.push(0.0);
+                    continue;
+                };
+                if features.0.len() != each || !time.is_finite() {
+                    let problem =
+                        format!("a frame of a window has {} features at {time} s, not {each}", features.0.len());
+                    return Err(Error::request(problem));
+                }
+                let known = bank.iter().position(|known| Arc::ptr_eq(&known.0, &features.0));
+                index.push(known.unwrap_or(bank.len()) as i64);
+                if known.is_none() {
+                    bank.push(features);
+                }
+                places.push((f64::from(time - origin) * self.manifest.resampler.time.units_per_second) as f32);
+            }
+        }
+        let mut numbers: Vec<f32> = bank.iter().flat_map(|features| features.0.iter().copied()).collect();
+        // A bank must have a row to point at, even when every frame is absent.
+        numbers.resize(bank.len().max(1) * each, 0.0);
+        let shape = [bank.len().max(1), self.manifest.vision.tokens, self.manifest.vision.dim];
+        Ok([
+            ("frame_bank", Tensor::floats(self.manifest.float, &shape, numbers)?),
+            ("frame_index", Tensor::integers(&[windows.len(), frames], index)?),
+            ("frame_pos", Tensor::floats(Float::Float32, &[windows.len(), frames], places)?),
+        ])
+    }
+}

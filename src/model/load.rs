@@ -1,0 +1,180 @@
+//! Loads a model folder with every check there is, and opens its graphs on the device asked for.
+//!
+//! The order matters: manifest, hashes, graph files, then ONNX Runtime, tensors, tokenizer, goldens, and last what the
+//! profile says about where the goldens ran.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Device, Error, Manifest, Placement, Provider, Template,
+    contract::{self, Role},
+    golden,
+    library::{self, Places},
+    provider::nodes_by_provider,
+    runtime::{Graph, Runtime},
+};
+
+/// How a model is to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spec {
+    /// On which device.
+    pub device: Device,
+    /// Threads of one graph call on the processor; 0 counts as 1.
+    pub threads: usize,
+    /// ONNX Runtime's library; looked for where it is not given.
+    pub onnxruntime: Option<PathBuf>,
+}
+
+/// Three graphs on one device: vision encoder, resampler, decoder.
+pub(super) type Graphs = [Graph; 3];
+
+/// A model folder that passed every check.
+pub(super) struct Loaded {
+    pub(super) manifest: Manifest,
+    pub(super) template: Template,
+    pub(super) provider: Provider,
+    pub(super) graphs: Graphs,
+}
+
+/// Loads a model folder.
+pub(super) fn load(folder: &Path, spec: &Spec) -> Result<Loaded, Error> {
+    let manifest = Manifest::read(folder)?;
+    manifest.verify(folder)?;
+    let runtime = Runtime::load(&Places::of_process(spec.onnxruntime.as_deref()).find()?)?;
+    check_runtime(folder, &manifest, &runtime)?;
+    let template = Template::load(folder, &manifest)?;
+
+    let profiles = tempfile::tempdir().map_err(|error| Error::Profile { problem: error.to_string() })?;
+    let opening = Opening { runtime: &runtime, folder, manifest: &manifest, spec, profiles: profiles.path() };
+    let (mut graphs, used, reason) = opening.open()?;
+    for (role, graph) in [Role::VisionEncoder, Role::Resampler, Role::Decoder].into_iter().zip(&graphs) {
+        let differences = contract::differences(&manifest, role, &graph.inputs, &graph.outputs);
+        if !differences.is_empty() {
+            return Err(Error::Tensors { folder: folder.to_owned(), graph: role.name(), differences });
+        }
+    }
+    golden::replay(folder, &manifest, &mut graphs, used)?;
+    let mut provider = Provider { asked: spec.device, used, reason, nodes: BTreeMap::new() };
+    for graph in &mut graphs {
+        let profile = graph.end_profile()?;
+        provider.nodes.insert(graph.name, nodes_by_provider(&profile)?);
+    }
+    check_provider(&provider)?;
+    Ok(Loaded { manifest, template, provider, graphs })
+}
+
+/// What it takes to open the graphs.
+struct Opening<'a> {
+    runtime: &'a Runtime,
+    folder: &'a Path,
+    manifest: &'a Manifest,
+    spec: &'a Spec,
+    profiles: &'a Path,
+}
+
+impl Opening<'_> {
+    /// The graphs on the device asked for; with where that is, and why it is not a faster one.
+    fn open(&self) -> Result<(Graphs, Placement, Option<String>), Error> {
+        let on_cuda = |device: u32| match self.runtime.cuda_missing() {
+            Some(missing) => Err(missing),
+            None => self.open_on(Placement::Cuda(device)).map_err(|(_, problem)| cuda_advice(&problem)),
+        };
+        let on_cpu = || {
+            self.open_on(Placement::Cpu).map_err(|(graph, problem)| Error::Session {
+                folder: self.folder.to_owned(),
+                graph,
+                problem,
+            })
+        };
+        match self.spec.device {
+            Device::Cpu => Ok((on_cpu()?, Placement::Cpu, None)),
+            Device::Cuda(device) => on_cuda(device)
+                .map(|graphs| (graphs, Placement::Cuda(device), None))
+                .map_err(|missing| Error::Cuda { device, missing }),
+            Device::Auto => match on_cuda(0) {
+                Ok(graphs) => Ok((graphs, Placement::Cuda(0), None)),
+                Err(missing) => Ok((on_cpu()?, Placement::Cpu, Some(missing))),
+            },
+        }
+    }
+
+    fn open_on(&self, placement: Placement) -> Result<Graphs, (&'static str, String)> {
+        let files = &self.manifest.graphs;
+        let open = |role: Role, file: &str| {
+            let name = role.name();
+            let profile = self.profiles.join(format!("{name}-{placement}").replace(':', "-"));
+            self.runtime
+                .open(name, &self.folder.join(file), placement, self.spec.threads.max(1), &profile)
+                .map_err(|problem| (name, problem))
+        };
+        Ok([
+            open(Role::VisionEncoder, &files.vision_encoder)?,
+            open(Role::Resampler, &files.resampler)?,
+            open(Role::Decoder, &files.decoder)?,
+        ])
+    }
+}
+
+/// What to do when CUDA is built in and does not work.
+fn cuda_advice(problem: &str) -> String {
+    let driver = if Path::new("/dev/nvidiactl").exists() || Path::new("/dev/dxg").exists() {
+        "check that the driver and the CUDA libraries are those this ONNX Runtime was built for"
+    } else {
+        "no NVIDIA driver is at work here (`/dev/nvidiactl` is missing): install it, or pass the device into the container"
+    };
+    // ONNX Runtime puts its own source line and error code before what went wrong.
+    let problem = problem.rsplit(" : FAIL : ").next().unwrap_or(problem);
+    format!("CUDA cannot be used ({problem}); {driver}, or set the device to `cpu`")
+}
+
+fn check_runtime(folder: &Path, manifest: &Manifest, runtime: &Runtime) -> Result<(), Error> {
+    match (manifest.minimum_runtime(), library::version(runtime.library())) {
+        (Some(wanted), Some(found)) if found < wanted => Err(Error::manifest(
+            folder,
+            "minimum_runtime",
+            format!("`{}` is newer than ONNX Runtime {}.{} here", manifest.minimum_runtime, found.0, found.1),
+            "run `./x setup` of a newer wader",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// CUDA that ran nothing is not CUDA, whatever was registered.
+fn check_provider(provider: &Provider) -> Result<(), Error> {
+    match provider.used {
+        Placement::Cuda(device) if !provider.providers().contains("CUDAExecutionProvider") => Err(Error::Cuda {
+            device,
+            missing: "every node of the model ran on the processor; use a model that CUDA can run, or set the device to `cpu`"
+                .into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuda_that_does_not_work_is_told_without_source_lines() {
+        let advice = cuda_advice(
+            "/src/x.cc:7 Get() [E] : 1 : FAIL : Failed to load library p.so: libcublasLt.so.13: no such file",
+        );
+        assert!(
+            advice.starts_with("CUDA cannot be used (Failed to load library p.so: libcublasLt.so.13: no such file); ")
+        );
+        assert!(advice.ends_with("or set the device to `cpu`"));
+    }
+
+    #[test]
+    fn a_model_may_move_between_threads() {
+        fn sendable<T: Send>() {}
+        sendable::<super::super::Flamingo>();
+        sendable::<super::super::VisualTokens>();
+        sendable::<super::super::Prefix>();
+        sendable::<Template>();
+    }
+}

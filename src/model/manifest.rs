@@ -1,0 +1,457 @@
+//! What a model folder says about itself: the mirror of `manifest.json`, contract `flamingo-onnx/1`, and
+//! of the list of golden cases.
+//!
+//! Reads only; the Python exporter is the one writer. Whether this version can serve what it says, and whether the
+//! folder's files are those it means, is `verify`'s job; whether the graphs fit is `contract`'s.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+
+use super::{Error, TokenId};
+
+/// The only contract this version speaks.
+const CONTRACT: &str = "flamingo-onnx/1";
+
+/// A model folder's `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The contract's name and version.
+    pub contract: String,
+    /// The model's name.
+    pub name: String,
+    /// The model's version.
+    pub version: String,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// In which numbers it computes, for people.
+    pub precision: String,
+    /// The oldest ONNX Runtime that runs it, `major.minor`.
+    pub minimum_runtime: String,
+    /// Every file of the folder that may be read, by its path in the folder.
+    pub files: BTreeMap<String, FileEntry>,
+    /// Which file holds which graph.
+    pub graphs: Graphs,
+    /// The `F` of the contract: what media K/V and past K/V are made of.
+    pub float: Float,
+    /// What the vision encoder takes and gives.
+    pub vision: Vision,
+    /// What the resampler takes and gives.
+    pub resampler: Resampler,
+    /// The decoder's shape.
+    pub decoder: Decoder,
+    /// Special tokens.
+    pub tokens: Tokens,
+    /// How text for this model is put together.
+    pub prompt: PromptParts,
+    /// What a call may ask for.
+    pub limits: Limits,
+    /// Stored examples to replay.
+    pub golden: GoldenFile,
+    /// SHA-256 of `manifest.json` itself, in hexadecimal: names this model exactly, since it names every file's hash.
+    #[serde(skip)]
+    pub sha256: String,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// One sentence.
+    pub description: String,
+    /// Licence of the whole, as an SPDX expression.
+    pub licence: String,
+    /// What it was made of.
+    pub sources: Vec<Source>,
+}
+
+/// One thing a model was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Where it was taken from.
+    pub origin: String,
+    /// Its licence.
+    pub licence: String,
+    /// Its hash.
+    pub sha256: String,
+}
+
+/// One file of the folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its length.
+    pub bytes: u64,
+    /// Its hash, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Which file holds which graph.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graphs {
+    /// Pixels to features.
+    pub vision_encoder: String,
+    /// Features of a window to media K/V.
+    pub resampler: String,
+    /// Tokens and media K/V to logits.
+    pub decoder: String,
+}
+
+/// Floating-point type of media K/V and past K/V.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Float {
+    /// 32 bits.
+    Float32,
+    /// 16 bits.
+    Float16,
+}
+
+/// What the vision encoder takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vision {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// How a picture of another shape is brought to that size.
+    pub fit: Fit,
+    /// Feature tokens of a frame (V).
+    pub tokens: usize,
+    /// Numbers in a feature token (D).
+    pub dim: usize,
+}
+
+/// How a picture of another shape is brought to the model's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Both sides on their own; shapes change.
+    Stretch,
+    /// Whole picture inside, the rest filled.
+    Letterbox,
+    /// The middle, as large as fits.
+    Crop,
+}
+
+/// What the resampler takes and gives.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resampler {
+    /// How features become visual tokens.
+    pub kind: ResamplerKind,
+    /// What one row of media K/V stands for.
+    pub scope: Scope,
+    /// Visual tokens of a row (N).
+    pub latents: usize,
+    /// What the model makes of several frames.
+    pub frame_mode: FrameMode,
+    /// The most frames of a window.
+    pub max_frames: usize,
+    /// Numbers of frames it was trained with.
+    pub trained_frames: Vec<usize>,
+    /// What `frame_pos` means.
+    pub time: Time,
+}
+
+/// How features become visual tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResamplerKind {
+    /// Latents that attend to the features.
+    Perceiver,
+    /// Features projected one by one.
+    Projection,
+}
+
+/// What one row of media K/V stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// A window of frames.
+    Window,
+    /// A single frame, shared by all windows that hold it.
+    Frame,
+}
+
+/// What the model makes of several frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FrameMode {
+    /// One frame only.
+    Single,
+    /// Each frame a picture token of its own.
+    Interleaved,
+    /// Frames in one bag, without order.
+    Pooled,
+    /// Frames in groups.
+    Grouped,
+    /// Times written into the text.
+    Stamped,
+    /// Trained time embeddings.
+    Timed,
+}
+
+impl std::fmt::Display for FrameMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Single => "single",
+            Self::Interleaved => "interleaved",
+            Self::Pooled => "pooled",
+            Self::Grouped => "grouped",
+            Self::Stamped => "stamped",
+            Self::Timed => "timed",
+        })
+    }
+}
+
+/// What `frame_pos` means.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Time {
+    /// Which frame has position 0.
+    pub origin: Origin,
+    /// Time-embedding units in a second.
+    pub units_per_second: f64,
+    /// Shortest and longest window it was trained with, in seconds.
+    pub trained_span_s: [f64; 2],
+}
+
+/// Which frame has position 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The last; positions are zero or less.
+    Newest,
+    /// The first; positions are zero or more.
+    Oldest,
+}
+
+/// The decoder's shape.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decoder {
+    /// The family's name, for people.
+    pub arch: String,
+    /// Which medium a token sees.
+    pub media_rule: MediaRule,
+    /// Self-attention layers.
+    pub self_layers: usize,
+    /// Gated cross-attention layers.
+    pub cross_layers: usize,
+    /// Attention heads of a self-attention layer.
+    pub heads: usize,
+    /// Heads whose K/V are kept.
+    pub kv_heads: usize,
+    /// Numbers in a self-attention head.
+    pub head_dim: usize,
+    /// Heads of a cross-attention layer.
+    pub cross_kv_heads: usize,
+    /// Numbers in a cross-attention head.
+    pub cross_head_dim: usize,
+    /// Logits of a token.
+    pub vocab: usize,
+    /// Rows of the embedding.
+    pub embed_rows: usize,
+    /// The most tokens of a text, prefix and answer included.
+    pub max_positions: usize,
+}
+
+/// Which medium a token sees; the one place where the families differ for the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaRule {
+    /// The latest picture token at or before it (Flamingo, OpenFlamingo, Otter, IDEFICS).
+    Latest,
+    /// The run of pictures that ends there (Llama-3.2-Vision).
+    Span,
+    /// Every picture at or before it, told apart by position (MOSS-VL).
+    Position,
+}
+
+/// Special tokens' numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// Stands for a picture.
+    pub image: TokenId,
+    /// Begins a text; a prompt that wants it names it among its parts.
+    pub bos: Option<TokenId>,
+    /// Fills rows up.
+    pub pad: TokenId,
+    /// Stands for what the vocabulary lacks.
+    pub unknown: Option<TokenId>,
+    /// End a text.
+    pub eos: Vec<TokenId>,
+}
+
+/// How text for this model is put together.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptParts {
+    /// A question about a picture.
+    pub question: Vec<Part>,
+    /// A caption of a picture.
+    pub caption: Vec<Part>,
+    /// Ways to write yes.
+    pub yes: Vec<String>,
+    /// Ways to write no.
+    pub no: Vec<String>,
+    /// How 0, 1, 2, ... are written.
+    pub numbers: Vec<String>,
+    /// Words it was trained on, in lower case; `None` for an open vocabulary.
+    pub words: Option<Vec<String>>,
+}
+
+/// One part of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// An added token of `tokenizer.json`, by its name.
+    Token(String),
+    /// Fixed text.
+    Text(String),
+    /// What the user wrote.
+    Slot(Slot),
+}
+
+/// What the user may fill in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slot {
+    /// The question.
+    Question,
+}
+
+/// What a call may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Windows in one resampler call, and rows of media K/V in one decoder call.
+    pub max_media_per_call: usize,
+    /// Tokens of one text.
+    pub max_new_tokens: usize,
+}
+
+/// Stored examples to replay.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenFile {
+    /// The list of cases; their numbers lie beside it, in the file of the same name that ends in `.bin`.
+    pub file: String,
+    /// Allowed difference of each graph.
+    pub tolerance: Tolerance,
+}
+
+/// Allowed difference of each graph, absolute below 1 and relative above.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// Of features.
+    pub vision_encoder: f64,
+    /// Of media K/V.
+    pub resampler: f64,
+    /// Of logits and K/V.
+    pub decoder: f64,
+}
+
+/// `golden/golden.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Goldens {
+    pub(super) cases: Vec<GoldenCase>,
+}
+
+/// One call of one graph.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoldenCase {
+    pub(super) graph: GoldenGraph,
+    pub(super) inputs: BTreeMap<String, Stored>,
+    pub(super) outputs: BTreeMap<String, Stored>,
+}
+
+/// Which graph a case calls.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GoldenGraph {
+    VisionEncoder,
+    Resampler,
+    Decoder,
+}
+
+/// Where a tensor's numbers lie: little endian, row after row.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stored {
+    pub(super) dtype: StoredType,
+    pub(super) shape: Vec<usize>,
+    /// In bytes from the beginning of the file of numbers.
+    pub(super) offset: usize,
+}
+
+/// What a stored tensor is made of.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StoredType {
+    Uint8,
+    Int64,
+    Float32,
+    Float16,
+}
+
+pub(super) const EXPORT_AGAIN: &str = "export the model again with this version's exporter";
+
+impl Manifest {
+    /// Reads and checks `folder/manifest.json`; touches no other file.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(folder.join("manifest.json")).map_err(|error| {
+            Error::manifest(folder, "", format!("cannot be read ({error})"), "give a folder that holds a model")
+        })?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::manifest(folder, "", format!("is not JSON ({error})"), EXPORT_AGAIN))?;
+        // Before anything else: another contract may have any keys at all.
+        let contract = value.get("contract").and_then(serde_json::Value::as_str).unwrap_or_default();
+        if contract != CONTRACT {
+            return Err(Error::manifest(
+                folder,
+                "contract",
+                format!("is `{contract}`, and this version speaks `{CONTRACT}` only"),
+                "use a model and a wader of one release",
+            ));
+        }
+        let mut manifest: Self = serde_path_to_error::deserialize(value).map_err(|error| {
+            let key = error.path().to_string();
+            let key = if key == "." { String::new() } else { key };
+            Error::manifest(folder, key, error.inner().to_string(), EXPORT_AGAIN)
+        })?;
+        manifest.sha256 = super::verify::sha256_hex(&bytes);
+        manifest.check(folder)?;
+        Ok(manifest)
+    }
+
+    /// The file of the golden cases' numbers.
+    pub fn golden_numbers(&self) -> String {
+        match self.golden.file.strip_suffix(".json") {
+            Some(stem) => format!("{stem}.bin"),
+            None => format!("{}.bin", self.golden.file),
+        }
+    }
+
+    /// The oldest ONNX Runtime that runs this model, as numbers.
+    pub fn minimum_runtime(&self) -> Option<(u32, u32)> {
+        version(&self.minimum_runtime)
+    }
+}
+
+/// The first two numbers of a version such as `1.20` or `1.31.1`.
+pub(super) fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split('.').map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}

@@ -1,0 +1,129 @@
+//! Text to tokens and back. The only file that names `tokenizers`.
+//!
+//! What a user wrote can never become a special token: special tokens are not recognised in it, and whatever the
+//! vocabulary itself would still let through is replaced.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
+
+use super::{Error, TokenId, manifest::Manifest, manifest::Part};
+
+/// A model's tokenizer.
+pub(super) struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// Tokens that only the template may place.
+    reserved: BTreeSet<TokenId>,
+    unknown: Option<TokenId>,
+    words: Option<HashSet<String>>,
+}
+
+impl Tokenizer {
+    /// Reads `folder/tokenizer.json` and checks the manifest's ids against it.
+    pub(super) fn load(folder: &Path, manifest: &Manifest) -> Result<Self, Error> {
+        let complain = |problem: String| Error::Tokenizer { folder: folder.to_owned(), problem };
+        let bytes = std::fs::read(folder.join("tokenizer.json")).map_err(|error| complain(error.to_string()))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(special_parts(&bytes, manifest).map_err(complain)?)
+            .map_err(|error| complain(format!("cannot be read ({error})")))?;
+        inner.set_encode_special_tokens(true);
+        let size = inner.get_vocab_size(true);
+        if size > manifest.decoder.vocab {
+            let problem =
+                format!("has `{size}` tokens where `decoder.vocab` of the manifest is {}", manifest.decoder.vocab);
+            return Err(complain(problem));
+        }
+        let added = inner.get_added_tokens_decoder();
+        let tokens = &manifest.tokens;
+        let mut reserved = BTreeSet::new();
+        let named = [("image", Some(tokens.image)), ("pad", Some(tokens.pad)), ("bos", tokens.bos)];
+        for (name, id) in named.into_iter().chain(tokens.eos.iter().map(|&id| ("eos", Some(id)))) {
+            let Some(id) = id else { continue };
+            if !added.contains_key(&id) {
+                return Err(complain(format!(
+                    "has no added token `{id}`, which the manifest names as `tokens.{name}`"
+                )));
+            }
+            reserved.insert(id);
+        }
+        if let Some(id) = tokens.unknown
+            && inner.id_to_token(id).is_none()
+        {
+            return Err(complain(format!("has no token `{id}`, which the manifest names as `tokens.unknown`")));
+        }
+        let words = manifest.prompt.words.as_ref().map(|words| words.iter().map(|word| word.to_lowercase()).collect());
+        let mut tokenizer = Self { inner, reserved, unknown: tokens.unknown, words };
+        for part in manifest.prompt.question.iter().chain(&manifest.prompt.caption) {
+            if let Part::Token(name) = part {
+                let id = tokenizer.added(name).ok_or_else(|| {
+                    complain(format!("has no added token `{name}`, which the manifest's `prompt` uses"))
+                })?;
+                tokenizer.reserved.insert(id);
+            }
+        }
+        Ok(tokenizer)
+    }
+
+    /// The number of an added token.
+    pub(super) fn added(&self, name: &str) -> Option<TokenId> {
+        let id = self.inner.token_to_id(name)?;
+        self.inner.get_added_tokens_decoder().contains_key(&id).then_some(id)
+    }
+
+    /// Tokens of text that nobody vouches for.
+    pub(super) fn encode(&self, text: &str) -> Vec<TokenId> {
+        // Fails only where a tokenizer is set to truncate, which `special_parts` turns off.
+        let encoding = self.inner.encode_fast(text, false);
+        let ids = encoding.map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default();
+        ids.into_iter().filter_map(|id| if self.reserved.contains(&id) { self.unknown } else { Some(id) }).collect()
+    }
+
+    /// Text of tokens, special ones left out.
+    pub(super) fn decode(&self, ids: &[TokenId]) -> String {
+        self.inner.decode(ids, true).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Whether a token stands for what the vocabulary lacks.
+    pub(super) fn is_unknown(&self, id: TokenId) -> bool {
+        self.unknown == Some(id)
+    }
+
+    /// The words of a text that the model never saw in training, each once, in order; none for an open vocabulary.
+    pub(super) fn unknown_words(&self, text: &str) -> Vec<String> {
+        let Some(known) = &self.words else { return Vec::new() };
+        let mut unknown = Vec::new();
+        for word in text.split_whitespace() {
+            let word = word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
+            // `t-shirt` is known where `t-shirt` is, or where both `t` and `shirt` are.
+            let parts = word.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty());
+            if !known.contains(&word) && !parts.into_iter().all(|part| known.contains(part)) && !unknown.contains(&word)
+            {
+                unknown.push(word);
+            }
+        }
+        unknown
+    }
+}
+
+/// The tokenizer's JSON, with every token that a template places marked as special, so that none is recognised in text,
+/// and without the padding and truncation that some exporters leave in it.
+fn special_parts(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>, String> {
+    let mut json: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| format!("is not JSON ({error})"))?;
+    if !json.is_object() {
+        return Err("is not a tokenizer".into());
+    }
+    let parts = manifest.prompt.question.iter().chain(&manifest.prompt.caption);
+    let names: HashSet<&str> =
+        parts.filter_map(|part| if let Part::Token(name) = part { Some(name.as_str()) } else { None }).collect();
+    if let Some(added) = json.get_mut("added_tokens").and_then(serde_json::Value::as_array_mut) {
+        for token in added {
+            if token["content"].as_str().is_some_and(|content| names.contains(content)) {
+                token["special"] = true.into();
+            }
+        }
+    }
+    json["truncation"] = serde_json::Value::Null;
+    json["padding"] = serde_json::Value::Null;
+    serde_json::to_vec(&json).map_err(|error| error.to_string())
+}

@@ -1,0 +1,167 @@
+//! What leaves for the broker, and how: payload, retention, kind of content, and what it is worth.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::Topics;
+use crate::{
+    answer::{Answer, News, wire},
+    name::CameraName,
+    prompt::AnswerKind,
+};
+
+/// What a message is worth when there is no room for all: the first is dropped first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// The whole answer to a text prompt.
+    Caption,
+    /// The whole answer to any other prompt.
+    Answer,
+    /// A prompt's state; only the newest is of any use.
+    State,
+    /// Whether something is there at all; only the newest is of any use.
+    Status,
+    /// A transition: an alert.
+    Event,
+}
+
+impl Class {
+    /// All classes, the one that is dropped first first.
+    pub const ALL: [Self; 5] = [Self::Caption, Self::Answer, Self::State, Self::Status, Self::Event];
+
+    /// Whether a newer message on the same topic makes this one worthless.
+    pub const fn newest_only(self) -> bool {
+        matches!(self, Self::State | Self::Status)
+    }
+}
+
+/// What kind of bytes a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// A bare word, number or line of text.
+    Text,
+    /// JSON.
+    Json,
+    /// Nothing: a retained topic is cleared.
+    Nothing,
+}
+
+impl Content {
+    /// The MQTT 5 content type.
+    pub const fn mime(self) -> Option<&'static str> {
+        match self {
+            Self::Text => Some("text/plain; charset=utf-8"),
+            Self::Json => Some(wire::CONTENT_TYPE),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// Whether the service is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceStatus {
+    /// It runs and is connected.
+    Online,
+    /// The broker lost it (last will).
+    Offline,
+    /// It was stopped on purpose.
+    Stopped,
+}
+
+impl ServiceStatus {
+    /// The word that is published.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Whether a camera is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CameraStatus {
+    /// Frames come.
+    Online,
+    /// No frames come; they are being sought.
+    Offline,
+    /// The configuration says to leave it alone.
+    Disabled,
+}
+
+impl CameraStatus {
+    /// The word that is published.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// One message; always delivered at least once (QoS 1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Where to.
+    pub topic: Arc<str>,
+    /// What.
+    pub payload: Bytes,
+    /// What it is worth.
+    pub class: Class,
+    /// Whether the broker keeps it for late subscribers.
+    pub retain: bool,
+    /// What kind of bytes.
+    pub content: Content,
+    /// How long after it reached the broker it is of use.
+    pub expiry: Option<Duration>,
+}
+
+impl Message {
+    fn new(topic: String, payload: impl Into<Bytes>, class: Class, content: Content) -> Self {
+        // All but transitions are retained: a late subscriber wants to know how things stand, not that they changed.
+        let retain = class != Class::Event;
+        Self { topic: topic.into(), payload: payload.into(), class, retain, content, expiry: None }
+    }
+
+    /// A camera came, went, or is left alone.
+    pub fn camera_status(topics: &Topics, camera: &CameraName, status: CameraStatus) -> Self {
+        Self::new(topics.camera_status(camera), status.word(), Class::Status, Content::Text)
+    }
+
+    /// Empties a retained topic.
+    pub fn cleared(topic: String) -> Self {
+        Self::new(topic, Bytes::new(), Class::Status, Content::Nothing)
+    }
+
+    /// All that is news about an answer, in the order to publish: whoever hears the event finds the rest in place.
+    ///
+    /// The whole answer expires after `expiry`, three intervals of the prompt as a rule; give none where answers come
+    /// on change only, or the last one would be gone while it still holds. A state or an alert does not expire.
+    pub fn news(topics: &Topics, answer: &Answer, news: &News, expiry: Option<Duration>) -> Vec<Self> {
+        let (camera, prompt) = (&answer.camera, &answer.prompt);
+        let mut messages = Vec::new();
+        if news.answer {
+            let class = if matches!(answer.kind, AnswerKind::Text { .. }) { Class::Caption } else { Class::Answer };
+            let whole = Self::new(topics.answer(camera, prompt), wire::answer(answer), class, Content::Json);
+            messages.push(Self { expiry, ..whole });
+        }
+        if let Some(state) = &news.state {
+            messages.push(Self::new(topics.state(camera, prompt), state.state(), Class::State, Content::Text));
+        }
+        if let Some(transition) = &news.transition {
+            let payload = wire::event(answer, transition);
+            messages.push(Self::new(topics.event(camera, prompt), payload, Class::Event, Content::Json));
+        }
+        messages
+    }
+
+    /// Upper bound of the bytes of its PUBLISH packet: headers, identifiers and properties included.
+    pub fn packet_size(&self) -> usize {
+        // Fixed header 5, two string lengths, packet id, properties' length 4, format 2, expiry 5, content type 3.
+        const OVERHEAD: usize = 32;
+        OVERHEAD + self.topic.len() + self.payload.len() + self.content.mime().map_or(0, str::len)
+    }
+}

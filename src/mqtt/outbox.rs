@@ -1,0 +1,325 @@
+//! What waits for the broker, bounded in bytes and age, and what goes first when there is no room.
+//!
+//! Without clock or network: it is told the time, hands out messages, and is told which ones arrived. Messages leave
+//! in the order in which they came. Of a state or status only the newest waits. Every loss is counted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{Class, Message};
+use crate::frame::Stamp;
+
+/// How much may wait, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all waiting messages, an estimate of their bookkeeping included.
+    pub bytes: usize,
+    /// The age at which answers and events are no longer worth sending; states and statuses have none.
+    pub age: Duration,
+    /// Messages handed out and not yet acknowledged; also the most that can arrive twice after a lost connection.
+    pub in_flight: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, age: Duration::from_secs(24 * 3600), in_flight: 100 }
+    }
+}
+
+/// Why a message was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loss {
+    /// There was no room.
+    Full,
+    /// It waited too long.
+    TooOld,
+    /// A newer state or status took its place.
+    Replaced,
+    /// It is larger than the broker's largest packet.
+    TooLarge,
+    /// The broker would not take it.
+    Refused,
+}
+
+impl Loss {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Full, Self::TooOld, Self::Replaced, Self::TooLarge, Self::Refused];
+
+    /// The stable word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::TooOld => "too_old",
+            Self::Replaced => "replaced",
+            Self::TooLarge => "too_large",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Messages given up since the start, by reason and class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses([[u64; Class::ALL.len()]; Loss::ALL.len()]);
+
+impl Losses {
+    /// How many of this class were given up for this reason.
+    pub const fn of(&self, loss: Loss, class: Class) -> u64 {
+        self.0[loss as usize][class as usize]
+    }
+    /// How many were given up for this reason.
+    pub fn by(&self, loss: Loss) -> u64 {
+        self.0[loss as usize].iter().sum()
+    }
+    const fn count(&mut self, loss: Loss, class: Class) {
+        self.0[loss as usize][class as usize] += 1;
+    }
+}
+
+/// Names a message that was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Send this, then say what became of the ticket.
+    Send(Ticket, Message),
+    /// This was given up, being larger than the broker takes; ask again for the next.
+    TooLarge {
+        /// Its topic.
+        topic: Arc<str>,
+        /// The bytes of its packet.
+        size: usize,
+    },
+}
+
+#[derive(Debug)]
+struct Entry {
+    message: Message,
+    since: Stamp,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        // The bookkeeping of one entry, so that a million empty messages are not free.
+        const BOOKKEEPING: usize = 200;
+        self.message.topic.len() + self.message.payload.len() + BOOKKEEPING
+    }
+
+    /// The message with what is left of its time, if anything is.
+    fn still_of_use(&self, now: Stamp) -> Option<Message> {
+        let message = self.message.clone();
+        let Some(expiry) = message.expiry else { return Some(message) };
+        let left = expiry.checked_sub(now.since(self.since)).filter(|left| !left.is_zero())?;
+        Some(Message { expiry: Some(left), ..message })
+    }
+}
+
+/// The messages that wait, those under way, and the last retained ones.
+#[derive(Debug)]
+pub struct Outbox {
+    limits: Limits,
+    /// Waiting, by arrival; an entry that comes back after a lost connection takes its old place.
+    waiting: BTreeMap<u64, Entry>,
+    /// The keys of `waiting`, by class.
+    by_class: [BTreeSet<u64>; Class::ALL.len()],
+    /// The keys of waiting states and statuses, by topic.
+    newest: HashMap<Arc<str>, u64>,
+    under_way: BTreeMap<u64, Entry>,
+    /// The last retained message of each topic, for a broker that forgot. As many as there are topics.
+    retained: BTreeMap<Arc<str>, Entry>,
+    bytes: usize,
+    arrivals: u64,
+    losses: Losses,
+}
+
+impl Outbox {
+    /// An empty outbox.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            waiting: BTreeMap::new(),
+            by_class: Default::default(),
+            newest: HashMap::new(),
+            under_way: BTreeMap::new(),
+            retained: BTreeMap::new(),
+            bytes: 0,
+            arrivals: 0,
+            losses: Losses::default(),
+        }
+    }
+
+    /// Takes a message in, giving up the least worthy where there is no room; that can be this one.
+    pub fn offer(&mut self, message: Message, now: Stamp) {
+        if message.retain {
+            if message.payload.is_empty() {
+                self.retained.remove(&message.topic);
+            } else {
+                let entry = Entry { message: message.clone(), since: now };
+                self.retained.insert(Arc::clone(&message.topic), entry);
+            }
+        }
+        self.enqueue(message, now);
+    }
+
+    fn enqueue(&mut self, message: Message, now: Stamp) {
+        let entry = Entry { message, since: now };
+        if entry.bytes() > self.limits.bytes {
+            // Or all others would be given up for it, in vain.
+            self.losses.count(Loss::Full, entry.message.class);
+            return;
+        }
+        let message = &entry.message;
+        let replaced = message.class.newest_only().then(|| self.newest.get(&message.topic).copied()).flatten();
+        let key = match replaced.and_then(|key| self.take_waiting(key).map(|entry| (key, entry))) {
+            // In the old place: a state that changes all the time must not wait for ever.
+            Some((key, entry)) => {
+                self.lose(Loss::Replaced, &entry);
+                key
+            }
+            None => {
+                self.arrivals += 1;
+                self.arrivals
+            }
+        };
+        self.bytes += entry.bytes();
+        self.put_waiting(key, entry);
+        self.give_up_old(now);
+        self.make_room();
+    }
+
+    /// Hands out the next message, unless as many as may be are under way. `largest`: the broker's largest packet.
+    pub fn next(&mut self, now: Stamp, largest: usize) -> Option<Next> {
+        self.give_up_old(now);
+        if self.under_way.len() >= self.limits.in_flight {
+            return None;
+        }
+        let key = *self.waiting.first_key_value()?.0;
+        let entry = self.take_waiting(key)?;
+        let size = entry.message.packet_size();
+        if size > largest {
+            let topic = Arc::clone(&entry.message.topic);
+            // Or it would come back after each reconnect.
+            self.retained.remove(&topic);
+            self.lose(Loss::TooLarge, &entry);
+            return Some(Next::TooLarge { topic, size });
+        }
+        let message = entry.message.clone();
+        self.under_way.insert(key, entry);
+        Some(Next::Send(Ticket(key), message))
+    }
+
+    /// The broker has it.
+    pub fn arrived(&mut self, ticket: Ticket) {
+        if let Some(entry) = self.under_way.remove(&ticket.0) {
+            self.bytes -= entry.bytes();
+        }
+    }
+
+    /// The broker will not have it, now or later; says on which topic it was.
+    pub fn refused(&mut self, ticket: Ticket) -> Option<Arc<str>> {
+        let entry = self.under_way.remove(&ticket.0)?;
+        let topic = Arc::clone(&entry.message.topic);
+        self.retained.remove(&topic);
+        self.lose(Loss::Refused, &entry);
+        Some(topic)
+    }
+
+    /// The broker ended the connection because of a packet's size, without a word about which: gives up the largest.
+    pub fn give_up_largest(&mut self) -> Option<Arc<str>> {
+        let (&key, _) = self.under_way.iter().max_by_key(|(_, entry)| entry.bytes())?;
+        let entry = self.under_way.remove(&key)?;
+        let topic = Arc::clone(&entry.message.topic);
+        self.retained.remove(&topic);
+        self.lose(Loss::TooLarge, &entry);
+        Some(topic)
+    }
+
+    /// The connection is lost: what was under way waits again, before all that came later.
+    pub fn connection_lost(&mut self) {
+        for (key, entry) in std::mem::take(&mut self.under_way) {
+            let newer = entry.message.class.newest_only() && self.newest.contains_key(&entry.message.topic);
+            if newer { self.lose(Loss::Replaced, &entry) } else { self.put_waiting(key, entry) }
+        }
+    }
+
+    /// A new connection: states and statuses are sent again, and, to a broker that forgot this client, all that is
+    /// retained.
+    pub fn connected(&mut self, broker_forgot: bool, now: Stamp) {
+        let waiting: HashSet<Arc<str>> = self.waiting.values().map(|entry| Arc::clone(&entry.message.topic)).collect();
+        let again = self.retained.values().filter(|Entry { message, .. }| {
+            !waiting.contains(&message.topic) && (broker_forgot || message.class.newest_only())
+        });
+        for message in again.filter_map(|entry| entry.still_of_use(now)).collect::<Vec<_>>() {
+            self.enqueue(message, now);
+        }
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_empty()
+    }
+    /// Messages waiting or under way.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + self.under_way.len()
+    }
+    /// Bytes waiting or under way.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+    /// What was given up since the start.
+    pub const fn losses(&self) -> Losses {
+        self.losses
+    }
+
+    fn put_waiting(&mut self, key: u64, entry: Entry) {
+        self.by_class[entry.message.class as usize].insert(key);
+        if entry.message.class.newest_only() {
+            self.newest.insert(Arc::clone(&entry.message.topic), key);
+        }
+        self.waiting.insert(key, entry);
+    }
+
+    fn take_waiting(&mut self, key: u64) -> Option<Entry> {
+        let entry = self.waiting.remove(&key)?;
+        self.by_class[entry.message.class as usize].remove(&key);
+        if entry.message.class.newest_only() {
+            self.newest.remove(&entry.message.topic);
+        }
+        Some(entry)
+    }
+
+    fn lose(&mut self, loss: Loss, entry: &Entry) {
+        self.bytes -= entry.bytes();
+        self.losses.count(loss, entry.message.class);
+    }
+
+    fn give_up_old(&mut self, now: Stamp) {
+        for class in Class::ALL.into_iter().filter(|class| !class.newest_only()) {
+            while let Some(&key) = self.by_class[class as usize].first() {
+                if self.waiting.get(&key).is_none_or(|entry| now.since(entry.since) <= self.limits.age) {
+                    break;
+                }
+                if let Some(entry) = self.take_waiting(key) {
+                    self.lose(Loss::TooOld, &entry);
+                }
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.bytes > self.limits.bytes {
+            let Some(key) = self.by_class.iter().find_map(|keys| keys.first().copied()) else { return };
+            if let Some(entry) = self.take_waiting(key) {
+                self.lose(Loss::Full, &entry);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "outbox/tests.rs"]
+mod tests;

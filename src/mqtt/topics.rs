@@ -1,0 +1,159 @@
+//! Where each message goes: every topic of wader, in one place.
+
+use crate::name::{CameraName, PromptName};
+
+/// Why a text cannot stand before all topics.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// No text, or an empty level.
+    #[error("the topic prefix `{0}` is empty or has an empty level; write one like `wader` or `site/wader`")]
+    EmptyLevel(String),
+    /// A wildcard, `$`, or a control character.
+    #[error("the topic prefix `{prefix}` holds `{}`, which a topic to publish on cannot hold", .character.escape_debug())]
+    Character {
+        /// The whole text.
+        prefix: String,
+        /// The first character that cannot stand there.
+        character: char,
+    },
+}
+
+/// All topics below one prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Topics {
+    prefix: String,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self { prefix: "wader".to_owned() }
+    }
+}
+
+impl Topics {
+    /// Topics below this prefix.
+    pub fn new(prefix: &str) -> Result<Self, PrefixError> {
+        if prefix.split('/').any(str::is_empty) {
+            return Err(PrefixError::EmptyLevel(prefix.to_owned()));
+        }
+        if let Some(character) = prefix.chars().find(|&c| matches!(c, '+' | '#' | '$') || c.is_control()) {
+            return Err(PrefixError::Character { prefix: prefix.to_owned(), character });
+        }
+        Ok(Self { prefix: prefix.to_owned() })
+    }
+
+    /// What stands before all topics.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// `online`, `offline` (last will) or `stopped`.
+    pub fn status(&self) -> String {
+        format!("{}/status", self.prefix)
+    }
+    /// A camera's `online`, `offline` or `disabled`.
+    pub fn camera_status(&self, camera: &CameraName) -> String {
+        format!("{}/{camera}/status", self.prefix)
+    }
+    /// The bare state.
+    pub fn state(&self, camera: &CameraName, prompt: &PromptName) -> String {
+        format!("{}/{camera}/{prompt}/state", self.prefix)
+    }
+    /// The whole answer.
+    pub fn answer(&self, camera: &CameraName, prompt: &PromptName) -> String {
+        format!("{}/{camera}/{prompt}/answer", self.prefix)
+    }
+    /// Transitions.
+    pub fn event(&self, camera: &CameraName, prompt: &PromptName) -> String {
+        format!("{}/{camera}/{prompt}/event", self.prefix)
+    }
+    /// The newest frame the model judged.
+    pub fn image(&self, camera: &CameraName, prompt: &PromptName) -> String {
+        format!("{}/{camera}/{prompt}/image", self.prefix)
+    }
+    /// Whether the prompt is asked.
+    pub fn enabled(&self, camera: &CameraName, prompt: &PromptName) -> String {
+        format!("{}/{camera}/{prompt}/enabled", self.prefix)
+    }
+    /// Where others say whether the prompt is to be asked.
+    pub fn enabled_set(&self, camera: &CameraName, prompt: &PromptName) -> String {
+        format!("{}/{camera}/{prompt}/enabled/set", self.prefix)
+    }
+    /// Where others ask.
+    pub fn ask(&self, camera: &CameraName) -> String {
+        format!("{}/{camera}/ask", self.prefix)
+    }
+    /// Where an ask that names no response topic is answered.
+    pub fn ask_answer(&self, camera: &CameraName) -> String {
+        format!("{}/{camera}/ask/answer", self.prefix)
+    }
+    /// Where others say whether an answer was right.
+    pub fn feedback(&self) -> String {
+        format!("{}/feedback", self.prefix)
+    }
+    /// What went wrong, with a stable code.
+    pub fn error(&self) -> String {
+        format!("{}/error", self.prefix)
+    }
+    /// A camera as a device of Home Assistant, below its own default prefix.
+    pub fn discovery(&self, camera: &CameraName) -> String {
+        format!("homeassistant/device/{}_{camera}/config", self.prefix.replace('/', "_"))
+    }
+    /// Every topic that holds a retained value about this prompt: what to clear when the prompt is gone.
+    pub fn retained_of_prompt(&self, camera: &CameraName, prompt: &PromptName) -> [String; 4] {
+        [
+            self.state(camera, prompt),
+            self.answer(camera, prompt),
+            self.image(camera, prompt),
+            self.enabled(camera, prompt),
+        ]
+    }
+    /// Every topic that holds a retained value about this camera itself.
+    pub fn retained_of_camera(&self, camera: &CameraName) -> [String; 2] {
+        [self.camera_status(camera), self.discovery(camera)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_those_of_the_handbook() {
+        let topics = Topics::default();
+        let camera = CameraName::new("door").unwrap();
+        let prompt = PromptName::new("person").unwrap();
+        let all = [
+            topics.status(),
+            topics.camera_status(&camera),
+            topics.state(&camera, &prompt),
+            topics.answer(&camera, &prompt),
+            topics.event(&camera, &prompt),
+            topics.image(&camera, &prompt),
+            topics.enabled(&camera, &prompt),
+            topics.enabled_set(&camera, &prompt),
+            topics.ask(&camera),
+            topics.ask_answer(&camera),
+            topics.feedback(),
+            topics.error(),
+            topics.discovery(&camera),
+        ];
+        let expected = "wader/status wader/door/status wader/door/person/state wader/door/person/answer \
+            wader/door/person/event wader/door/person/image wader/door/person/enabled wader/door/person/enabled/set \
+            wader/door/ask wader/door/ask/answer wader/feedback wader/error homeassistant/device/wader_door/config";
+        assert_eq!(all.join(" "), expected);
+    }
+
+    #[test]
+    fn a_prefix_with_a_wildcard_or_an_empty_level_says_so() {
+        assert_eq!(Topics::new("site/wader").unwrap().status(), "site/wader/status");
+        for (prefix, says) in [
+            ("", "the topic prefix `` is empty or has an empty level; write one like `wader` or `site/wader`"),
+            ("/a", "the topic prefix `/a` is empty or has an empty level; write one like `wader` or `site/wader`"),
+            ("a/#", "the topic prefix `a/#` holds `#`, which a topic to publish on cannot hold"),
+            ("$SYS", "the topic prefix `$SYS` holds `$`, which a topic to publish on cannot hold"),
+        ] {
+            assert_eq!(Topics::new(prefix).unwrap_err().to_string(), says);
+        }
+    }
+}

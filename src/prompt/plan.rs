@@ -1,0 +1,198 @@
+//! A prompt as the rows a decoder runs: made once per prompt, used for every window.
+
+use crate::{
+    model::{self, Language, Row, TokenId},
+    prompt::{AnswerKind, Prompt},
+};
+
+/// One allowed answer, with every way to spell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The answer as published.
+    pub label: String,
+    /// Its spellings in tokens; their probabilities are summed. None is empty.
+    pub spellings: Vec<Vec<TokenId>>,
+}
+
+/// What has to be run for a prompt about each window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The prompt.
+    pub prompt: Prompt,
+    /// Tokens before the picture.
+    pub prefix: Vec<TokenId>,
+    /// The picture token and the rest of the question.
+    pub suffix: Vec<TokenId>,
+    /// The allowed answers; empty for text.
+    pub candidates: Vec<Candidate>,
+    /// Beginnings of answers longer than one token: each needs a row of its own.
+    heads: Vec<Vec<TokenId>>,
+}
+
+/// Why a prompt cannot be asked of this model.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The question, or an allowed answer, holds words the model never saw in training.
+    #[error("the model never learned {}; `wader models show` lists its words", .0.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", "))]
+    UnknownWords(Vec<String>),
+    /// A number within the prompt's bounds is beyond what the model can say.
+    #[error("the model cannot say the number `{0}`; lower the prompt's `max`")]
+    Number(u32),
+    /// Two allowed answers are the same to the model.
+    #[error("the model cannot tell `{0}` from `{1}`: both are the same tokens to it")]
+    Same(String, String),
+    /// The model did not run.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+}
+
+impl Plan {
+    /// Tokenises the question and every allowed answer.
+    pub fn new(prompt: &Prompt, language: &impl Language) -> Result<Self, PlanError> {
+        let labels = labels(&prompt.kind);
+        let mut unknown = language.unknown_words(&prompt.ask);
+        if let AnswerKind::Choice(choices) = &prompt.kind {
+            unknown.extend(choices.iter().flat_map(|choice| language.unknown_words(choice)));
+        }
+        if !unknown.is_empty() {
+            unknown.sort();
+            unknown.dedup();
+            return Err(PlanError::UnknownWords(unknown));
+        }
+        let text = language.question(&prompt.ask);
+        let mut candidates = Vec::with_capacity(labels.len());
+        for label in labels {
+            let mut spellings = spellings_of(&label, &prompt.kind, language)?;
+            spellings.retain(|ids| !ids.is_empty());
+            candidates.push(Candidate { label, spellings });
+        }
+        distinct(&candidates)?;
+        end_where_one_begins_another(&mut candidates, language.end());
+        let mut heads: Vec<Vec<TokenId>> = Vec::new();
+        for spelling in candidates.iter().flat_map(|c| &c.spellings) {
+            let head = &spelling[..spelling.len() - 1];
+            if !head.is_empty() && !heads.iter().any(|h| h == head) {
+                heads.push(head.to_vec());
+            }
+        }
+        // an answer that goes on from another's beginning is read in the longer one's row
+        let whole = heads.clone();
+        heads.retain(|head| !whole.iter().any(|other| other.len() > head.len() && other.starts_with(head)));
+        Ok(Self { prompt: prompt.clone(), prefix: text.prefix, suffix: text.suffix, candidates, heads })
+    }
+
+    /// The decoder rows of this prompt about one window; `media` is the window's row of visual tokens.
+    ///
+    /// The first row alone decides answers of one token; each longer beginning has a row in which it is given.
+    pub fn rows(&self, media: Option<usize>) -> Vec<Row> {
+        let last = self.suffix.len() - 1;
+        let base = Row { media, ids: self.suffix.clone(), read: vec![last] };
+        if self.heads.is_empty() {
+            return vec![base];
+        }
+        self.heads
+            .iter()
+            .map(|head| {
+                let ids: Vec<TokenId> = self.suffix.iter().chain(head).copied().collect();
+                Row { media, ids, read: (last..=last + head.len()).collect() }
+            })
+            .collect()
+    }
+
+    /// Where the log-probability of the `n`th token of a spelling stands in the results of [`Self::rows`].
+    pub(super) fn place(&self, spelling: &[TokenId], n: usize) -> (usize, usize) {
+        let head = &spelling[..n];
+        let row = self.heads.iter().position(|h| h.starts_with(head)).unwrap_or(0);
+        (row, n)
+    }
+}
+
+fn labels(kind: &AnswerKind) -> Vec<String> {
+    match kind {
+        AnswerKind::YesNo => vec!["yes".to_owned(), "no".to_owned()],
+        AnswerKind::Choice(choices) => choices.clone(),
+        AnswerKind::Number { min, max } => (*min..=*max).map(|n| n.to_string()).collect(),
+        AnswerKind::Text { .. } => Vec::new(),
+    }
+}
+
+fn spellings_of(label: &str, kind: &AnswerKind, language: &impl Language) -> Result<Vec<Vec<TokenId>>, PlanError> {
+    Ok(match (kind, label) {
+        (AnswerKind::YesNo, "yes") => language.yes(),
+        (AnswerKind::YesNo, _) => language.no(),
+        (AnswerKind::Number { .. }, _) => {
+            let number = label.parse().unwrap_or(u32::MAX);
+            vec![language.number(number).ok_or(PlanError::Number(number))?]
+        }
+        _ => language.label(label),
+    })
+}
+
+fn distinct(candidates: &[Candidate]) -> Result<(), PlanError> {
+    for (i, a) in candidates.iter().enumerate() {
+        for b in &candidates[i + 1..] {
+            if a.spellings.iter().any(|s| b.spellings.contains(s)) {
+                return Err(PlanError::Same(a.label.clone(), b.label.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where one spelling is the beginning of another, only the end token tells them apart: `gray` from `gray car`.
+fn end_where_one_begins_another(candidates: &mut [Candidate], end: TokenId) {
+    let all: Vec<Vec<TokenId>> = candidates.iter().flat_map(|c| c.spellings.clone()).collect();
+    let begins = |a: &Vec<TokenId>| all.iter().any(|b| b.len() > a.len() && b.starts_with(a));
+    if all.iter().any(begins) {
+        for spelling in candidates.iter_mut().flat_map(|c| &mut c.spellings) {
+            spelling.push(end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{name::PromptName, prompt::words::Words};
+
+    fn plan(ask: &str, kind: AnswerKind) -> Result<Plan, PlanError> {
+        Plan::new(&Prompt { name: PromptName::new("p").unwrap(), ask: ask.into(), kind }, &Words)
+    }
+
+    fn choices(labels: &[&str]) -> AnswerKind {
+        AnswerKind::Choice(labels.iter().map(|s| (*s).to_owned()).collect())
+    }
+
+    #[test]
+    fn answers_of_one_token_share_one_row() {
+        let plan = plan("is it red", AnswerKind::YesNo).unwrap();
+        let rows = plan.rows(Some(3));
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].media, rows[0].read.as_slice()), (Some(3), &[plan.suffix.len() - 1][..]));
+    }
+
+    #[test]
+    fn a_longer_answer_is_read_in_a_row_where_its_beginning_is_given() {
+        let plan = plan("is it red", choices(&["stays the same", "stays red", "no"])).unwrap();
+        let rows = plan.rows(None);
+        assert_eq!(rows.len(), 1, "the beginning of `stays red` lies in the row of `stays the same`");
+        assert_eq!(rows[0].read.len(), 3);
+        let two = super::tests::plan("is it red", choices(&["stays the same", "the red car", "no"])).unwrap();
+        assert_eq!(two.rows(None).len(), 2);
+    }
+
+    #[test]
+    fn an_answer_that_begins_another_gets_an_end() {
+        let plan = plan("is it red", choices(&["red", "red car"])).unwrap();
+        let ends = plan.candidates.iter().flat_map(|c| &c.spellings).all(|s| s.last() == Some(&Words.end()));
+        assert!(ends);
+    }
+
+    #[test]
+    fn what_the_model_cannot_say_is_refused_by_name() {
+        let error = plan("is it a zeppelin or a yacht", AnswerKind::YesNo).unwrap_err().to_string();
+        assert_eq!(error, "the model never learned `yacht`, `zeppelin`; `wader models show` lists its words");
+        assert!(matches!(plan("is it red", AnswerKind::Number { min: 0, max: 9 }), Err(PlanError::Number(3))));
+        assert!(matches!(plan("is it red", choices(&["red", "RED"])), Err(PlanError::Same(..))));
+    }
+}

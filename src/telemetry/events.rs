@@ -1,0 +1,152 @@
+//! The events that operators see: one list, each makes one line of the log with a stable `event` code.
+//!
+//! Texts of others (reasons) lose their passwords here, so that no format can show them.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::redact;
+use crate::name::{CameraName, PromptName};
+
+/// Something an operator may want to know of.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// The process does all that its configuration says.
+    Ready {
+        /// Enabled cameras.
+        cameras: usize,
+        /// Enabled prompts.
+        prompts: usize,
+    },
+    /// A camera gives frames.
+    CameraOnline {
+        /// Which.
+        camera: &'a CameraName,
+    },
+    /// A camera gives no frames any more, or never did.
+    CameraOffline {
+        /// Which.
+        camera: &'a CameraName,
+        /// What its pipeline said.
+        reason: &'a str,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// A newer window took the place of one that had waited: the model is slower than the prompts ask.
+    WindowReplaced {
+        /// Whose.
+        camera: &'a CameraName,
+        /// How often since the process began.
+        total: u64,
+    },
+    /// The model can be asked.
+    ModelLoaded {
+        /// Its name.
+        model: &'a str,
+        /// The provider that really runs it, read back.
+        provider: &'a str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The GPU was wanted and cannot be used; another provider runs the model.
+    ProviderFallback {
+        /// The provider that runs it.
+        provider: &'a str,
+        /// What is missing.
+        reason: &'a str,
+    },
+    /// An answer left for the broker.
+    AnswerPublished {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// To which prompt.
+        prompt: &'a PromptName,
+        /// The state as published.
+        state: &'a str,
+        /// From the newest frame to now.
+        age: Duration,
+    },
+    /// A prompt could not be answered.
+    AnswerFailed {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// To which prompt.
+        prompt: &'a PromptName,
+        /// Why.
+        reason: &'a str,
+    },
+    /// The broker took us in.
+    BrokerConnected {
+        /// Its host and port.
+        broker: &'a str,
+    },
+    /// The broker is not there.
+    BrokerLost {
+        /// Its host and port.
+        broker: &'a str,
+        /// What the connection said.
+        reason: &'a str,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// Messages were dropped before the broker had them.
+    OutboxDropped {
+        /// How many.
+        messages: u64,
+        /// Why.
+        reason: &'a str,
+    },
+    /// Something in the configuration is hardly meant, or a changed one cannot be used.
+    ConfigProblem {
+        /// The problem with its place.
+        problem: &'a str,
+    },
+    /// The end was asked for.
+    Stopping {
+        /// By what.
+        reason: &'a str,
+    },
+    /// A task did not end in its time and was left behind.
+    StopLate {
+        /// Which.
+        task: &'a str,
+    },
+    /// Everything has ended.
+    Stopped {
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+impl Event<'_> {
+    /// Writes the event's line.
+    #[rustfmt::skip] // A list: one event a line, or two.
+    pub fn emit(self) {
+        match self {
+            Self::Ready { cameras, prompts } => info!(event = "ready", cameras, prompts, "watching"),
+            Self::CameraOnline { camera } => info!(event = "camera_online", %camera, "camera is online"),
+            Self::CameraOffline { camera, reason, retry_in } =>
+                warn!(event = "camera_offline", %camera, reason = %redact(reason), ?retry_in, "camera is offline"),
+            Self::WindowReplaced { camera, total } =>
+                debug!(event = "window_replaced", %camera, total, "a window was replaced before the model took it"),
+            Self::ModelLoaded { model, provider, took } =>
+                info!(event = "model_loaded", model, provider, ?took, "model is loaded"),
+            Self::ProviderFallback { provider, reason } =>
+                warn!(event = "provider_fallback", provider, reason = %redact(reason), "the GPU cannot be used"),
+            Self::AnswerPublished { camera, prompt, state, age } =>
+                debug!(event = "answer_published", %camera, %prompt, state, ?age, "answer is published"),
+            Self::AnswerFailed { camera, prompt, reason } =>
+                warn!(event = "answer_failed", %camera, %prompt, reason = %redact(reason), "no answer"),
+            Self::BrokerConnected { broker } => info!(event = "broker_connected", broker, "broker is connected"),
+            Self::BrokerLost { broker, reason, retry_in } =>
+                warn!(event = "broker_lost", broker, reason = %redact(reason), ?retry_in, "broker is lost"),
+            Self::OutboxDropped { messages, reason } =>
+                error!(event = "outbox_dropped", messages, reason, "messages were dropped"),
+            Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
+            Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),
+            Self::StopLate { task } => error!(event = "stop_late", task, "a task did not end in its time"),
+            Self::Stopped { took } => info!(event = "stopped", ?took, "stopped"),
+        }
+    }
+}

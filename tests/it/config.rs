@@ -1,0 +1,229 @@
+//! The configuration: the shipped sample, the layers, secrets, and the report of each kind of mistake.
+
+use std::{fs, path::Path, time::Duration};
+
+use wader::{
+    config::{BrokerConfig, Device, Loaded, Report, Sources, load, print},
+    prompt::AnswerKind,
+};
+
+use crate::support::config::{folders, load_text, no_values, root};
+
+/// Each folder of `bad` holds files with mistakes of one kind, and the whole report about them.
+///
+/// `UPDATE_GOLDEN=1 cargo test --test it config` writes the reports anew; read the difference before you keep it.
+#[test]
+fn each_kind_of_mistake_has_its_report() {
+    let cases = folders("tests/data/config/bad");
+    assert!(cases.len() >= 15, "only {} kinds of mistakes are shown", cases.len());
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut different = Vec::new();
+    for case in &cases {
+        let report = report(case);
+        let golden = case.join("report.txt");
+        if update {
+            fs::write(&golden, &report).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        if report != expected {
+            different.push(format!("== {}\n-- expected\n{expected}-- now\n{report}", case.display()));
+        }
+        assert!(!report.contains("hunter2"), "{} shows a password:\n{report}", case.display());
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+fn report(case: &Path) -> String {
+    let environment = fs::read_to_string(case.join("environment.txt")).unwrap_or_default();
+    let variables = environment.lines().filter_map(|line| line.split_once('='));
+    let sources = Sources {
+        environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        ..Sources::of_file(case.join("wader.toml"))
+    };
+    let report = match load(&sources, &no_values) {
+        Ok(_) => "no problem\n".to_owned(),
+        Err(report) => format!("{report}\n"),
+    };
+    report.replace(&format!("{}/", case.display()), "")
+}
+
+/// The sample without its comments: `#key` lines state defaults, `#e.g. ` lines are examples.
+fn uncomment(sample: &str, examples: bool) -> String {
+    let lines = sample.lines().map(|line| match (line.strip_prefix("#e.g. "), line.strip_prefix('#')) {
+        (Some(example), _) if examples => example,
+        (None, Some(setting)) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => setting,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_shipped_configuration_is_right_and_makes_no_warning() {
+    let files = fs::read_dir(root().join("config")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        let loaded = load(&Sources::of_file(&file), &no_values).unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(loaded.warnings, [], "{}", file.display());
+    }
+}
+
+#[test]
+fn the_defaults_that_the_sample_states_are_the_defaults() {
+    let sample = fs::read_to_string(root().join("config/wader.toml")).unwrap();
+    let as_shipped = load_text(&sample).unwrap();
+    let all_written = load_text(&uncomment(&sample, false)).unwrap();
+    assert_eq!(as_shipped.config, all_written.config);
+    assert!(uncomment(&sample, false).lines().count() > 0 && uncomment(&sample, false) != sample);
+}
+
+#[test]
+fn the_samples_examples_are_legal() {
+    let sample = fs::read_to_string(root().join("config/wader.toml")).unwrap();
+    let everything = uncomment(&sample, true)
+        .replace("mqtt://localhost:1883", "mqtts://broker.lan")
+        .replace("pipelines = \"pipelines\"", "")
+        .replace("${MQTT_PASSWORD}", "hunter2");
+    let loaded = load_text(&everything).unwrap_or_else(|report| panic!("{report}"));
+    let BrokerConfig::Remote { host, port, tls, login } = loaded.config.mqtt.broker else { panic!("not remote") };
+    assert_eq!((host.as_str(), port, login.unwrap().password.reveal()), ("broker.lan", 8883, "hunter2"));
+    assert_eq!(tls.unwrap().ca.unwrap(), Path::new("/etc/ssl/certs/broker-ca.pem"));
+    assert_eq!(loaded.config.model.threads.unwrap().get(), 2);
+}
+
+#[test]
+fn a_file_with_a_camera_only_gets_a_caption() {
+    let config = load_text("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"").unwrap().config;
+    let [camera] = config.cameras.as_slice() else { panic!("{:?}", config.cameras) };
+    assert_eq!((camera.name.as_str(), camera.pipeline.as_str()), ("door", "rtsp-cpu"));
+    assert_eq!((camera.url.as_str(), &camera.login), ("rtsp://10.0.0.5/sub", &None));
+    assert_eq!((camera.frames_per_second, camera.silence), (2.0, Duration::from_secs(4)));
+    let [caption] = config.prompts.as_slice() else { panic!("{:?}", config.prompts) };
+    assert_eq!(caption.prompt.name.as_str(), "caption");
+    assert_eq!(caption.prompt.ask, "Describe what happens.");
+    assert!(matches!(caption.prompt.kind, AnswerKind::Text { .. }));
+    assert_eq!((caption.every, caption.frames, caption.span), (Duration::from_secs(10), 8, Duration::from_secs(7)));
+    assert_eq!(caption.cameras, std::slice::from_ref(&camera.name));
+}
+
+/// A first file, one of `conf.d` and the environment.
+struct Layers {
+    folder: tempfile::TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Layers {
+    fn new(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary file");
+        fs::create_dir(folder.path().join("conf.d")).expect("a temporary file");
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).expect("a temporary file");
+        }
+        let environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { folder, environment }
+    }
+
+    fn load(&self) -> Result<Loaded, Report> {
+        let sources = Sources {
+            environment: self.environment.clone(),
+            ..Sources::of_file(self.folder.path().join("wader.toml"))
+        };
+        load(&sources, &|name| (name == "DOOR").then(|| "p@ss/word".to_owned()))
+    }
+}
+
+#[test]
+fn later_layers_win_key_by_key() {
+    let layers = Layers::new(
+        &[
+            ("wader.toml", "[cameras]\ndoor = \"rtsp://a/1\"\n[model]\npath = \"m\"\ndevice = \"cpu\"\nthreads = 1"),
+            (
+                "conf.d/20.toml",
+                "[model]\ndevice = \"cuda:1\"\n[prompts.x]\nask = \"Which?\"\nanswer = \"choice\"\nchoices = [\"a\", \"b\", \"c\"]",
+            ),
+            ("conf.d/10.toml", "[model]\ndevice = \"auto\"\n[cameras.door]\nframes_per_second = 1"),
+            ("conf.d/.hidden.toml", "nonsense"),
+            ("conf.d/notes.txt", "nonsense"),
+        ],
+        &[
+            ("WADER__MODEL__THREADS", "4"),
+            ("WADER__PROMPTS__X__CHOICES", "[\"a\", \"b\"]"),
+            ("WADER__PROMPTS__X__ENABLED", "false"),
+            ("WADER__CAMERAS__YARD", "rtsp://b/2"),
+            ("WADER_UNRELATED", "x"),
+        ],
+    );
+    let loaded = layers.load().unwrap_or_else(|report| panic!("{report}"));
+    let config = &loaded.config;
+    assert_eq!(loaded.files.len(), 3);
+    assert_eq!((config.model.path.to_str(), config.model.device), (Some("m"), Device::Cuda(1)));
+    assert_eq!(config.model.threads.unwrap().get(), 4);
+    let cameras: Vec<_> =
+        config.cameras.iter().map(|c| (c.name.as_str(), c.url.as_str(), c.frames_per_second)).collect();
+    assert_eq!(cameras, [("door", "rtsp://a/1", 1.0), ("yard", "rtsp://b/2", 2.0)]);
+    let prompt = &config.prompts[0];
+    assert_eq!(prompt.prompt.kind, AnswerKind::Choice(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!((prompt.enabled, prompt.cameras.len()), (false, 2));
+    let place = |key: &[&str]| loaded.place(key).map(ToString::to_string).unwrap_or_default();
+    assert!(place(&["model", "device"]).ends_with("conf.d/20.toml:2:10"));
+    assert_eq!(place(&["model", "threads"]), "environment WADER__MODEL__THREADS");
+    assert_eq!(place(&["log", "level"]), "");
+}
+
+#[test]
+fn a_secret_reaches_its_place_and_nothing_that_is_shown() {
+    let text = "[cameras]\ndoor = \"rtsp://me:${DOOR}@10.0.0.5/sub?token=${DOOR}\"\n\
+        [mqtt]\nuser = \"me\"\npassword = \"${DOOR}\"\n[model]\nthreads = \"${THREADS:-3}\"";
+    let loaded = Layers::new(&[("wader.toml", text)], &[]).load().unwrap_or_else(|report| panic!("{report}"));
+    let login = loaded.config.cameras[0].login.as_ref().unwrap();
+    assert_eq!((login.user.as_str(), login.password.reveal()), ("me", "p@ss/word"));
+    assert_eq!(loaded.config.cameras[0].url.username(), "");
+    let BrokerConfig::Remote { login: Some(login), .. } = &loaded.config.mqtt.broker else { panic!("no login") };
+    assert_eq!(login.password.reveal(), "p@ss/word");
+    assert_eq!(loaded.config.model.threads.unwrap().get(), 3);
+    let printed = print(&loaded);
+    assert!(printed.contains("password = \"***\"") && printed.contains("rtsp://***@10.0.0.5/sub?***"), "{printed}");
+    assert!(!printed.contains("p@ss") && !printed.contains("p%40ss"), "{printed}");
+}
+
+#[test]
+fn what_is_printed_can_be_loaded_again_and_says_where_each_value_is_from() {
+    let sample = fs::read_to_string(root().join("config/wader.toml")).unwrap();
+    let text = sample.replace("wader:${DOOR_PASSWORD:-change me}@", "");
+    let loaded = load_text(&text).unwrap();
+    let printed = print(&loaded);
+    assert_eq!(load_text(&printed).unwrap_or_else(|report| panic!("{report}\n{printed}")).config, loaded.config);
+    let line = |start: &str| printed.lines().find(|line| line.starts_with(start)).unwrap_or_default();
+    assert!(line("hold = 2").contains("wader.toml:"), "{printed}");
+    assert!(line("device").ends_with("# default"), "{printed}");
+}
+
+#[test]
+fn a_window_that_a_camera_cannot_fill_is_a_warning() {
+    let text = "[cameras.door]\nurl = \"rtsp://a/1\"\nframes_per_second = 0.5\n\
+        [prompts.person]\nask = \"Is there a person?\"\nanswer = \"yes_no\"\nwindow = { frames = 8, span = \"7s\" }";
+    let loaded = load_text(text).unwrap();
+    let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert_eq!(warning.wrong, "wants 8 frames in 7s, and camera `door` gives 4");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_problems_and_hide_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = load(&Sources::of_file(folder.path().join("wader.toml")), &no_values).unwrap_err();
+    assert!(absent.to_string().contains("there is no such file"), "{absent}");
+    fs::write(folder.path().join("wader.toml"), b"[cameras]\n# \xff").unwrap();
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    fs::write(folder.path().join("conf.d/10.toml"), "[modle]").unwrap();
+    let report = load(&Sources::of_file(folder.path().join("wader.toml")), &no_values).unwrap_err().to_string();
+    assert!(report.contains("is not UTF-8 text") && report.contains("did you mean `model`?"), "{report}");
+    assert!(report.ends_with("2 problems in the configuration"), "{report}");
+}
+
+#[test]
+fn cameras_that_stream_one_whole_file_or_a_pattern_find_their_pipeline() {
+    let text = "[cameras]\na = \"file:///srv/yard.mp4\"\nb = \"test:ball\"\nc = \"rtsps://10.0.0.5/sub\"";
+    let config = load_text(text).unwrap_or_else(|report| panic!("{report}")).config;
+    let pipelines: Vec<_> = config.cameras.iter().map(|camera| camera.pipeline.as_str()).collect();
+    assert_eq!(pipelines, ["file", "test-pattern", "rtsp-cpu"]);
+}

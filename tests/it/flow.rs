@@ -1,0 +1,221 @@
+//! From frames to replies, with the oracle: what a prompt was really asked about, and that nothing is done twice.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use wader::{
+    engine::{Counts, Engine, Replied, Worker},
+    frame::{Frame, Stamp},
+    model::{Language, Work},
+    name::{CameraName, PromptName},
+    prompt::{AnswerKind, Prompt, Reply},
+    window::{Sampler, Schedule, Spec, Window},
+};
+
+use crate::support::model::{oracle, picture};
+
+const FRAMES: usize = 4;
+
+fn camera(number: u32) -> CameraName {
+    CameraName::new(&format!("camera{number}")).unwrap()
+}
+
+fn prompt(name: &str, ask: &str, kind: AnswerKind) -> Arc<Prompt> {
+    Arc::new(Prompt { name: PromptName::new(name).unwrap(), ask: ask.to_owned(), kind })
+}
+
+/// Asks for these readouts of the oracle; `reference` reads 0, so the others can be told.
+fn readouts(name: &str, words: &[&str]) -> Arc<Prompt> {
+    let labels: Vec<String> = words.iter().chain(&["reference"]).map(|w| (*w).to_owned()).collect();
+    prompt(name, &labels.join(" "), AnswerKind::Choice(labels))
+}
+
+fn read(reply: &Reply, word: &str) -> f64 {
+    let Reply::Closed { scores, .. } = reply else { panic!("{reply:?} is not scored") };
+    let share = |label: &str| scores.iter().find(|s| s.label == label).unwrap().share;
+    (share(word) / share("reference")).ln()
+}
+
+/// The `number`th frame of a camera, taken at this time.
+fn frame(camera: u32, number: u32, milliseconds: u64) -> Arc<Frame> {
+    let taken = Stamp::after_origin(Duration::from_millis(milliseconds));
+    Arc::new(Frame { taken, ..Frame::clone(&picture(camera, number)) })
+}
+
+struct Rig {
+    engine: Engine,
+    replies: mpsc::Receiver<Replied>,
+}
+
+impl Rig {
+    fn new(cameras: u32, prompts: &[Arc<Prompt>]) -> Self {
+        let asked: Vec<_> = (0..cameras).flat_map(|c| prompts.iter().map(move |p| (camera(c), p.clone()))).collect();
+        let worker = Worker::new(oracle(), &asked).unwrap();
+        let (sender, replies) = mpsc::channel(64);
+        Self { engine: Engine::start(worker, 16, sender).unwrap(), replies }
+    }
+
+    /// Hands windows over and waits for all their replies, so that none replaces another.
+    fn ask(&mut self, windows: Vec<Window>) -> Vec<Replied> {
+        let wanted: usize = windows.iter().map(|w| w.prompts.len()).sum();
+        self.engine.offer(windows);
+        (0..wanted).map(|_| self.replies.blocking_recv().expect("the engine lives")).collect()
+    }
+
+    /// Counts once the last batch has been counted too.
+    fn counts(&self, replies: u64) -> Counts {
+        loop {
+            let counts = self.engine.counts();
+            if counts.replies == replies {
+                return counts;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn schedules(prompts: &[Arc<Prompt>], every_ms: u64) -> Vec<Schedule> {
+    let window = Spec { frames: FRAMES, span: Duration::from_millis(3000) };
+    let every = Duration::from_millis(every_ms);
+    prompts.iter().map(|p| Schedule { prompt: p.name.clone(), every, window }).collect()
+}
+
+#[test]
+fn each_prompt_is_asked_about_exactly_its_frames_at_their_true_times() {
+    let slots = readouts("slots", &["f0", "f1", "f2", "f3", "camera", "count"]);
+    let times = readouts("times", &["t0", "t1", "t2", "t3", "misplaced"]);
+    let prompts = [slots, times];
+    let mut rig = Rig::new(3, &prompts);
+    let mut checked = 0;
+    for c in 0..3 {
+        let mut sampler = Sampler::new(camera(c), schedules(&prompts, 1000));
+        // uneven, and one frame of the second camera never arrives
+        for number in (0..14).filter(|&n| !(c == 1 && n == 6)) {
+            let at = u64::from(number) * 1000 + u64::from(number * number * 37 % 300) + 20_000;
+            let windows = sampler.offer(frame(c, number, at));
+            let expected: Vec<_> = windows.iter().map(|w| w.frames.clone()).collect();
+            for replied in rig.ask(windows) {
+                let reply = replied.reply.unwrap();
+                let newest = expected[0].last().unwrap().as_ref().unwrap().taken;
+                for (slot, place) in expected[0].iter().enumerate() {
+                    let of_prompt = replied.prompt.as_str();
+                    let (word, truth) = match (of_prompt, place) {
+                        ("slots", Some(frame)) => (format!("f{slot}"), frame.number as f64),
+                        ("slots", None) => (format!("f{slot}"), -1.0),
+                        (_, Some(frame)) => (format!("t{slot}"), -newest.since(frame.taken).as_secs_f64()),
+                        (_, None) => (format!("t{slot}"), 1.0),
+                    };
+                    let said = read(&reply, &word);
+                    assert!((said - truth).abs() < 0.01, "camera {c}, {of_prompt}, {word}: {said} is not {truth}");
+                    checked += 1;
+                }
+                if replied.prompt.as_str() == "slots" {
+                    assert!((read(&reply, "camera") - f64::from(c)).abs() < 0.01);
+                    let present = expected[0].iter().flatten().count();
+                    assert!((read(&reply, "count") - present as f64).abs() < 0.01);
+                    assert_eq!((replied.seen.present, replied.seen.asked), (present, FRAMES));
+                } else {
+                    assert!(read(&reply, "misplaced").abs() < 0.01);
+                }
+            }
+        }
+    }
+    assert!(checked > 200, "{checked} slots were checked");
+}
+
+/// The formula of the least work (frames encoded f, windows resampled w, prefill tokens Σ suffixes, and nothing else),
+/// held equal to what was counted, whatever the number of prompts and windows.
+#[test]
+fn the_work_done_is_exactly_the_least_work() {
+    for prompts in [1, 2, 5] {
+        for cameras in [1, 3] {
+            work_is_least(cameras, prompts);
+        }
+    }
+}
+
+fn work_is_least(cameras: u32, prompts: usize) {
+    let closed = ["is it there", "is it here now", "is anybody at the door", "is this the scene please"];
+    let mut asked: Vec<Arc<Prompt>> = closed[..prompts.min(4)]
+        .iter()
+        .enumerate()
+        .map(|(i, ask)| prompt(&format!("p{i}"), ask, AnswerKind::YesNo))
+        .collect();
+    if prompts > 4 {
+        asked.push(prompt("caption", "describe the scene", AnswerKind::Text { max_tokens: 20 }));
+    }
+    let mut rig = Rig::new(cameras, &asked);
+    let before = rig.counts(0).work;
+    let language = oracle();
+    let suffix = |p: &Arc<Prompt>| language.question(&p.ask).suffix.len() as u64;
+    let prefix = language.question("").prefix.len() as u64;
+    let blind: u64 = asked.iter().filter(|p| p.kind == AnswerKind::YesNo).map(suffix).sum();
+    assert_eq!(before.prefix_tokens, prefix, "the text before the picture is run once, for all prompts and cameras");
+    assert_eq!(before.prefill_tokens, blind, "the answer without the picture is computed once for each prompt");
+
+    let mut samplers: BTreeMap<u32, Sampler> =
+        (0..cameras).map(|c| (c, Sampler::new(camera(c), schedules(&asked, 2000)))).collect();
+    let (mut windows, mut frames, mut replies, mut written) = (0, BTreeSet::new(), 0, 0);
+    for number in 0..20 {
+        let due: Vec<Window> = samplers
+            .iter_mut()
+            .flat_map(|(&c, sampler)| sampler.offer(frame(c, number, 1000 * u64::from(number) + 50_000)))
+            .collect();
+        windows += due.len() as u64;
+        for window in &due {
+            frames.extend(window.frames.iter().flatten().map(|f| (window.camera.clone(), f.number)));
+        }
+        for replied in rig.ask(due) {
+            replies += 1;
+            match replied.reply.unwrap() {
+                Reply::Text { text, finished, .. } => {
+                    assert!(finished && text.starts_with("saw "), "{text}");
+                    written += text.split(' ').count() as u64;
+                }
+                Reply::Closed { evidence, .. } => assert!(evidence.abs() > 1.0, "the oracle answers from what it sees"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let after = rig.counts(replies);
+    let suffixes: u64 = asked.iter().map(suffix).sum();
+    let done = Work { calls: [0; 3], ..after.work };
+    let least = Work {
+        frames_encoded: frames.len() as u64,
+        windows_resampled: windows,
+        prefix_tokens: prefix,
+        prefill_tokens: blind + windows * suffixes,
+        prefill_rows: before.prefill_rows + windows * asked.len() as u64,
+        decode_tokens: written,
+        calls: [0; 3],
+    };
+    assert_eq!(done, least, "{cameras} cameras, {prompts} prompts");
+    assert_eq!(after.replaced, 0);
+    // cameras whose windows came together went through the graphs together
+    assert!(after.work.calls[1] <= windows);
+}
+
+#[test]
+fn words_the_model_never_saw_are_not_asked() {
+    let prompts =
+        [prompt("odd", "is a zeppelin there", AnswerKind::YesNo), prompt("even", "is it there", AnswerKind::YesNo)];
+    let mut rig = Rig::new(1, &prompts);
+    let mut sampler = Sampler::new(camera(0), schedules(&prompts, 1000));
+    let mut replied = Vec::new();
+    for number in 0..8 {
+        let windows = sampler.offer(frame(0, number, 1000 * u64::from(number) + 9000));
+        replied.extend(rig.ask(windows));
+    }
+    assert!(replied.len() > 4);
+    for replied in replied {
+        match (replied.prompt.as_str(), replied.reply.unwrap()) {
+            ("odd", Reply::UnknownWords(words)) => assert_eq!(words, ["zeppelin"]),
+            ("even", Reply::Closed { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

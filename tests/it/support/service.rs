@@ -1,0 +1,108 @@
+//! wader as a process of its own, as it is installed.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+};
+
+use tokio::process::{Child, Command};
+use wader::{
+    answer::wire::{self, AnswerMessage},
+    mqtt::{Access, Arrival, Listener},
+};
+
+use super::{broker::within, model::oracle_folder};
+
+/// A running `wader run`; killed when it goes.
+pub(crate) struct Service {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts it with this configuration.
+    pub(crate) fn start(config: &str) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// Starts it with this configuration and these variables.
+    pub(crate) fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wader.toml");
+        fs::write(&file, config).unwrap();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_wader"))
+            .args(["run", "--config"])
+            .arg(&file)
+            .envs(variables.iter().copied())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { child, folder }
+    }
+
+    /// What it wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Asks it to end, as the service manager does, and waits.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap())).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.ended().await
+    }
+
+    /// Waits for it to end by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        within("wader ends", self.child.wait()).await.unwrap()
+    }
+}
+
+/// A configuration with the oracle, this broker, and these cameras.
+pub(crate) fn config(broker: &str, cameras: &[(&str, &str)], rest: &str) -> String {
+    let model: PathBuf = oracle_folder();
+    let cameras: String = cameras.iter().map(|(name, url)| format!("{name} = \"{url}\"\n")).collect();
+    format!(
+        "[mqtt]\n{broker}\n[model]\npath = \"{}\"\ndevice = \"cpu\"\n[defaults.camera]\nframes_per_second = 5\n\
+         silence = \"3s\"\n[cameras]\n{cameras}{rest}",
+        model.display()
+    )
+}
+
+/// A listener on everything wader says, as soon as the broker is there.
+pub(crate) async fn listen(broker: &str) -> Listener {
+    let access = Access::parse(broker).unwrap();
+    let connect = async {
+        loop {
+            match Listener::connect(&access, "wader/#").await {
+                Ok(listener) => return listener,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            }
+        }
+    };
+    within("the broker is there", connect).await
+}
+
+/// The next message that fits.
+pub(crate) async fn until(listener: &mut Listener, what: &str, fits: impl Fn(&Arrival) -> bool) -> Arrival {
+    let wait = async {
+        loop {
+            let arrival = listener.next().await.unwrap();
+            if fits(&arrival) {
+                return arrival;
+            }
+        }
+    };
+    within(what, wait).await
+}
+
+/// The next answer of a camera's prompt.
+pub(crate) async fn answer(listener: &mut Listener, topic: &str) -> AnswerMessage {
+    let arrival = until(listener, topic, |a| a.topic == topic).await;
+    wire::read_answer(&arrival.payload).unwrap()
+}
