@@ -50,23 +50,34 @@ def who(random: Random) -> str:
     return random.choice(SOMEBODY)
 
 
-@kind("presence", 1.6)
+@kind("presence", 1.4)
 def presence(s, random):
-    now = s("now")
-    if now == 0 and (s("first") > 0 or s("gone") > 0) and random.random() < 0.3:
+    ever = s("ever")
+    if not known(ever):
         return None
     texts = [f"is there {x}?" for x in SOMEBODY] + [f"is {x} there?" for x in SOMEBODY]
     texts += [f"can you see {x}?" for x in SOMEBODY] + [f"do you see {x}?" for x in SOMEBODY]
     texts += ["are there any people?", "are there people?", "is somebody in the picture?", "is anyone in the picture?"]
-    texts += ["is a person visible?", "is there a person in the picture?", "is anybody here?", "is a person there now?"]
-    return yes_no(random, texts, now > 0, "presence")
+    texts += ["is a person visible?", "is there a person in the picture?", "is anybody here?"]
+    return yes_no(random, texts, ever > 0, "presence")
+
+
+@kind("presence_now", 0.6)
+def presence_now(s, random):
+    texts = [f"is {x} there now?" for x in SOMEBODY] + [f"is there {x} now?" for x in SOMEBODY]
+    texts += ["are there people now?", "is somebody in the picture now?", "do you see a person now?"]
+    if random.random() < 0.35:
+        return yes_no(random, ["is nobody there now?", "is no one there now?", "is it empty now?"], s("now") == 0, "absence now")
+    return yes_no(random, texts, s("now") > 0, "presence now")
 
 
 @kind("absence", 1.0)
 def absence(s, random):
+    if not known(s("ever")):
+        return None
     texts = ["is nobody there?", "is no one there?", "is nobody in the picture?", "is there nobody?"]
     texts += ["is the place empty?", "is the scene empty?", "is it empty?", "are there no people?", "is nobody here?"]
-    return yes_no(random, texts, s("now") == 0, "absence")
+    return yes_no(random, texts, s("ever") == 0, "absence")
 
 
 @kind("vehicle", 1.2)
@@ -215,16 +226,19 @@ def count_walking(s, random):
 @kind("depth", 0.6)
 def depth(s, random):
     x = who(random)
-    if random.random() < 0.5:
+    name = random.choice(("approaching", "retreating"))
+    if not known(s(name)):
+        return None
+    if name == "approaching":
         texts = [f"is {x} coming closer?", f"is {x} walking toward the camera?", f"is {x} coming toward the camera?"]
-        return yes_no(random, texts, s("closer") > 0, "closer")
+        return yes_no(random, texts, s(name) > 0, name)
     texts = [f"is {x} walking away from the camera?", f"is {x} walking away?", f"is {x} going away?"]
-    return yes_no(random, texts, s("away") > 0, "away")
+    return yes_no(random, texts, s(name) > 0, name)
 
 
 @kind("still", 1.2)
 def still(s, random):
-    value = s("still")
+    value = s("paused")
     if not known(value):
         return None
     x = who(random)
@@ -235,8 +249,8 @@ def still(s, random):
 
 @kind("moving", 0.8)
 def moving(s, random):
-    values = [s(k) for k in ("walk_left", "walk_right", "closer", "away")]
-    if not known(*values):
+    values = [s(k) for k in ("walk_left", "walk_right", "closer", "away", "entered", "gone")]
+    if not known(*values) or (sum(values) == 0 and s("still") < s("now")):
         return None
     x = who(random)
     texts = [f"is {x} walking?", f"is {x} moving?", "are people walking around?", "are people moving?", f"does {x} walk?"]  # fmt: skip

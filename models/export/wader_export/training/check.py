@@ -32,8 +32,9 @@ class HeldOut:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             for batch in self.batches:
                 guess = model.head(model.resampler(*tensors(batch))[0]).argmax(-1).numpy()
-                there = batch.state != UNCLEAR
-                right += ((guess == batch.state) & there).sum(0)
+                state = batch.state[:, : len(HEADS)]
+                there = state != UNCLEAR
+                right += ((guess == state) & there).sum(0)
                 known += there.sum(0)
         return {name: round(float(r / max(k, 1)), 3) for name, r, k in zip(HEADS, right, known)}
 

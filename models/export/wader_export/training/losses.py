@@ -8,7 +8,7 @@ from .. import layout
 from ..nn.flamingo import Flamingo
 from ..nn.resampler import READ_OBJECTS, READ_TOKENS
 from ..nn.state_head import VALUES
-from ..sim.truth import UNCLEAR
+from ..sim.truth import HEADS, UNCLEAR
 from .data import Batch, Rows
 
 TOKEN_WEIGHT = 0.25
@@ -21,7 +21,7 @@ def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the state head, and of what each token is and does."""
-    target = torch.from_numpy(batch.state)
+    target = torch.from_numpy(batch.state[:, : len(HEADS)])
     logits = model.head(latents)
     state = functional.cross_entropy(logits.reshape(-1, VALUES), target.reshape(-1), ignore_index=UNCLEAR)
     count = batch.frames.shape[1]
