@@ -17,7 +17,7 @@ CANDIDATES = 36  # strongest peaks that enter the overlap removal
 FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
 FALSE_SHARE = np.array([0.60, 0.12, 0.05, 0.06, 0.04, 0.03, 0.04, 0.02, 0.015, 0.01, 0.01, 0.005])
 # the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
-FALSE_MOST = np.array([0.50, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
+FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
 # second heats of a real thing: group -> (other group, typical part of its own height)
@@ -69,7 +69,7 @@ def peak_heights(world: World, rng) -> np.ndarray:
     base[:, V] = 0.74 / (1 + np.exp(-(np.log(pixels[:, V].clip(1)) - np.log(16)) * 2.2))
     base[:, O] = 0.72 / (1 + np.exp(-(np.log(across[:, O].clip(1)) - np.log(15)) * 2.0))
     own = np.exp(rng.normal(0, 0.07, (batch, THINGS, 1)))
-    own *= np.where(rng.random(own.shape) < 0.06, rng.uniform(0.5, 0.75, own.shape), 1)
+    own *= np.where(rng.random(own.shape) < 0.045, rng.uniform(0.55, 0.78, own.shape), 1)
     own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
     own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
     mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.8, 1.03, batch), 1))  # fmt: skip
@@ -124,8 +124,8 @@ def standing_peaks(world: World, rng) -> Peaks:
     shape = (batch, STANDING)
     many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
-    level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.11), shape)
-    level = np.minimum(level, FALSE_MOST[group] * rng.uniform(0.75, 1, shape))
+    level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.14), shape)
+    level = np.minimum(level, FALSE_MOST[group] * rng.uniform(0.7, 1, shape))
     full = (*shape, frames)
     high = level[..., None] + 0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)
     high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
