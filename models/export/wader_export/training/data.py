@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from dataclasses import dataclass
+from queue import Full
 from random import Random
 
 import numpy as np
@@ -142,9 +143,16 @@ def work(queue, tokenizer_json: str, seed: int, count: int, text: bool) -> None:
     from tokenizers import Tokenizer
 
     os.nice(3)
+    parent = os.getppid()
     maker = Maker(Tokenizer.from_str(tokenizer_json), seed)
-    while True:
-        queue.put(maker.batch(count, text))
+    while os.getppid() == parent:  # a trainer that was killed must not leave its worker behind
+        batch = maker.batch(count, text)
+        while os.getppid() == parent:
+            try:
+                queue.put(batch, timeout=2.0)
+                break
+            except Full:
+                continue
 
 
 class Feeder:

@@ -46,7 +46,9 @@ def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) ->
 
 def media_of(model: Flamingo, latents: Tensor, rows: Rows) -> Tensor:
     """Keys and values of the media of each row [R, M, layers, 2, heads, N, w]."""
-    return model.decoder.media(latents)[torch.from_numpy(rows.media)]
+    media = model.decoder.media(latents)
+    chosen = media.index_select(0, torch.from_numpy(rows.media).reshape(-1))
+    return chosen.reshape(*rows.media.shape, *media.shape[1:])
 
 
 def text_loss(model: Flamingo, latents: Tensor | None, batch: Batch, everything: bool = False) -> Tensor:
