@@ -31,8 +31,9 @@ HEADS = (
     + [f"paint_{c}" for c in colours.NAMES]
     + [f"other_{layout.GROUP_NAMES[g]}" for g in OTHER_GROUPS]
 )
-# for questions only, without a state head: people seen at all, coming and going in whatever direction, standing a while
-EXTRA = ["ever", "approaching", "retreating", "paused"]
+# for questions only, without a state head: people seen at all, coming closer or going away in whatever direction,
+# standing a while; how many there are surely and at most, who surely came in and went out
+EXTRA = "ever approaching retreating paused sure_now most_now sure_first most_first came went".split()
 INDEX = {name: i for i, name in enumerate(HEADS + EXTRA)}
 
 
@@ -115,6 +116,8 @@ def truth(world: World) -> Truth:
     put("entered", people(enters))
     put("gone", people(leaves))
 
+    doubts(world, seen, oldest, put, people)
+
     tall = world.height[:, :, -1]
     near, far = people(now & (tall > NEAR)), people(now & (tall < FAR))
     put("near", near, unless=(near == 0) & (people(now & (tall > NEAR_UNCLEAR)) > 0))
@@ -176,6 +179,21 @@ def spreads(world: World, seen: np.ndarray):
         span, count = extent(first, first + run)
         best = np.where(count == run, np.minimum(best, span), best)
     return np.where(seen.any(2), whole, 1e3), best
+
+
+def doubts(world: World, seen: np.ndarray, oldest: np.ndarray, put, people) -> None:
+    """What a person looking at the frames would call unclear: somebody half in the picture, half hidden, or tiny."""
+    sure = seen & (world.inside > 0.5) & (world.hidden < 0.5) & (world.height > 0.055)
+    maybe = (world.inside > 0.08) & (world.hidden < 0.9) & (world.height > 0.03) & world.present[:, None]
+    for name, a, b in (("now", sure[:, :, -1], maybe[:, :, -1]), ("first", at(sure, oldest), at(maybe, oldest))):
+        put(f"sure_{name}", people(a))
+        put(f"most_{name}", people(b))
+    inside = (world.inside > 0.08) & world.present[:, None]
+    for name, edge, ever in (("came", at(inside, oldest), sure), ("went", inside[:, :, -1], sure)):
+        clear = people(~edge & ever.any(2))
+        half = at(world.inside, oldest) if name == "came" else world.inside[:, :, -1]
+        perhaps = people((half < 0.5) & maybe.any(2))
+        put(name, clear, unless=(clear == 0) & (perhaps > 0))
 
 
 def depth(world: World, seen: np.ndarray, put, people) -> None:
