@@ -52,6 +52,11 @@ def counted(s: Lookup, random: Random) -> int | None:
     return s("now") if sure == most or random.random() < 0.1 else None
 
 
+def colourless(s: Lookup, random: Random) -> bool:
+    """In the dark nobody can tell colours: hardly ask."""
+    return s("light") == 2 and random.random() < 0.9
+
+
 def who(random: Random) -> str:
     return random.choice(SOMEBODY)
 
@@ -309,6 +314,8 @@ def trend(s, random):
 
 @kind("wearing", 2.0)
 def wearing(s, random):
+    if colourless(s, random):
+        return None
     colour = random.choice(colours.NAMES[:6] + colours.NAMES[:7] + colours.NAMES + ("red", "white", "black"))
     upper, lower = s(f"upper_{colour}"), s(f"lower_{colour}")
     x, dice = who(random), random.random()
@@ -342,6 +349,8 @@ def vehicle_motion(s, random):
 
 @kind("vehicle_colour", 1.1)
 def vehicle_colour(s, random):
+    if colourless(s, random):
+        return None
     paints = [c for c in colours.NAMES if s(f"paint_{c}") > 0]
     if random.random() < 0.55:
         if len(paints) != 1:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import layout
 from . import colours
-from .world import DARK, DIM, PEOPLE, THINGS, O, V, World
+from .world import DARK, DIM, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
 STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
@@ -88,10 +88,13 @@ def peak_heights(world: World, rng) -> np.ndarray:
 def jittered_boxes(world: World, rng) -> np.ndarray:
     """Boxes as the detector reports them."""
     shape = world.height.shape
-    wide = world.width * np.exp(rng.normal(0, 0.09, shape))
-    high = world.height * np.exp(rng.normal(0, 0.035, shape))
-    x = world.centre + rng.normal(0, 0.02, shape) * world.height
-    foot = world.foot + rng.normal(0, 0.02, shape) * world.height
+    calm = np.ones((*shape[:2], 1))  # what stands still is boxed alike in every frame, parked vehicles almost exactly
+    calm[:, P] = np.where(world.motion[:, P, None] == STILL, 0.7, 1)
+    calm[:, V] = np.where(world.motion[:, V, None] == STILL, rng.uniform(0.15, 0.5, (shape[0], VEHICLES, 1)), 0.7)
+    wide = world.width * np.exp(rng.normal(0, 0.09, shape) * calm)
+    high = world.height * np.exp(rng.normal(0, 0.035, shape) * calm)
+    x = world.centre + rng.normal(0, 0.02, shape) * calm * world.height
+    foot = world.foot + rng.normal(0, 0.02, shape) * calm * world.height
     cut = (world.hidden > 0.3) & (rng.random(shape) < 0.5)
     high_seen = high * np.where(cut, rng.uniform(0.55, 0.95, shape), 1)
     top = foot - high
