@@ -36,7 +36,9 @@ def feeds(rows, media, owner, gate=1.0, positions=None, mask=None, past=None, wa
     result = {
         "input_ids": ids,
         "attention_mask": whole,
-        "position_ids": np.broadcast_to(np.arange(earlier, earlier + ids.shape[1]), ids.shape) if positions is None else positions,
+        "position_ids": np.broadcast_to(np.arange(earlier, earlier + ids.shape[1]), ids.shape)
+        if positions is None
+        else positions,
         "media_index": np.array(owner, np.int64),
         "logits_index": np.full((len(ids), 1), ids.shape[1] - 1) if wanted is None else np.array(wanted, np.int64),
         "gate_scale": np.array(gate, np.float32),
@@ -145,6 +147,8 @@ def test_padding_and_holes_change_nothing(graphs, media):
     )  # fmt: skip
     assert np.abs(alone - padded).max() < 1e-4
     positions = np.array([[0, 1, 99, 2, 3, 4, 5, 6]])
-    hole = decode(graphs, [ROW[:2] + [30] + ROW[2:]], media[:1], [[0] * 8], mask=[[1, 1, 0, 1, 1, 1, 1, 1]], positions=positions)
+    hole = decode(
+        graphs, [ROW[:2] + [30] + ROW[2:]], media[:1], [[0] * 8], mask=[[1, 1, 0, 1, 1, 1, 1, 1]], positions=positions
+    )
     assert np.abs(alone - hole).max() < 1e-4
     assert np.isfinite(hole).all()

@@ -77,7 +77,9 @@ def test_questions_agree_with_the_state(scenes):
         if question and question.answer in ("rises", "falls"):
             assert (now > state[INDEX["first"]]) == (question.answer == "rises")
         words = caption(state)
-        assert words.startswith("nobody is there" if now == 0 else "one person" if now == 1 else f"{NUMBERS[now]} people")
+        assert words.startswith(
+            "nobody is there" if now == 0 else "one person" if now == 1 else f"{NUMBERS[now]} people"
+        )
 
 
 def test_every_kind_is_asked_and_no_answer_prevails():

@@ -49,7 +49,9 @@ def write_source(folder: Path, crop, first: int, last: int) -> int:
     return count
 
 
-def receive(views: dict[str, tuple | None], target: Path, first: int = footage.FIRST_TEST_FRAME, last: int = 10**9) -> None:
+def receive(
+    views: dict[str, tuple | None], target: Path, first: int = footage.FIRST_TEST_FRAME, last: int = 10**9
+) -> None:
     """Sends every view through RTSP and keeps what arrives under `target`/VIEW."""
     target.mkdir(parents=True, exist_ok=True)
     sources = {name: target / ".source" / name for name in views}
@@ -72,7 +74,9 @@ def receive(views: dict[str, tuple | None], target: Path, first: int = footage.F
                 f"rtspsrc location=rtsp://127.0.0.1:{port}/{name} protocols=tcp latency=200 ! rtph264depay ! h264parse "
                 f"! avdec_h264 max-threads=1 ! videoconvert ! pngenc compression-level=1 ! multifilesink location={folder}/%05d.png"
             )
-            clients.append(subprocess.Popen(["gst-launch-1.0", "-q", "-e", *pipeline.split()], stderr=subprocess.DEVNULL))
+            clients.append(
+                subprocess.Popen(["gst-launch-1.0", "-q", "-e", *pipeline.split()], stderr=subprocess.DEVNULL)
+            )
         for client in clients:
             client.wait(timeout=300)
     finally:
@@ -83,5 +87,7 @@ def receive(views: dict[str, tuple | None], target: Path, first: int = footage.F
         files = sorted((target / name).glob("*.png"))
         if len(files) != counts[name]:
             print(f"{name}: {len(files)} of {counts[name]} frames arrived", file=sys.stderr)
-        index = [{"file": f.name, "time": round((first + i) / footage.FRAMES_PER_SECOND, 3)} for i, f in enumerate(files)]
+        index = [
+            {"file": f.name, "time": round((first + i) / footage.FRAMES_PER_SECOND, 3)} for i, f in enumerate(files)
+        ]
         (target / name / "index.json").write_text(json.dumps(index, indent=0) + "\n")

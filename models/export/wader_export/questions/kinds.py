@@ -80,7 +80,9 @@ def presence_now(s, random):
     if (s("sure_now") > 0) != (s("most_now") > 0):
         return None
     if random.random() < 0.35:
-        return yes_no(random, ["is nobody there now?", "is no one there now?", "is it empty now?"], s("now") == 0, "absence now")
+        return yes_no(
+            random, ["is nobody there now?", "is no one there now?", "is it empty now?"], s("now") == 0, "absence now"
+        )
     return yes_no(random, texts, s("now") > 0, "presence now")
 
 
@@ -356,7 +358,11 @@ def vehicle_colour(s, random):
         if len(paints) != 1:
             return None
         noun = random.choice(("car", "vehicle"))
-        texts = [f"what color is the {noun}?", f"which color does the {noun} have?", f"what is the color of the {noun}?"]
+        texts = [
+            f"what color is the {noun}?",
+            f"which color does the {noun} have?",
+            f"what is the color of the {noun}?",
+        ]
         text = random.choice(texts)
         return Draft(text.replace("color", "colour") if random.random() < 0.4 else text, paints[0])
     colour = random.choice(colours.NAMES[:6])

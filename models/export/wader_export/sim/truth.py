@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import layout
 from . import colours
-from .world import MOVES, STARTS, STOPS, O, P, V, World
+from .world import STARTS, STOPS, O, P, V, World
 
 UNCLEAR = -100
 MOST = 11  # counts are cut here
@@ -217,6 +217,3 @@ def velocity(world: World) -> np.ndarray:
     step = np.gradient(np.broadcast_to(world.times[:, None], world.centre.shape), axis=2)
     speed = [np.gradient(a, axis=2) / np.maximum(step, 1e-3) for a in (world.centre, world.foot)]
     return (np.stack(speed, -1) / np.maximum(world.height, 0.03)[..., None]).clip(-2, 2)
-
-
-__all__ = ["HEADS", "INDEX", "MOVES", "UNCLEAR", "Truth", "truth"]

@@ -5,7 +5,6 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from .. import tokens
 from ..nn.flamingo import Flamingo
 from ..sim.truth import HEADS, UNCLEAR
 from .data import Batch, Maker, segment
@@ -78,6 +77,3 @@ def by_kind(found: dict[str, list[bool]]) -> dict[str, float]:
     result = {kind: round(float(np.mean(v)), 3) for kind, v in sorted(found.items())}
     result["MEAN"] = round(float(np.mean(list(result.values()))), 4)
     return result
-
-
-__all__ = ["HeldOut", "by_kind", "tokens"]

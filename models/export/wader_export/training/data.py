@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from .. import layout, tokens
+from .. import tokens
 from ..questions import Question, Writer
 from ..sim import PEOPLE, simulate
 from ..sim.truth import UNCLEAR, UNKNOWN, truth
@@ -171,6 +171,3 @@ class Feeder:
     def close(self) -> None:
         self.process.terminate()
         self.process.join()
-
-
-assert layout.TOKENS == layout.OBJECTS + 1
