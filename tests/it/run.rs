@@ -169,6 +169,8 @@ async fn a_wrong_password_is_reported_and_hardly_tried_again() {
     let mut service = Service::start(&config(&broker, &[("gate", &url)], SLOTS));
     let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
     until(&mut listener, "the camera is offline", |a| a.topic == "wader/gate/status" && a.text() == "offline").await;
+    let stale = answer(&mut listener, "wader/gate/there/answer").await;
+    assert_eq!((stale.outcome.as_str(), stale.answer), ("stale", None));
     assert!(service.terminate().await.success(), "{}", service.log());
     let log = service.log();
     assert!(log.contains("retry_in=960s"), "three tries in half an hour at most: {log}");
