@@ -1,0 +1,96 @@
+//! Which pictures become frames, and how: chosen behind the decoder, taken at the appsink.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::{AppSink, AppSinkCallbacks};
+use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
+
+use super::{IN_FLIGHT, Shared, lock, pipeline_error};
+use crate::frame::{Frame, Size, Stamp};
+
+/// Chooses frames behind the decoder: what is dropped here is neither scaled nor converted.
+pub(super) fn choose(pad: &gst::Pad, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        shared.saw(&shared.last_data);
+        let arrival = shared.saw(&shared.last_picture);
+        let time = buffer.pts().and_then(|pts| running_time(pad, pts));
+        let mut sampling = lock(&shared.sampling);
+        let taken = sampling.timeline.taken(time, arrival);
+        if buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
+            return gst::PadProbeReturn::Drop;
+        }
+        // A stream without time stamps is paced by arrival.
+        if !sampling.pace.keep(time.unwrap_or_else(|| arrival.since_origin())) {
+            return gst::PadProbeReturn::Drop;
+        }
+        if sampling.chosen.len() == IN_FLIGHT {
+            sampling.chosen.pop_front();
+        }
+        sampling.chosen.push_back((buffer.pts(), taken));
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<Duration> {
+    let event = pad.sticky_event::<gst::event::Segment>(0)?;
+    let running = event.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(pts)?;
+    Some(Duration::from_nanos(running.nseconds()))
+}
+
+/// Takes what reaches the appsink.
+pub(super) fn receive(sink: &AppSink, shared: &Arc<Shared>) {
+    let Size { width, height } = shared.spec.size;
+    let (width, height) = (i32::try_from(width).unwrap_or(i32::MAX), i32::try_from(height).unwrap_or(i32::MAX));
+    let caps = gst::Caps::builder("video/x-raw").field("format", "RGB").field("width", width).field("height", height);
+    sink.set_caps(Some(&caps.build()));
+    sink.set_max_buffers(1);
+    sink.set_drop(true);
+    // Frames are wanted now, not when a screen would show them.
+    sink.set_property("sync", false);
+    let shared = Arc::clone(shared);
+    let take = move |sink: &AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        match frame(&sample, &shared) {
+            Ok(frame) => shared.frames.offer(frame),
+            Err(reason) => shared.break_with(pipeline_error(&shared.spec, &reason)),
+        }
+        Ok(gst::FlowSuccess::Ok)
+    };
+    sink.set_callbacks(AppSinkCallbacks::builder().new_sample(take).build());
+}
+
+fn frame(sample: &gst::Sample, shared: &Shared) -> Result<Frame, String> {
+    let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else {
+        return Err("a sample without a picture reached the appsink".to_owned());
+    };
+    let info = VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
+    let picture = VideoFrameRef::from_buffer_ref_readable(buffer, &info).map_err(|error| error.to_string())?;
+    let size = Size { width: picture.width(), height: picture.height() };
+    let taken = {
+        let mut sampling = lock(&shared.sampling);
+        // Those before it were dropped on the way.
+        match sampling.chosen.iter().position(|(pts, _)| *pts == buffer.pts()) {
+            Some(at) => sampling.chosen.drain(..=at).next_back(),
+            None => sampling.chosen.pop_front(),
+        }
+    };
+    let row = size.width as usize * 3;
+    let stride = usize::try_from(picture.plane_stride()[0]).map_err(|_| "rows run upwards".to_owned())?;
+    let plane = picture.plane_data(0).map_err(|error| error.to_string())?;
+    let mut pixels = Vec::with_capacity(row * size.height as usize);
+    for line in plane.chunks(stride.max(1)).take(size.height as usize) {
+        pixels.extend_from_slice(line.get(..row).ok_or("a row is shorter than the picture is wide")?);
+    }
+    Ok(Frame {
+        number: shared.numbers.fetch_add(1, Ordering::Relaxed),
+        taken: taken.map_or_else(Stamp::now, |(_, taken)| taken),
+        size,
+        pixels: pixels.into(),
+    })
+}
