@@ -113,8 +113,13 @@ fn media_shape(manifest: &Manifest, windows: usize) -> [usize; 6] {
 }
 
 impl Model for Flamingo {
+    type Language = Template;
     type VisualTokens = VisualTokens;
     type Prefix = Prefix;
+
+    fn language(&self) -> &Template {
+        &self.template
+    }
 
     fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error> {
         if frames.is_empty() {

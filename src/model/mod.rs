@@ -104,6 +104,11 @@ pub trait Model {
     type VisualTokens;
     /// Text before the picture, run once and kept as K/V where the decoder reads it.
     type Prefix;
+    /// Its text side.
+    type Language: Language;
+
+    /// Words to tokens and back.
+    fn language(&self) -> &Self::Language;
 
     /// Each frame once; the same order comes back.
     fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error>;
