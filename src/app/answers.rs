@@ -43,11 +43,18 @@ pub(super) struct Answers {
     pub(super) model: ModelLabel,
     pub(super) ids: Ids,
     pub(super) outbox: Handle,
+    /// All configured cameras, as they are at the start.
+    pub(super) cameras: Vec<(CameraName, CameraStatus)>,
 }
 
 impl Answers {
     /// Runs until the engine and all cameras are gone.
+    ///
+    /// Says first how things stand: whatever a broker has kept of the last run, no camera is online yet.
     pub(super) async fn run(mut self, mut replies: mpsc::Receiver<Replied>, mut cameras: mpsc::Receiver<Input>) {
+        for (camera, status) in std::mem::take(&mut self.cameras) {
+            self.outbox.offer(Message::camera_status(&self.topics, &camera, status));
+        }
         loop {
             tokio::select! {
                 Some(replied) = replies.recv() => self.replied(&replied),
@@ -110,6 +117,9 @@ impl Answers {
             prompt_hash: standing.hash.clone(),
         };
         let expiry = (standing.publish == Publish::Always).then_some(standing.every * 3);
+        if let (Some(state), Some(age)) = (&news.state, answer.newest_frame_age) {
+            Event::AnswerPublished { camera: &key.0, prompt: &key.1, state: &state.state(), age }.emit();
+        }
         for message in Message::news(&self.topics, &answer, &news, expiry) {
             self.outbox.offer(message);
         }

@@ -17,7 +17,7 @@ use crate::{
     engine::Engine,
     frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
-    mqtt::{self, Access, Handle, Topics},
+    mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::CameraName,
     prompt::Prompt,
     telemetry::Event,
@@ -141,7 +141,9 @@ impl Answers {
     pub(super) fn new(config: &Config, watched: &[Watched], model: ModelLabel, outbox: Handle) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
         let standing = pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p))).collect();
-        Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox }
+        let at_start = |enabled| if enabled { CameraStatus::Offline } else { CameraStatus::Disabled };
+        let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c.enabled))).collect();
+        Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox, cameras }
     }
 }
 

@@ -85,6 +85,10 @@ impl App {
         };
         notify.status("loading the model");
         let (model, label) = assemble::model(&config).await?;
+        let runs_on = match &model.provider().reason {
+            Some(reason) => format!("{} ({reason})", model.provider()),
+            None => model.provider().to_string(),
+        };
         let batch = model.manifest().limits.max_media_per_call;
         let watched = assemble::watched(&config, model.manifest())?;
         let asked: Vec<(CameraName, Arc<Prompt>)> = watched.iter().flat_map(Watched::asked).collect();
@@ -115,7 +119,7 @@ impl App {
         drop(inputs);
 
         notify.ready();
-        notify.status(&format!("watching {watching_cameras} cameras"));
+        notify.status(&format!("watching {watching_cameras} cameras, on {runs_on}"));
         Event::Ready { cameras: watching_cameras, prompts: prompts_asked }.emit();
         let outcome = tokio::select! {
             () = stop.given() => Ok(()),

@@ -80,7 +80,11 @@ impl Watch {
                         // the answer task outlives the cameras; when it is gone the process is ending
                         self.answers.send(up).await.ok();
                     }
-                    self.engine.offer(self.sampler.offer(Arc::new(frame)));
+                    let replaced = self.engine.offer(self.sampler.offer(Arc::new(frame)));
+                    if replaced > 0 {
+                        let total = self.engine.counts().replaced;
+                        Event::WindowReplaced { camera: &self.name, total }.emit();
+                    }
                 }
             }
         }

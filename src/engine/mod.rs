@@ -133,18 +133,17 @@ impl Engine {
         Ok(Self { shared, thread: Some(thread), alive })
     }
 
-    /// Hands windows over; never waits.
-    pub fn offer(&self, windows: Vec<Window>) {
+    /// Hands windows over; never waits. Says how many older ones they replaced.
+    pub fn offer(&self, windows: Vec<Window>) -> usize {
         if windows.is_empty() {
-            return;
+            return 0;
         }
         let now = Stamp::now();
         let mut guard = lock(&self.shared.queue);
-        for window in windows {
-            guard.0.offer(window, now);
-        }
+        let replaced = windows.into_iter().filter_map(|window| guard.0.offer(window, now).then_some(())).count();
         drop(guard);
         self.shared.filled.notify_one();
+        replaced
     }
 
     /// Counts so far.

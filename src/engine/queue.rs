@@ -29,8 +29,8 @@ impl Queue {
     }
 
     /// Puts a window in. One of the same camera and form that still waits is replaced by the newer pictures, and
-    /// its prompts are asked about those. The place in the line stays: replacing starves nobody.
-    pub fn offer(&mut self, mut window: Window, now: Stamp) {
+    /// its prompts are asked about those. The place in the line stays: replacing starves nobody. Says whether one was.
+    pub fn offer(&mut self, mut window: Window, now: Stamp) -> bool {
         let places = self.cameras.entry(window.camera.clone()).or_default();
         match places.iter_mut().find(|w| w.window.spec == window.spec) {
             Some(place) => {
@@ -41,8 +41,12 @@ impl Queue {
                     }
                 }
                 place.window = window;
+                true
             }
-            None => places.push(Waiting { window, since: now }),
+            None => {
+                places.push(Waiting { window, since: now });
+                false
+            }
         }
     }
 

@@ -23,7 +23,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until},
 };
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use super::{
     Access, AccessError, Handle, Link, Message, ServiceStatus, Topics,
@@ -33,6 +33,7 @@ use super::{
 use crate::{
     frame::Stamp,
     supervise::{Backoff, Stop},
+    telemetry::Event as Notice,
 };
 
 /// How to be connected.
@@ -170,7 +171,7 @@ impl Publisher {
             if said.as_ref() == Some(&error) {
                 debug!(error, retry_in = ?wait, "still no connection to the broker");
             } else {
-                warn!(error, retry_in = ?wait, "no connection to the broker");
+                Notice::BrokerLost { broker: &self.broker(), reason: &error, retry_in: wait }.emit();
                 said = Some(error.clone());
             }
             self.shared.link.send_replace(Link::Away { error, retry_in: wait });
@@ -181,7 +182,8 @@ impl Publisher {
         }
         let left = self.shared.outbox().len();
         if left > 0 {
-            warn!(messages = left, "stopped before the broker had taken all messages");
+            let reason = "stopped before the broker had taken them";
+            Notice::OutboxDropped { messages: left as u64, reason }.emit();
         }
         self.shared.link.send_replace(Link::Stopped);
     }
@@ -234,7 +236,7 @@ impl Publisher {
             Ok(connected) = connected => connected,
             () = stop.given() => return Ok(Ended::BeforeConnected),
         };
-        info!(broker = %self.spec.access, "connected to the broker");
+        Notice::BrokerConnected { broker: &self.broker() }.emit();
         self.shared.link.send_replace(Link::Connected);
         self.shared.outbox().connected(!connected.session_present, Stamp::now());
         self.publish_status(client, ServiceStatus::Online)?;
@@ -248,7 +250,8 @@ impl Publisher {
                     Next::Send(ticket, message) => (ticket, message),
                     Next::TooLarge { topic, size } => {
                         if warned.insert(Arc::clone(&topic)) {
-                            warn!(%topic, size, largest = connected.largest, "message larger than the broker takes, dropped");
+                            let reason = format!("of {size} bytes; the broker takes {}", connected.largest);
+                            Notice::MessageDropped { topic: &topic, reason: &reason }.emit();
                         }
                         continue;
                     }
@@ -308,7 +311,7 @@ impl Publisher {
         if let Some(topic) = self.shared.outbox().refused(ticket)
             && warned.insert(Arc::clone(&topic))
         {
-            warn!(%topic, reason, "the broker refuses messages on this topic");
+            Notice::MessageDropped { topic: &topic, reason: &format!("the broker refuses it: {reason}") }.emit();
         }
         Ok(())
     }
@@ -321,9 +324,9 @@ impl Publisher {
         if let (Ok(()), Ok(())) = (said, asked)
             && let Ok(ConnectionError::RequestsDone) = tokio::time::timeout(GOODBYE_WITHIN, drive).await
         {
-            info!("disconnected from the broker");
+            debug!("disconnected from the broker");
         } else {
-            warn!("the broker did not take the last message before the stop");
+            Notice::StopLate { task: "the broker's leave" }.emit();
         }
     }
 
@@ -346,7 +349,8 @@ impl Publisher {
         if too_large(&error)
             && let Some(topic) = self.shared.outbox().give_up_largest()
         {
-            warn!(%topic, "the broker ended the connection because of a message's size, dropped");
+            Notice::MessageDropped { topic: &topic, reason: "the broker ended the connection because of its size" }
+                .emit();
         }
         match error {
             ConnectionError::ConnectionRefused(

@@ -17,9 +17,9 @@ pub enum Codec {
 fn encoder(spec: &Spec, codec: Codec, is_live: bool) -> String {
     let source = if is_live {
         // Pictures that the network did not take in time are lost, not late.
-        "appsrc name=pictures format=time is-live=true max-buffers=4 leaky-type=downstream"
+        "appsrc name=pictures format=time is-live=true max-bytes=0 max-buffers=4 leaky-type=downstream"
     } else {
-        "appsrc name=pictures format=time max-buffers=4 block=true"
+        "appsrc name=pictures format=time max-bytes=0 max-buffers=4 block=true"
     };
     let Spec { key_frame_distance: distance, kbit_per_second: rate, .. } = spec;
     let encode = match codec {

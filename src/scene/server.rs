@@ -277,8 +277,9 @@ fn feed(spec: &Spec, mut player: Player, began: Stamp, stage: &Stage) {
         if sink.caps().as_ref() != Some(&caps) {
             sink.set_caps(Some(&caps));
         }
+        let Some(pts) = presentation_time(stage, &sink, since_began, due) else { continue };
         let mut buffer = gst::Buffer::from_mut_slice(picture.rgba);
-        if let (Some(pts), Some(buffer)) = (presentation_time(stage, &sink, since_began, due), buffer.get_mut()) {
+        if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(pts);
         }
         // A viewer that leaves at this moment is no fault of the scene.
@@ -306,10 +307,18 @@ fn next_beat(stage: &Stage, began: Stamp, period: Duration) -> Option<(AppSrc, S
     }
 }
 
-/// The running time of the sink's pipeline at which a frame was due: even, whenever it was made.
+/// The running time of the sink's pipeline at which a frame was due: even, whenever it was made. `None` while the
+/// pipeline does not run, or is no longer the one that is watched.
 fn presentation_time(stage: &Stage, sink: &AppSrc, since_began: Duration, due: Duration) -> Option<gst::ClockTime> {
+    // On its way to playing it has a clock already, but counts from that clock's zero.
+    if sink.current_state() != gst::State::Playing {
+        return None;
+    }
     let running = i128::from(sink.current_running_time()?.nseconds());
     let mut state = stage.lock();
+    if state.sink.as_ref() != Some(sink) {
+        return None;
+    }
     let origin = *state.origin.get_or_insert(running - i128::try_from(since_began.as_nanos()).ok()?);
     let at = origin + i128::try_from(due.as_nanos()).ok()?;
     Some(gst::ClockTime::from_nseconds(u64::try_from(at.max(0)).ok()?))

@@ -90,6 +90,13 @@ pub enum Event<'a> {
         /// When it is tried again.
         retry_in: Duration,
     },
+    /// One message cannot be delivered, now or later.
+    MessageDropped {
+        /// Its topic.
+        topic: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// Messages were dropped before the broker had them.
     OutboxDropped {
         /// How many.
@@ -141,6 +148,8 @@ impl Event<'_> {
             Self::BrokerConnected { broker } => info!(event = "broker_connected", broker, "broker is connected"),
             Self::BrokerLost { broker, reason, retry_in } =>
                 warn!(event = "broker_lost", broker, reason = %redact(reason), ?retry_in, "broker is lost"),
+            Self::MessageDropped { topic, reason } =>
+                warn!(event = "message_dropped", topic, reason = %redact(reason), "a message was dropped"),
             Self::OutboxDropped { messages, reason } =>
                 error!(event = "outbox_dropped", messages, reason, "messages were dropped"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),

@@ -50,6 +50,7 @@ fn emit_each_event() {
         Event::AnswerFailed { camera, prompt, reason },
         Event::BrokerConnected { broker: "localhost:1883" },
         Event::BrokerLost { broker: "localhost:1883", reason, retry_in },
+        Event::MessageDropped { topic: "wader/door/caption/answer", reason: "too large" },
         Event::OutboxDropped { messages: 4, reason: "too old" },
         Event::ConfigProblem { problem: reason },
         Event::Stopping { reason: "SIGTERM" },
@@ -65,7 +66,7 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
     for format in [Format::Plain, Format::Json] {
         let mut codes = std::collections::BTreeSet::new();
         let lines = logged(Level::Trace, format, emit_each_event);
-        assert_eq!(lines.lines().count(), 15, "{lines}");
+        assert_eq!(lines.lines().count(), 16, "{lines}");
         for line in lines.lines() {
             assert!(!line.contains("hunter2"), "{line}");
             let code = match format {

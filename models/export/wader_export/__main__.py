@@ -16,7 +16,9 @@ def main() -> None:
 
     commands.add_parser("statistics", help="measure the encoder on the first half of the footage, beside the simulator")
 
-    train = commands.add_parser("train", help="train (resumes by itself); progress on the terminal, figures in log.jsonl")
+    train = commands.add_parser(
+        "train", help="train (resumes by itself); progress on the terminal, figures in log.jsonl"
+    )
     train.add_argument("--folder", type=Path, default=None, help="run folder (default: train/run in the cache)")
     train.add_argument("--minutes", type=float, default=65.0, help="whole training time")
     train.add_argument("--batch", type=int, default=64, help="clips a step")
@@ -30,7 +32,9 @@ def main() -> None:
     evaluate = commands.add_parser("evaluate", help="judge a model folder and write the tables of its README.md")
     evaluate.add_argument("--model", type=Path, default=paths.MODEL_DIR)
     evaluate.add_argument("--truth", type=Path, default=None, help="windows with hand-written truth (JSON)")
-    evaluate.add_argument("--frames", type=Path, default=None, help="folder with one folder of received frames per view")
+    evaluate.add_argument(
+        "--frames", type=Path, default=None, help="folder with one folder of received frames per view"
+    )
     evaluate.add_argument("--simulated", type=int, default=1024, help="held-out simulated clips")
 
     arguments = parser.parse_args()

@@ -9,6 +9,7 @@ mod truth;
 
 use std::{path::PathBuf, time::SystemTime};
 
+use clap::ValueEnum;
 use tokio::time::{Duration, timeout};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 use report::{Report, Row};
 use stage::Stage;
-use truth::Truth;
+use truth::{Recorded, Saw};
 
 /// How long the service may take until its broker and its first answer are there.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -37,6 +38,9 @@ pub(super) struct Options {
     /// One JSON object a line: each answer, then the summary.
     #[arg(long)]
     json: bool,
+    /// What the camera shows. The model was made for real pictures: drawn people are harder for it.
+    #[arg(long, value_enum, default_value = "footage")]
+    camera: Show,
     /// The recording that the camera plays; `./x setup` fetches it.
     #[arg(long, value_name = "FILE")]
     footage: Option<PathBuf>,
@@ -45,15 +49,27 @@ pub(super) struct Options {
     model: PathBuf,
 }
 
+/// What the demo's camera shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Show {
+    /// A lawn beside a street, recorded.
+    Footage,
+    /// A drawn street.
+    Drawn,
+}
+
 /// Runs the demo; the code tells scripts whether the right thing was seen.
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     tokio::runtime::Runtime::new()?.block_on(play(options))
 }
 
 async fn play(options: &Options) -> anyhow::Result<u8> {
-    let truth = Truth::read()?;
-    let footage = options.footage.clone().map_or_else(stage::cached_footage, Ok)?;
-    let mut stage = Stage::build(&footage, &options.model, &truth)?;
+    let truth = Recorded::read()?;
+    let source = match options.camera {
+        Show::Footage => stage::footage(options.footage.clone(), &truth)?,
+        Show::Drawn => stage::drawn(),
+    };
+    let mut stage = Stage::build(source, &options.model)?;
     if !options.json {
         stage.introduce();
     }
@@ -112,21 +128,24 @@ async fn listen(access: &Access, stage: &mut Stage) -> anyhow::Result<Listener> 
 }
 
 /// An answer, with what a person saw in the pictures it is about.
-fn row(answer: &AnswerMessage, stage: &Stage, truth: &Truth) -> Row {
+fn row(answer: &AnswerMessage, stage: &Stage, truth: &Recorded) -> Row {
     let (now, wall_now) = (Stamp::now(), SystemTime::now());
     let wall = |text: &Option<String>| -> Option<SystemTime> {
         text.as_ref()?.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
     };
     let stamp = |wall: SystemTime| now.earlier_by(wall_now.duration_since(wall).ok()?);
-    let shown = |text| match stage.camera().showing(wall(text).and_then(stamp)?) {
+    let shown = |text| Some(stage.camera().showing(wall(text).and_then(stamp)?));
+    let second = |showing| match showing {
         Showing::Footage { at_s } => Some(at_s),
         _ => None,
     };
-    let (first, last) = (&answer.window.first, &answer.window.last);
-    let saw = match last {
-        Some(_) => truth.saw(&answer.prompt, shown(first), shown(last)),
-        None => truth::Saw::Unclear,
+    let saw = match (shown(&answer.window.first), shown(&answer.window.last)) {
+        (Some(Showing::Drawn { at_s: first, .. }), Some(Showing::Drawn { at_s: last, .. })) => {
+            truth::drawn(stage::SEED, &answer.prompt, first, last)
+        }
+        (Some(first), Some(last)) => truth.saw(&answer.prompt, second(first), second(last)),
+        _ => Saw::Unclear,
     };
-    let latency = wall(last).and_then(|taken| wall_now.duration_since(taken).ok());
+    let latency = wall(&answer.window.last).and_then(|taken| wall_now.duration_since(taken).ok());
     Row::new(answer, latency, saw)
 }

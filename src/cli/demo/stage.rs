@@ -11,10 +11,10 @@ use std::{
 use anyhow::{Context, ensure};
 use tokio::process::{Child, Command};
 
-use super::truth::Truth;
+use super::truth::Recorded;
 use crate::{
     cli,
-    scene::{self, Footage, Served, Source, Spec},
+    scene::{self, Drawn, Footage, Served, Source, Spec},
 };
 
 /// What the demo's client subscribes to.
@@ -23,10 +23,13 @@ pub(super) const ANSWERS: &str = "wader/+/+/answer";
 /// Seconds of empty background between two rounds of the footage: longer than a window, so that nobody is seen in one.
 const GAP_S: f64 = 12.0;
 
+/// Which drawn street the demo shows.
+pub(super) const SEED: u64 = 1;
+
 /// How long wader may take to end.
 const END_WITHIN: Duration = Duration::from_secs(5);
 
-/// The demo's questions: name, kind, text. The names are known to [`Truth`].
+/// The demo's questions: name, kind, text. The names are known to [`Recorded`].
 const PROMPTS: [(&str, &str, &str); 6] = [
     ("anybody", "yes_no", "Is anybody there?"),
     ("how_many", "number", "How many people are there now?"),
@@ -44,8 +47,23 @@ pub(super) struct Stage {
     wader: Child,
 }
 
-/// Where `./x setup` puts the footage.
-pub(super) fn cached_footage() -> anyhow::Result<PathBuf> {
+/// The stretch of footage that the truth is about; without a file, the one that `./x setup` fetched.
+pub(super) fn footage(file: Option<PathBuf>, truth: &Recorded) -> anyhow::Result<Source> {
+    let file = file.map_or_else(cached_footage, Ok)?;
+    ensure!(file.exists(), "the footage `{}` is not there; `./x setup` fetches it", file.display());
+    Ok(Source::Footage(Footage {
+        background_gap_s: GAP_S,
+        crop: Some(truth.crop),
+        ..Footage::new(file, truth.from, truth.to)
+    }))
+}
+
+/// The drawn street.
+pub(super) const fn drawn() -> Source {
+    Source::Drawn(Drawn { seed: SEED, barcode: None })
+}
+
+fn cached_footage() -> anyhow::Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = cache.filter(|c| c.is_absolute()).or(home).context("neither XDG_CACHE_HOME nor HOME is set")?;
@@ -54,16 +72,10 @@ pub(super) fn cached_footage() -> anyhow::Result<PathBuf> {
 
 impl Stage {
     /// Starts all of it.
-    pub(super) fn build(footage: &Path, model: &Path, truth: &Truth) -> anyhow::Result<Self> {
-        ensure!(footage.exists(), "the footage `{}` is not there; `./x setup` fetches it", footage.display());
+    pub(super) fn build(source: Source, model: &Path) -> anyhow::Result<Self> {
         ensure!(model.join("manifest.json").exists(), "`{}` is no model folder; use --model", model.display());
         let model = model.canonicalize()?;
-        let shown = Footage {
-            background_gap_s: GAP_S,
-            crop: Some(truth.crop),
-            ..Footage::new(footage.to_owned(), truth.from, truth.to)
-        };
-        let camera = scene::serve(Spec::new(Source::Footage(shown)), 0)?;
+        let camera = scene::serve(Spec::new(source), 0)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = tempfile::Builder::new().prefix("wader-demo-").tempdir()?;
         let config = folder.path().join("wader.toml");
@@ -86,7 +98,7 @@ impl Stage {
     /// Says what runs where, and how to look for oneself.
     pub(super) fn introduce(&self) {
         let config = self.folder.path().join("wader.toml");
-        cli::put(format_args!("camera   {}   (recorded street, H.264 over RTSP)", self.camera.url()));
+        cli::put(format_args!("camera   {}   (H.264 over RTSP)", self.camera.url()));
         cli::put(format_args!("broker   {}   (inside wader)", self.broker));
         cli::put(format_args!("config   {}", config.display()));
         for line in fs::read_to_string(&config).unwrap_or_default().lines() {
@@ -133,7 +145,7 @@ impl Stage {
 
 fn configuration(camera: &str, port: u16, model: &Path) -> String {
     let mut text = format!(
-        "[mqtt]\nurl = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n\n[model]\npath = \"{}\"\n\n[cameras]\nlawn = \"{camera}\"\n\n\
+        "[mqtt]\nurl = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n\n[model]\npath = \"{}\"\n\n[cameras]\ndemo = \"{camera}\"\n\n\
          [defaults.prompt]\nevery = \"2s\"\npublish = \"always\"\nmin_probability = 0.5\n",
         model.display()
     );

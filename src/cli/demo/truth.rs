@@ -1,10 +1,13 @@
 //! What a person saw in the demo's footage: written by hand before any model answered (`tests/footage`).
+//! Of the drawn street it is known by construction.
 
 use serde::Deserialize;
 
+use crate::scene::{self, Colour, Heading, Kind};
+
 /// The truth of the stretch of footage that the demo plays.
 #[derive(Debug, Deserialize)]
-pub(super) struct Truth {
+pub(super) struct Recorded {
     /// The part of the picture: left, top, right, bottom in fractions.
     pub(super) crop: [f64; 4],
     /// Where the stretch begins, in seconds of the footage.
@@ -40,7 +43,7 @@ pub(super) enum Saw {
     Unclear,
 }
 
-impl Truth {
+impl Recorded {
     /// The truth that belongs to the demo's footage.
     pub(super) fn read() -> anyhow::Result<Self> {
         Ok(serde_json::from_str(include_str!("../../../tests/footage/vtest-demo.json"))?)
@@ -84,13 +87,44 @@ fn nobody(prompt: &str) -> Saw {
     }
 }
 
+/// What is to be seen of a prompt's question in the drawn street of a seed between two times of the scene.
+pub(super) fn drawn(seed: u64, prompt: &str, first_s: f64, last_s: f64) -> Saw {
+    let moments: Vec<scene::Truth> =
+        (0..8).map(|i| scene::truth(seed, first_s + (last_s - first_s) * f64::from(i) / 7.0)).collect();
+    let someone = |test: &dyn Fn(&scene::Object) -> bool| {
+        let seen =
+            |t: &&scene::Truth| t.objects.iter().any(|o| o.kind == Kind::Person && o.visible() >= 0.4 && test(o));
+        moments.iter().filter(seen).count()
+    };
+    // seen in one picture only: a person might have missed it
+    let yes_no = |times: usize| match times {
+        0 => Saw::Answer("no".to_owned()),
+        1 => Saw::Unclear,
+        _ => Saw::Answer("yes".to_owned()),
+    };
+    match prompt {
+        "anybody" => yes_no(someone(&|_| true)),
+        "to_the_left" => yes_no(someone(&|o| o.heading == Heading::Left)),
+        "red" => yes_no(someone(&|o| o.colour == Colour::Red)),
+        "how_many" => Saw::Answer(moments.last().map_or(0, |t| t.count(Kind::Person)).to_string()),
+        "came_in" => Saw::Unclear,
+        _ => Saw::Facts(moments.last().map_or_else(String::new, facts)),
+    }
+}
+
+fn facts(truth: &scene::Truth) -> String {
+    let one = |o: &scene::Object| format!("{:?} {:?} {:?}", o.colour, o.kind, o.heading).to_lowercase();
+    let all: Vec<String> = truth.objects.iter().filter(|o| o.visible() >= 0.4).map(one).collect();
+    if all.is_empty() { "nobody".to_owned() } else { all.join(", ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_footage_its_background_and_what_lies_between_are_told_apart() {
-        let truth = Truth::read().unwrap();
+        let truth = Recorded::read().unwrap();
         assert_eq!(truth.saw("how_many", None, None), Saw::Answer("0".into()));
         assert_eq!(truth.saw("anybody", Some(70.0), None), Saw::Unclear);
         assert_eq!(truth.saw("anybody", None, Some(45.0)), Saw::Unclear);

@@ -53,7 +53,9 @@ class Converter:
         return name
 
     def emit(self, op: str, inputs: list[str], outputs: int = 1, **attributes) -> list[str]:
-        names = [f"{op.lower()}{self.count}_{i}" if outputs > 1 else f"{op.lower()}{self.count}" for i in range(outputs)]
+        names = [
+            f"{op.lower()}{self.count}_{i}" if outputs > 1 else f"{op.lower()}{self.count}" for i in range(outputs)
+        ]
         self.nodes.append(helper.make_node(op, inputs, names, name=f"{op}{self.count}", **attributes))
         self.count += 1
         return names
@@ -204,8 +206,7 @@ def head_tensors(model: GraphModel) -> list[tuple[str, str]]:
         return node.inputs[0]
 
     return [
-        (before_reshape("Identity" + s), before_reshape(f"Identity_{k + 3}"))
-        for k, s in enumerate(("", "_1", "_2"))
+        (before_reshape("Identity" + s), before_reshape(f"Identity_{k + 3}")) for k, s in enumerate(("", "_1", "_2"))
     ]
 
 

@@ -31,11 +31,7 @@ def sha256(path: Path) -> str:
 
 def missing_or_wrong(folder: Path) -> list[str]:
     """The files that are absent from `folder` or have another hash than the pinned one."""
-    return [
-        name
-        for name, want in FILES.items()
-        if not (folder / name).is_file() or sha256(folder / name) != want
-    ]
+    return [name for name, want in FILES.items() if not (folder / name).is_file() or sha256(folder / name) != want]
 
 
 def fetch(folder: Path | None = None) -> Path:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..paths import cache_dir
-from . import card, real, receive, simulated, speed
+from . import captions, card, real, receive, simulated, speed
 from .model import Model
 
 
@@ -29,7 +29,9 @@ def bars(figures: dict) -> str:
     ]
     for group in ("presence", "absence", "place", "vehicle"):
         if figures[group]["accuracy"] is not None:
-            rows.append((f"{group}, accuracy (balanced {figures[group]['balanced']:.2f})", figures[group]["accuracy"], 0.90))
+            rows.append(
+                (f"{group}, accuracy (balanced {figures[group]['balanced']:.2f})", figures[group]["accuracy"], 0.90)
+            )
     if "count" in figures:
         rows.append((f"count within one (exact {figures['count']['model']['exact']:.2f})", figures["count"]["model"]["within_one"], 0.80))  # fmt: skip
     lines = ["| bar | reached | wanted | |", "|---|---|---|---|"]
@@ -66,12 +68,17 @@ def run(arguments) -> None:
             "By kind (after `accuracy`: balanced accuracy; in brackets, where the truth never changes: accuracy):\n\n"
             f"{real.table(results)}"
         )
+        said, shown = captions.judge(model, real.Views(frames, model), windows, real.seconds_of)
+        examples = "\n".join(f"- `{name}`: {text}" for name, text in shown)
+        parts.append(f"### Captions of the same windows, read as answers\n\n{said}\n\n{examples}")
     if arguments.simulated:
         figures["simulated"] = simulated.judge(model, arguments.simulated)
-        parts.append(f"### Simulated held-out clips (8 frames), whole answers\n\n{simulated.table(figures['simulated'])}")
+        parts.append(
+            f"### Simulated held-out clips (8 frames), whole answers\n\n{simulated.table(figures['simulated'])}"
+        )
     figures["ms"] = speed.measure(model)
     times = "\n".join(f"| {name} | {ms:.2f} |" for name, ms in figures["ms"].items())
-    parts.append(f"### Time on one CPU thread (ONNX Runtime)\n\n| | ms |\n|---|---|\n{times}")
+    parts.append(f"### Time on one CPU thread (ONNX Runtime, median CPU time)\n\n| | ms |\n|---|---|\n{times}")
     card.write(arguments.model / "README.md", "\n\n".join(parts))
     (cache_dir("train") / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n")
     print("\n\n".join(parts))

@@ -8,6 +8,7 @@ from ..sim import colours
 YES_NO = ("yes", "no")
 COLOURS = tuple(colours.NAMES)
 LIGHT = ("bright", "dim", "dark")
+CHANGE = ("rises", "falls", "stays the same")
 
 
 @dataclass(frozen=True)
@@ -20,21 +21,29 @@ class Kind:
 
 
 KINDS = {
-    "person_present": Kind(("is there a person?", "is anybody there?", "is somebody in the picture?"), group="presence"),
+    "person_present": Kind(
+        ("is there a person?", "is anybody there?", "is somebody in the picture?"), group="presence"
+    ),
+    "person_now": Kind(("is a person there now?", "is somebody in the picture now?"), group="presence"),
     "nobody_there": Kind(("is nobody there?", "is the place empty?"), group="absence"),
     "count": Kind(("how many people are there?", "how many people do you see?"), tuple(NUMBERS)),
     "at_least_three": Kind(("are there at least three people?", "can you see at least three people?")),
     "person_left_half": Kind(("is a person in the left half?", "is anyone on the left?"), group="place"),
     "person_right_half": Kind(("is a person in the right half?", "is anyone on the right?"), group="place"),
     "person_near": Kind(("is a person near the camera?", "is somebody close to the camera?"), group="place"),
+    "person_far": Kind(("is a person far away?", "is somebody in the distance?"), group="place"),
     "walking_left": Kind(("is someone walking to the left?", "is a person moving to the left?")),
     "walking_right": Kind(("is someone walking to the right?", "is a person moving to the right?")),
+    "coming_closer": Kind(("is a person coming closer?", "is someone walking toward the camera?")),
     "standing_still": Kind(("is somebody standing still?", "is a person not moving?")),
     "anyone_moving": Kind(("is anyone moving?", "is somebody walking?")),
     "came_in": Kind(("did somebody come in?", "did someone enter?")),
     "went_out": Kind(("did somebody leave?", "has a person left?")),
     "more_people": Kind(("are there more people now than at the start?", "did the number of people rise?")),
     "fewer_people": Kind(("are there fewer people now than at the start?", "did the number of people fall?")),
+    "count_change": Kind(
+        ("does the number of people rise, fall or stay the same?", "how does the number of people change?"), CHANGE
+    ),
     "wearing_red": Kind(("is anyone wearing red?", "do you see a person in red?")),
     "wearing_white": Kind(("is anyone wearing white?", "do you see a person in white?")),
     "wearing_black": Kind(("is anyone wearing black?", "do you see a person in black?")),

@@ -49,7 +49,9 @@ class Model:
             feeds[f"past_key_values.{i}.key"] = feeds[f"past_key_values.{i}.value"] = empty
         return self.graphs["decoder"].run(["logits"], feeds)[0]
 
-    def score(self, questions: list[tuple[str, tuple[str, ...]]], media: np.ndarray, gate: float = 1.0) -> list[np.ndarray]:
+    def score(
+        self, questions: list[tuple[str, tuple[str, ...]]], media: np.ndarray, gate: float = 1.0
+    ) -> list[np.ndarray]:
         """Probability of each allowed (one-word) answer, normalised over the allowed ones."""
         rows = [tokens.question_ids(self.words, text) for text, _ in questions]
         logits = self.decode(rows, [[len(r) - 1] for r in rows], media, [0] * len(rows), gate)[:, 0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import footage, layout
+from .. import footage
 from ..questions.words import NUMBERS
 from . import rules
 from .kinds import KINDS, YES_NO, answer_of
@@ -120,7 +120,9 @@ def summary(results: dict[str, Result]) -> dict:
     figures: dict = {"changing_kinds": changing}
     figures["balanced"] = {c: mean(changing, c) for c in COLUMNS}
     figures["accuracy"] = {c: float(np.mean([hits(r, c).mean() for r in results.values()])) for c in COLUMNS}
-    figures["majority"] = float(np.mean([Counter(r.truth).most_common(1)[0][1] / len(r.truth) for r in results.values()]))
+    figures["majority"] = float(
+        np.mean([Counter(r.truth).most_common(1)[0][1] / len(r.truth) for r in results.values()])
+    )
     for group in ("presence", "absence", "place", "vehicle"):
         names = [n for n in results if KINDS[n].group == group]
         figures[group] = {
@@ -151,6 +153,3 @@ def table(results: dict[str, Result]) -> str:
         cells = [f"{hits(result, 'model').mean():.2f}", *(value(c) for c in COLUMNS)]
         lines.append(f"| {name} | {count} | {share} | " + " | ".join(cells) + f" | {most:.2f} |")
     return "\n".join(lines)
-
-
-assert layout.TOKENS

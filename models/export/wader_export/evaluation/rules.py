@@ -7,7 +7,7 @@ from ..questions.words import NUMBERS
 from ..sim import colours
 
 PERSON_HEIGHT, VEHICLE_HEIGHT, OTHER_HEIGHT = 0.5, 0.35, 0.45
-NEAR, STILL, SIDEWAYS = 0.28, 0.35, 0.35
+NEAR, FAR, STILL, SIDEWAYS = 0.28, 0.12, 0.35, 0.35
 
 
 def boxes(frame: np.ndarray, groups, lowest: float) -> np.ndarray:
@@ -48,6 +48,13 @@ def moves(track) -> tuple[float, float]:
     return float(shift[0]), float(np.abs(shift).sum())
 
 
+def comes_closer(track) -> bool:
+    """Lower in the picture and taller at the end."""
+    (_, a), (_, b) = track[0], track[-1]
+    before, after = max(a[3] - a[1], 0.03), max(b[3] - b[1], 0.03)
+    return bool((b[3] - a[3]) / before > 0.3 and after / before > 1.1)
+
+
 def colour_of(rgb: np.ndarray) -> str:
     """The nearest colour word, brightness counted less than hue."""
     away = colours.RGB - rgb
@@ -73,6 +80,9 @@ def answers(frames: np.ndarray) -> dict[str, str]:
         "at_least_three": len(now) >= 3,
         "person_left_half": bool((place < 0.5).any()),
         "person_right_half": bool((place >= 0.5).any()),
+        "person_now": len(now) > 0,
+        "person_far": bool(((now[:, 3] - now[:, 1]) < FAR).any()) if len(now) else False,
+        "coming_closer": any(comes_closer(t) for t in walks),
         "person_near": bool(((now[:, 3] - now[:, 1]) > NEAR).any()) if len(now) else False,
         "walking_left": any(s < -SIDEWAYS for s, _ in shifts),
         "walking_right": any(s > SIDEWAYS for s, _ in shifts),
@@ -93,6 +103,8 @@ def answers(frames: np.ndarray) -> dict[str, str]:
     result = {kind: "yes" if value else "no" for kind, value in truth.items()}
     for colour in ("red", "white", "black", "blue"):
         result[f"wearing_{colour}"] = "yes" if colour in worn else "no"
+    change = len(now) - len(first)
+    result["count_change"] = "rises" if change > 0 else "falls" if change < 0 else "stays the same"
     result["count"] = NUMBERS[min(len(now), 12)]
     paint = colour_of(vehicles[0][-1][1][layout.LOWER]) if vehicles else "white"
     result["vehicle_colour"] = paint

@@ -5,7 +5,6 @@ from random import Random
 
 import numpy as np
 
-from .. import tokens
 from ..questions import KINDS as WRITTEN
 from ..questions import Writer
 from ..sim import simulate
@@ -81,6 +80,3 @@ def table(figures: dict[str, dict[str, float]]) -> str:
     lines.append("| **mean of kinds** | | " + " | ".join(means) + " |")
     lines.append("| mean without captions | | " + " | ".join(closed) + " |")
     return "\n".join(lines)
-
-
-assert tokens.END

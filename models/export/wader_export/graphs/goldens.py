@@ -59,7 +59,9 @@ def drawn_picture(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     picture = Image.new("RGB", (layout.WIDTH, layout.HEIGHT), tuple(int(v) for v in rng.integers(120, 170, 3)))
     draw = ImageDraw.Draw(picture)
-    draw.rectangle([0, 0, layout.WIDTH, int(rng.integers(60, 110))], fill=tuple(int(v) for v in rng.integers(90, 220, 3)))
+    draw.rectangle(
+        [0, 0, layout.WIDTH, int(rng.integers(60, 110))], fill=tuple(int(v) for v in rng.integers(90, 220, 3))
+    )
     for _ in range(rng.integers(1, 4)):
         h, x, y = int(rng.integers(60, 140)), int(rng.integers(30, 350)), int(rng.integers(150, 280))
         skin, top, legs = (tuple(int(v) for v in rng.integers(20, 220, 3)) for _ in range(3))
@@ -104,7 +106,9 @@ def resampler_cases(store: Store, model: Flamingo) -> tuple[list[dict], torch.Te
     for i, t in ((index, seconds), (index[:1, -1:], seconds[:1, -1:])):
         with torch.no_grad():
             media = graph(torch.from_numpy(bank), torch.from_numpy(i), torch.from_numpy(t))
-        cases.append(case(store, "resampler", {"frame_bank": bank, "frame_index": i, "frame_pos": t}, {"media_kv": media}))
+        cases.append(
+            case(store, "resampler", {"frame_bank": bank, "frame_index": i, "frame_pos": t}, {"media_kv": media})
+        )
         if len(cases) == 1:
             kept = media
     return cases, kept
@@ -112,7 +116,9 @@ def resampler_cases(store: Store, model: Flamingo) -> tuple[list[dict], torch.Te
 
 def decoder_cases(store: Store, model: Flamingo, words: tokens.Words, media: torch.Tensor) -> list[dict]:
     """Prefill of two questions about two windows, a step on top of it, and the gates shut."""
-    prompts = [tokens.question_ids(words, q) for q in ("how many people are there?", "is somebody walking to the left?")]
+    prompts = [
+        tokens.question_ids(words, q) for q in ("how many people are there?", "is somebody walking to the left?")
+    ]
     length = max(map(len, prompts))
     ids = np.array([p + [tokens.PAD] * (length - len(p)) for p in prompts])
     mask = (ids != tokens.PAD).astype(np.int64)

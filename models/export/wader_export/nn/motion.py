@@ -45,7 +45,9 @@ def motion_features(objects: Tensor, seconds: Tensor, present: Tensor) -> Tensor
     best = heats.amax(-1, keepdim=True)
     colour = objects[..., layout.UPPER.start : layout.LOWER.stop]
     valid = objects[..., layout.VALID]
-    looks = torch.cat([place, height.log()[..., None], best, heats / best.clamp(min=0.05), colour, valid[..., None]], -1)
+    looks = torch.cat(
+        [place, height.log()[..., None], best, heats / best.clamp(min=0.05), colour, valid[..., None]], -1
+    )
     which, exists = neighbours(seconds, present)
     result = []
     for n in range(NEIGHBOURS):

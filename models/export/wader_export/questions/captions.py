@@ -23,7 +23,8 @@ def caption(state) -> str:
     """The caption of one scene."""
     value = lambda name: max(int(state[INDEX[name]]), 0)  # noqa: E731
     now = value("now")
-    sentences = ["nobody is there" if now == 0 else "one person" if now == 1 else f"{NUMBERS[now]} people"]
+    empty = "nobody is there now" if value("ever") else "nobody is there"
+    sentences = [empty if now == 0 else "one person" if now == 1 else f"{NUMBERS[now]} people"]
     doing = []
     for name, where in WAYS:
         count = value(name)

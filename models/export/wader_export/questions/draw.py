@@ -8,6 +8,7 @@ from ..sim.truth import INDEX
 from .kinds import KINDS
 
 TRIES = 60
+STRICT = 3  # how hard the frequent answer of a yes/no question is held back
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Writer:
             return self.accept_value(*draft.balance.split("=", 1))
         seen = self.asked[draft.balance]
         mine = int(draft.answer == "yes")
-        if self.random.random() > min(1.0, (seen[1 - mine] + 2) / (seen[mine] + 2)):
+        if self.random.random() > min(1.0, (seen[1 - mine] + 2) / (seen[mine] + 2)) ** STRICT:
             return False
         seen[mine] += 1
         return True

@@ -46,27 +46,53 @@ def yes_no(random: Random, wordings, value: bool, key: str) -> Draft:
     return Draft(random.choice(wordings), "yes" if value else "no", key)
 
 
+def counted(s: Lookup, random: Random) -> int | None:
+    """People now; mostly None where a looker could count one more or less."""
+    sure, most = s("sure_now"), s("most_now")
+    return s("now") if sure == most or random.random() < 0.1 else None
+
+
+def colourless(s: Lookup, random: Random) -> bool:
+    """In the dark nobody can tell colours: hardly ask."""
+    return s("light") == 2 and random.random() < 0.9
+
+
 def who(random: Random) -> str:
     return random.choice(SOMEBODY)
 
 
-@kind("presence", 1.6)
+@kind("presence", 1.4)
 def presence(s, random):
-    now = s("now")
-    if now == 0 and (s("first") > 0 or s("gone") > 0) and random.random() < 0.3:
+    ever = s("ever")
+    if not known(ever):
         return None
     texts = [f"is there {x}?" for x in SOMEBODY] + [f"is {x} there?" for x in SOMEBODY]
     texts += [f"can you see {x}?" for x in SOMEBODY] + [f"do you see {x}?" for x in SOMEBODY]
     texts += ["are there any people?", "are there people?", "is somebody in the picture?", "is anyone in the picture?"]
-    texts += ["is a person visible?", "is there a person in the picture?", "is anybody here?", "is a person there now?"]
-    return yes_no(random, texts, now > 0, "presence")
+    texts += ["is a person visible?", "is there a person in the picture?", "is anybody here?"]
+    return yes_no(random, texts, ever > 0, "presence")
 
 
-@kind("absence", 1.0)
+@kind("presence_now", 0.6)
+def presence_now(s, random):
+    texts = [f"is {x} there now?" for x in SOMEBODY] + [f"is there {x} now?" for x in SOMEBODY]
+    texts += ["are there people now?", "is somebody in the picture now?", "do you see a person now?"]
+    if (s("sure_now") > 0) != (s("most_now") > 0):
+        return None
+    if random.random() < 0.35:
+        return yes_no(
+            random, ["is nobody there now?", "is no one there now?", "is it empty now?"], s("now") == 0, "absence now"
+        )
+    return yes_no(random, texts, s("now") > 0, "presence now")
+
+
+@kind("absence", 1.3)
 def absence(s, random):
+    if not known(s("ever")):
+        return None
     texts = ["is nobody there?", "is no one there?", "is nobody in the picture?", "is there nobody?"]
     texts += ["is the place empty?", "is the scene empty?", "is it empty?", "are there no people?", "is nobody here?"]
-    return yes_no(random, texts, s("now") == 0, "absence")
+    return yes_no(random, texts, s("ever") == 0, "absence")
 
 
 @kind("vehicle", 1.2)
@@ -112,19 +138,20 @@ def animal(s, random):
     return yes_no(random, texts, sum(values) > 0, "animal")
 
 
-@kind("count", 2.0)
+@kind("count", 2.6)
 def count(s, random):
     texts = ["how many people are there?", "how many people are there now?", "how many people do you see?",
              "how many people can you see?", "count the people.", "how many persons are there?",
              "how many people are in the picture?", "what is the number of people?"]  # fmt: skip
-    return Draft(random.choice(texts), NUMBERS[s("now")], f"count={s('now')}")
+    now = counted(s, random)
+    return None if now is None else Draft(random.choice(texts), NUMBERS[now], f"count={now}")
 
 
-@kind("count_side", 0.5)
+@kind("count_side", 0.8)
 def count_side(s, random):
     side = random.choice(("left", "right"))
     value = s(side)
-    if not known(value):
+    if not known(value) or counted(s, random) is None:
         return None
     texts = [f"how many people are on the {side}?", f"how many people are in the {side} half?",
              f"how many people are on the {side} side?"]  # fmt: skip
@@ -140,12 +167,15 @@ def count_vehicles(s, random):
     return Draft(random.choice(texts), NUMBERS[value], f"count vehicles={value}")
 
 
-@kind("at_least", 1.2)
+@kind("at_least", 1.6)
 def at_least(s, random):
     now = s("now")
     n = min(9, max(1, now + random.choice((-2, -1, 0, 1, 2, 3)))) if random.random() < 0.7 else random.randint(1, 7)
     word = NUMBERS[n]
-    if random.random() < 0.65:
+    more = random.random() >= 0.65
+    if (s("sure_now") >= n + more) != (s("most_now") >= n + more):
+        return None
+    if not more:
         noun = "person" if n == 1 else "people"
         texts = [f"are there at least {word} {noun}?", f"can you see at least {word} {noun}?",
                  f"are {word} or more people there?", f"do you see at least {word} {noun}?"]  # fmt: skip
@@ -202,7 +232,7 @@ def which_way(s, random):
     return Draft(random.choice(texts), "left" if left else "right", "which way=left" if left else "which way=right")
 
 
-@kind("count_walking", 0.4)
+@kind("count_walking", 0.6)
 def count_walking(s, random):
     where = random.choice(("left", "right"))
     value = s(f"walk_{where}")
@@ -215,16 +245,19 @@ def count_walking(s, random):
 @kind("depth", 0.6)
 def depth(s, random):
     x = who(random)
-    if random.random() < 0.5:
+    name = random.choice(("approaching", "retreating"))
+    if not known(s(name)):
+        return None
+    if name == "approaching":
         texts = [f"is {x} coming closer?", f"is {x} walking toward the camera?", f"is {x} coming toward the camera?"]
-        return yes_no(random, texts, s("closer") > 0, "closer")
+        return yes_no(random, texts, s(name) > 0, name)
     texts = [f"is {x} walking away from the camera?", f"is {x} walking away?", f"is {x} going away?"]
-    return yes_no(random, texts, s("away") > 0, "away")
+    return yes_no(random, texts, s(name) > 0, name)
 
 
 @kind("still", 1.2)
 def still(s, random):
-    value = s("still")
+    value = s("paused")
     if not known(value):
         return None
     x = who(random)
@@ -235,8 +268,8 @@ def still(s, random):
 
 @kind("moving", 0.8)
 def moving(s, random):
-    values = [s(k) for k in ("walk_left", "walk_right", "closer", "away")]
-    if not known(*values):
+    values = [s(k) for k in ("walk_left", "walk_right", "closer", "away", "entered", "gone")]
+    if not known(*values) or (sum(values) == 0 and s("still") < s("now")):
         return None
     x = who(random)
     texts = [f"is {x} walking?", f"is {x} moving?", "are people walking around?", "are people moving?", f"does {x} walk?"]  # fmt: skip
@@ -248,7 +281,7 @@ def came_in(s, random):
     x = who(random)
     texts = [f"did {x} come in?", f"did {x} enter?", f"did {x} appear?", f"has {x} arrived?", f"did {x} arrive?",
              f"has {x} come in?", "did a new person appear?", f"did {x} come into the picture?"]  # fmt: skip
-    return yes_no(random, texts, s("entered") > 0, "came in")
+    return yes_no(random, texts, s("came") > 0, "came in") if known(s("came")) else None
 
 
 @kind("went_out", 1.4)
@@ -256,13 +289,17 @@ def went_out(s, random):
     x = who(random)
     texts = [f"did {x} leave?", f"did {x} go out?", f"has {x} left?", f"did {x} go away?", f"did {x} disappear?",
              f"did {x} go out of the picture?", f"did {x} leave the picture?"]  # fmt: skip
-    return yes_no(random, texts, s("gone") > 0, "went out")
+    return yes_no(random, texts, s("went") > 0, "went out") if known(s("went")) else None
 
 
-@kind("trend", 1.6)
+@kind("trend", 2.4)
 def trend(s, random):
     before, now = s("first"), s("now")
+    low, high = s("sure_now") - s("most_first"), s("most_now") - s("sure_first")  # least and most that were added
     dice = random.random()
+    rise_clear, fall_clear = (low > 0) == (high > 0), (low < 0) == (high < 0)
+    if not (rise_clear or 0.65 <= dice) or not (fall_clear or 0.3 <= dice < 0.65):
+        return None
     if dice < 0.3:
         answer = "rises" if now > before else "falls" if now < before else "stays the same"
         texts = ["does the number of people rise, fall or stay the same?", "does the number of people rise or fall?",
@@ -279,6 +316,8 @@ def trend(s, random):
 
 @kind("wearing", 2.0)
 def wearing(s, random):
+    if colourless(s, random):
+        return None
     colour = random.choice(colours.NAMES[:6] + colours.NAMES[:7] + colours.NAMES + ("red", "white", "black"))
     upper, lower = s(f"upper_{colour}"), s(f"lower_{colour}")
     x, dice = who(random), random.random()
@@ -310,14 +349,20 @@ def vehicle_motion(s, random):
     return yes_no(random, texts[name], s(name) > 0, f"vehicle {name}")
 
 
-@kind("vehicle_colour", 0.9)
+@kind("vehicle_colour", 1.1)
 def vehicle_colour(s, random):
+    if colourless(s, random):
+        return None
     paints = [c for c in colours.NAMES if s(f"paint_{c}") > 0]
     if random.random() < 0.55:
         if len(paints) != 1:
             return None
         noun = random.choice(("car", "vehicle"))
-        texts = [f"what color is the {noun}?", f"which color does the {noun} have?", f"what is the color of the {noun}?"]
+        texts = [
+            f"what color is the {noun}?",
+            f"which color does the {noun} have?",
+            f"what is the color of the {noun}?",
+        ]
         text = random.choice(texts)
         return Draft(text.replace("color", "colour") if random.random() < 0.4 else text, paints[0])
     colour = random.choice(colours.NAMES[:6])

@@ -10,14 +10,16 @@ import numpy as np
 
 from .. import layout
 from . import colours
-from .world import DARK, DIM, PEOPLE, THINGS, O, V, World
+from .world import DARK, DIM, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
 STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
 FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
 FALSE_SHARE = np.array([0.60, 0.12, 0.05, 0.06, 0.04, 0.03, 0.04, 0.02, 0.015, 0.01, 0.01, 0.005])
 # the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
-FALSE_MOST = np.array([0.50, 0.24, 0.26, 0.28, 0.26, 0.45, 0.35, 0.50, 0.50, 0.30, 0.30, 0.45])
+FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
+# height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
+PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
 
@@ -61,13 +63,13 @@ def steady_noise(rng, shape, times, memory: float) -> np.ndarray:
 def peak_heights(world: World, rng) -> np.ndarray:
     """Heights of the real things' peaks [B, N, T]."""
     batch, frames = world.times.shape
-    pixels = world.height * layout.HEIGHT * np.minimum(1, world.inside + 0.2)
+    pixels = world.height * layout.HEIGHT
     base = 0.86 / (1 + np.exp(-(np.log(pixels.clip(1)) - np.log(17)) * 1.8))
     across = world.width * layout.WIDTH
     base[:, V] = 0.74 / (1 + np.exp(-(np.log(pixels[:, V].clip(1)) - np.log(16)) * 2.2))
     base[:, O] = 0.72 / (1 + np.exp(-(np.log(across[:, O].clip(1)) - np.log(15)) * 2.0))
     own = np.exp(rng.normal(0, 0.07, (batch, THINGS, 1)))
-    own *= np.where(rng.random(own.shape) < 0.06, rng.uniform(0.5, 0.75, own.shape), 1)
+    own *= np.where(rng.random(own.shape) < 0.045, rng.uniform(0.55, 0.78, own.shape), 1)
     own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
     own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
     mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.8, 1.03, batch), 1))  # fmt: skip
@@ -79,17 +81,20 @@ def peak_heights(world: World, rng) -> np.ndarray:
     dips = rng.random(high.shape) < 0.03
     high *= np.where(dips, rng.uniform(0.2, 0.7, high.shape), 1)
     high *= 1 - 0.95 * world.hidden.clip(0, 1) ** 1.4
-    high *= np.where(world.inside < 0.85, 0.4 + 0.65 * world.inside, 1)
-    return np.where(world.exists & (world.inside > 0.12), high, 0).clip(0, 0.93)
+    high *= np.interp(world.inside, *PART_SEEN) * np.exp(rng.normal(0, 0.08, high.shape) * (world.inside < 0.9))
+    return np.where(world.exists & (world.inside > 0.02), high, 0).clip(0, 0.93)
 
 
 def jittered_boxes(world: World, rng) -> np.ndarray:
     """Boxes as the detector reports them."""
     shape = world.height.shape
-    wide = world.width * np.exp(rng.normal(0, 0.09, shape))
-    high = world.height * np.exp(rng.normal(0, 0.035, shape))
-    x = world.centre + rng.normal(0, 0.02, shape) * world.height
-    foot = world.foot + rng.normal(0, 0.02, shape) * world.height
+    calm = np.ones((*shape[:2], 1))  # what stands still is boxed alike in every frame, parked vehicles almost exactly
+    calm[:, P] = np.where(world.motion[:, P, None] == STILL, 0.7, 1)
+    calm[:, V] = np.where(world.motion[:, V, None] == STILL, rng.uniform(0.15, 0.5, (shape[0], VEHICLES, 1)), 0.7)
+    wide = world.width * np.exp(rng.normal(0, 0.09, shape) * calm)
+    high = world.height * np.exp(rng.normal(0, 0.035, shape) * calm)
+    x = world.centre + rng.normal(0, 0.02, shape) * calm * world.height
+    foot = world.foot + rng.normal(0, 0.02, shape) * calm * world.height
     cut = (world.hidden > 0.3) & (rng.random(shape) < 0.5)
     high_seen = high * np.where(cut, rng.uniform(0.55, 0.95, shape), 1)
     top = foot - high
@@ -97,14 +102,21 @@ def jittered_boxes(world: World, rng) -> np.ndarray:
     return box.clip(-0.02, 1.02)
 
 
-def shaded(world: World, rng, rgb, low: float, high: float) -> np.ndarray:
-    """Colours [B, N, T, 3] as the box samples them: mixed with background and with what hides the thing."""
+def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarray:
+    """Colours [B, N, T, 3] sampled at a part of the visible box's height, mixed with background and with what hides.
+
+    Of a person cut by the picture's edge the box holds only a part, so its lower half may show the jacket.
+    """
     batch, frames = world.times.shape
+    above, below = world.cut
+    where = above + place * (1 - above - below)
+    rgb = np.where((where < 0.5)[..., None], world.upper_rgb[:, :, None], world.lower_rgb[:, :, None])
     mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.08, (batch, THINGS, frames, 1))
     mix = mix.clip(0, 0.75)
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
-    seen = rgb[:, :, None] * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
-    front = np.take_along_axis(rgb, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
+    seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
+    own = world.upper_rgb if place < 0.5 else world.lower_rgb
+    front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
     part = np.where(world.hidden > 0.3, world.hidden, 0)[..., None]
     return seen * (1 - part) + front.reshape(seen.shape) * part
 
@@ -115,8 +127,8 @@ def standing_peaks(world: World, rng) -> Peaks:
     shape = (batch, STANDING)
     many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
-    level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.11), shape)
-    level = np.minimum(level, FALSE_MOST[group] * rng.uniform(0.75, 1, shape))
+    level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.14), shape)
+    level = np.minimum(level, FALSE_MOST[group] * rng.uniform(0.7, 1, shape))
     full = (*shape, frames)
     high = level[..., None] + 0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)
     high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
@@ -237,7 +249,7 @@ def observe(world: World, rng) -> Features:
     batch, frames = world.times.shape
     group = world.kind[..., None].repeat(frames, 2)
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
-    upper, lower = shaded(world, rng, world.upper_rgb, 0.03, 0.35), shaded(world, rng, world.lower_rgb, 0.05, 0.45)
+    upper, lower = shaded(world, rng, 0.33, 0.03, 0.35), shaded(world, rng, 0.685, 0.05, 0.45)
     real = Peaks(peak_heights(world, rng), jittered_boxes(world, rng), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
     peaks = Peaks.join([real, standing_peaks(world, rng), passing_peaks(world, rng), doubles(people, rng)])

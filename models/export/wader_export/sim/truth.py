@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import layout
 from . import colours
-from .world import MOVES, STARTS, STOPS, O, P, V, World
+from .world import STARTS, STOPS, O, P, V, World
 
 UNCLEAR = -100
 MOST = 11  # counts are cut here
@@ -31,12 +31,15 @@ HEADS = (
     + [f"paint_{c}" for c in colours.NAMES]
     + [f"other_{layout.GROUP_NAMES[g]}" for g in OTHER_GROUPS]
 )
-INDEX = {name: i for i, name in enumerate(HEADS)}
+# for questions only, without a state head: people seen at all, coming closer or going away in whatever direction,
+# standing a while; how many there are surely and at most, who surely came in and went out
+EXTRA = "ever approaching retreating paused sure_now most_now sure_first most_first came went".split()
+INDEX = {name: i for i, name in enumerate(HEADS + EXTRA)}
 
 
 @dataclass
 class Truth:
-    """`state` [B, heads] for questions; the rest, [B, N(, T)], for the loss on single tokens."""
+    """`state` [B, heads + extra] for questions; the rest, [B, N(, T)], for the loss on single tokens."""
 
     state: np.ndarray
     direction: np.ndarray
@@ -73,7 +76,7 @@ def truth(world: World) -> Truth:
     """The truth of a batch."""
     seen, inside = world.visible, world.in_picture
     batch, _, frames = seen.shape
-    state = np.zeros((batch, len(HEADS)), int)
+    state = np.zeros((batch, len(INDEX)), int)
     oldest = np.broadcast_to(world.present.argmax(1)[:, None], seen.shape[:2])
     now, first = seen[:, :, -1], at(seen, oldest)
     times_seen = seen.sum(2)
@@ -97,13 +100,23 @@ def truth(world: World) -> Truth:
         put(name, sure, unless=(sure == 0) & (people(often & unclear & toward) > 0))
     put("closer", people(often & (way == CLOSER)))
     put("away", people(often & (way == AWAY)))
-    still = people((way == STANDS) & (times_seen >= 3))
-    put("still", still, unless=(still == 0) & (people(often & (way == STANDS)) > 0))
+    spread, pause = spreads(world, seen)
+    stands = (spread < 0.16) & (times_seen >= 3)
+    still = people(stands)
+    doubtful = (people(often & ((spread < 0.35) | (way == STANDS)) & ~stands) > 0) | (people(pause < 0.2) > 0)
+    put("still", still, unless=(still == 0) & doubtful)
+    put("paused", people(stands | (pause < 0.16)), unless=(people(stands | (pause < 0.16)) == 0) & doubtful)
+    depth(world, seen, put, people)
+    least = np.minimum(2, world.present.sum(1))[:, None]
+    ever = people(times_seen >= least)
+    put("ever", ever, unless=(ever == 0) & (people(world.inside.max(2) > 0.1) > 0))
 
     enters = ~at(inside, oldest) & (times_seen >= 1)
     leaves = ~inside[:, :, -1] & (times_seen >= 1)
     put("entered", people(enters))
     put("gone", people(leaves))
+
+    doubts(world, seen, oldest, put, people)
 
     tall = world.height[:, :, -1]
     near, far = people(now & (tall > NEAR)), people(now & (tall < FAR))
@@ -111,9 +124,15 @@ def truth(world: World) -> Truth:
     put("far", far, unless=(far == 0) & (people(now & (tall < FAR_UNCLEAR)) > 0))
 
     big = (world.height * seen).max(2) > 0.09
+    above, below = world.cut
+    shown = {
+        "upper": ((np.minimum(1 - below, 0.5) - above).clip(0) > 0.25) & seen,
+        "lower": ((1 - below - np.maximum(above, 0.5)).clip(0) > 0.25) & seen,
+    }
     for name, worn in (("upper", world.upper), ("lower", world.lower)):
+        clear = shown[name].sum(2) >= 2
         for c, colour in enumerate(colours.NAMES):
-            sure = people((worn == c) & often & big)
+            sure = people((worn == c) & clear & big)
             put(f"{name}_{colour}", sure, 2, (sure == 0) & (people((worn == c) & (times_seen > 0)) > 0))
 
     vehicles = lambda a: a[:, V].sum(1)  # noqa: E731
@@ -140,6 +159,57 @@ def truth(world: World) -> Truth:
     return Truth(state, way, enters, leaves, velocity(world))
 
 
+def spreads(world: World, seen: np.ndarray):
+    """How far each thing gets about, in its own heights: over all frames seen, and over the best long run of frames."""
+    aspect = world.aspect[:, None, None]
+    frames = seen.shape[2]
+    size = np.maximum(world.height.mean(2) / aspect[..., 0], 1e-3)
+
+    def extent(first: int, last: int):
+        part = seen[:, :, first:last]
+        spans = []
+        for a in (world.centre[:, :, first:last], world.foot[:, :, first:last] / aspect):
+            spans.append(np.where(part, a, -1e3).max(2) - np.where(part, a, 1e3).min(2))
+        return np.maximum(*spans) / size, part.sum(2)
+
+    whole, _ = extent(0, frames)
+    run = max(3, int(np.ceil(0.7 * frames)))
+    best = np.full(whole.shape, 1e3)
+    for first in range(frames - run + 1):
+        span, count = extent(first, first + run)
+        best = np.where(count == run, np.minimum(best, span), best)
+    return np.where(seen.any(2), whole, 1e3), best
+
+
+def doubts(world: World, seen: np.ndarray, oldest: np.ndarray, put, people) -> None:
+    """What a person looking at the frames would call unclear: somebody half in the picture, half hidden, or tiny."""
+    sure = seen & (world.inside > 0.5) & (world.hidden < 0.5) & (world.height > 0.055)
+    maybe = (world.inside > 0.08) & (world.hidden < 0.9) & (world.height > 0.03) & world.present[:, None]
+    for name, a, b in (("now", sure[:, :, -1], maybe[:, :, -1]), ("first", at(sure, oldest), at(maybe, oldest))):
+        put(f"sure_{name}", people(a))
+        put(f"most_{name}", people(b))
+    inside = (world.inside > 0.08) & world.present[:, None]
+    for name, edge, ever in (("came", at(inside, oldest), sure), ("went", inside[:, :, -1], sure)):
+        clear = people(~edge & ever.any(2))
+        half = at(world.inside, oldest) if name == "came" else world.inside[:, :, -1]
+        perhaps = people((half < 0.5) & maybe.any(2))
+        put(name, clear, unless=(clear == 0) & (perhaps > 0))
+
+
+def depth(world: World, seen: np.ndarray, put, people) -> None:
+    """People who come closer or go away, also when they walk sideways on the whole."""
+    frames = seen.shape[2]
+    first, last = seen.argmax(2), frames - 1 - seen[:, :, ::-1].argmax(2)
+    before, after = at(world.height, first).clip(1e-4), at(world.height, last).clip(1e-4)
+    down = (at(world.foot, last) - at(world.foot, first)) / np.maximum((before + after) / 2, 1e-3)
+    often = seen.sum(2) >= 2
+    for name, sign in (("approaching", 1), ("retreating", -1)):
+        growth = sign * np.log(after / before)
+        sure = people(often & (sign * down > 0.3) & (growth > 0.1))
+        maybe = people(often & (sign * down > 0.12) & (growth > 0.05))
+        put(name, sure, unless=(sure == 0) & (maybe > 0))
+
+
 def velocity(world: World) -> np.ndarray:
     """Speed of centre and foot, in the thing's own heights a second."""
     if world.times.shape[1] < 2:
@@ -147,6 +217,3 @@ def velocity(world: World) -> np.ndarray:
     step = np.gradient(np.broadcast_to(world.times[:, None], world.centre.shape), axis=2)
     speed = [np.gradient(a, axis=2) / np.maximum(step, 1e-3) for a in (world.centre, world.foot)]
     return (np.stack(speed, -1) / np.maximum(world.height, 0.03)[..., None]).clip(-2, 2)
-
-
-__all__ = ["HEADS", "INDEX", "MOVES", "UNCLEAR", "Truth", "truth"]

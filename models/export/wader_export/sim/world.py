@@ -63,8 +63,14 @@ class World:
     def visible(self) -> np.ndarray:
         """[B, N, T]: a person looking at the frame would count the thing."""
         small = np.where(self.kind == layout.PERSON, 0.04, 0.025)[..., None]
-        there = (self.inside > 0.4) & (self.hidden < 0.8) & (self.height > small)
+        there = (self.inside > 0.4) & (self.hidden < 0.7) & (self.height > small)
         return there & self.present[:, None]
+
+    @property
+    def cut(self) -> tuple[np.ndarray, np.ndarray]:
+        """[B, N, T] parts of the height that are above and below the picture."""
+        size = np.maximum(self.height, 1e-6)
+        return (-self.box[..., 1] / size).clip(0, 1), ((self.box[..., 3] - 1) / size).clip(0, 1)
 
     @property
     def in_picture(self) -> np.ndarray:
@@ -76,6 +82,8 @@ def draw_times(batch: int, frames: int, rng) -> tuple[np.ndarray, np.ndarray]:
     """Seconds relative to the newest frame, and which frames exist."""
     dense = frames >= 12
     span = np.exp(rng.uniform(np.log(3.0 if dense else 2.0), np.log(60 if dense else 40), (batch, 1)))
+    usual = np.exp(rng.uniform(np.log(2.5), np.log(10), (batch, 1)))
+    span = np.where(rng.random((batch, 1)) < 0.5, usual, span)
     if frames > 1:
         shape = np.where(rng.random((batch, 1)) < 0.65, 120.0, 2.5)
         gaps = rng.gamma(shape, 1, (batch, frames - 1))
@@ -96,11 +104,11 @@ def draw_times(batch: int, frames: int, rng) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_camera(batch: int, rng):
-    """Height, focal length, horizon and aspect of each clip's camera, zoomed for two fifths of them."""
+    """Height, focal length, horizon and aspect of each clip's camera, almost half of them zoomed."""
     height = rng.uniform(2.2, 8, batch)
     focal = rng.uniform(0.8, 2.2, batch)
     horizon = rng.uniform(-0.5, 0.45, batch)
-    zoom = np.where(rng.random(batch) < 0.4, rng.uniform(1.3, 2.3, batch), 1.0)
+    zoom = np.where(rng.random(batch) < 0.45, np.exp(rng.uniform(np.log(1.2), np.log(4), batch)), 1.0)
     offset = rng.uniform(0, 1, batch) * (1 - 1 / zoom)
     aspect = np.where(rng.random(batch) < 0.6, 4 / 3, 16 / 9)
     return height, focal * zoom, (horizon - offset) * zoom, aspect

@@ -5,7 +5,6 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from .. import tokens
 from ..nn.flamingo import Flamingo
 from ..sim.truth import HEADS, UNCLEAR
 from .data import Batch, Maker, segment
@@ -32,8 +31,9 @@ class HeldOut:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             for batch in self.batches:
                 guess = model.head(model.resampler(*tensors(batch))[0]).argmax(-1).numpy()
-                there = batch.state != UNCLEAR
-                right += ((guess == batch.state) & there).sum(0)
+                state = batch.state[:, : len(HEADS)]
+                there = state != UNCLEAR
+                right += ((guess == state) & there).sum(0)
                 known += there.sum(0)
         return {name: round(float(r / max(k, 1)), 3) for name, r, k in zip(HEADS, right, known)}
 
@@ -77,6 +77,3 @@ def by_kind(found: dict[str, list[bool]]) -> dict[str, float]:
     result = {kind: round(float(np.mean(v)), 3) for kind, v in sorted(found.items())}
     result["MEAN"] = round(float(np.mean(list(result.values()))), 4)
     return result
-
-
-__all__ = ["HeldOut", "by_kind", "tokens"]

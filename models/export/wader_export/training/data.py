@@ -3,11 +3,12 @@
 import multiprocessing
 import os
 from dataclasses import dataclass
+from queue import Full
 from random import Random
 
 import numpy as np
 
-from .. import layout, tokens
+from .. import tokens
 from ..questions import Question, Writer
 from ..sim import PEOPLE, simulate
 from ..sim.truth import UNCLEAR, UNKNOWN, truth
@@ -142,9 +143,16 @@ def work(queue, tokenizer_json: str, seed: int, count: int, text: bool) -> None:
     from tokenizers import Tokenizer
 
     os.nice(3)
+    parent = os.getppid()
     maker = Maker(Tokenizer.from_str(tokenizer_json), seed)
-    while True:
-        queue.put(maker.batch(count, text))
+    while os.getppid() == parent:  # a trainer that was killed must not leave its worker behind
+        batch = maker.batch(count, text)
+        while os.getppid() == parent:
+            try:
+                queue.put(batch, timeout=2.0)
+                break
+            except Full:
+                continue
 
 
 class Feeder:
@@ -163,6 +171,3 @@ class Feeder:
     def close(self) -> None:
         self.process.terminate()
         self.process.join()
-
-
-assert layout.TOKENS == layout.OBJECTS + 1

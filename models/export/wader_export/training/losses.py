@@ -8,7 +8,7 @@ from .. import layout
 from ..nn.flamingo import Flamingo
 from ..nn.resampler import READ_OBJECTS, READ_TOKENS
 from ..nn.state_head import VALUES
-from ..sim.truth import UNCLEAR
+from ..sim.truth import HEADS, UNCLEAR
 from .data import Batch, Rows
 
 TOKEN_WEIGHT = 0.25
@@ -21,7 +21,7 @@ def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the state head, and of what each token is and does."""
-    target = torch.from_numpy(batch.state)
+    target = torch.from_numpy(batch.state[:, : len(HEADS)])
     logits = model.head(latents)
     state = functional.cross_entropy(logits.reshape(-1, VALUES), target.reshape(-1), ignore_index=UNCLEAR)
     count = batch.frames.shape[1]
@@ -46,7 +46,9 @@ def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) ->
 
 def media_of(model: Flamingo, latents: Tensor, rows: Rows) -> Tensor:
     """Keys and values of the media of each row [R, M, layers, 2, heads, N, w]."""
-    return model.decoder.media(latents)[torch.from_numpy(rows.media)]
+    media = model.decoder.media(latents)
+    chosen = media.index_select(0, torch.from_numpy(rows.media).reshape(-1))
+    return chosen.reshape(*rows.media.shape, *media.shape[1:])
 
 
 def text_loss(model: Flamingo, latents: Tensor | None, batch: Batch, everything: bool = False) -> Tensor:

@@ -132,10 +132,11 @@ class Run:
         feeder = Feeder(self.tokenizer, self.seed + 1000 * self.stage + self.step, self.batch, stage.text)
         recent, first_step = deque(maxlen=60), self.step
         last, saved, checked, said = time.time(), time.time(), time.time(), 0.0
+        warm_steps = WARM_STEPS if self.elapsed == 0 else 1
         try:
             while self.elapsed < budget:
                 part = self.elapsed / budget
-                warm = min(1.0, (self.step - first_step + 1) / WARM_STEPS)
+                warm = min(1.0, (self.step - first_step + 1) / warm_steps)
                 fall = stage.final + (1 - stage.final) * min(1.0, (1 - part) / 0.7)
                 for group in optimiser.param_groups:
                     group["lr"] = stage.rate * warm * fall * group["multiple"] + 1e-7

@@ -1,0 +1,64 @@
+"""The shipped folder: manifest and files agree, ids agree with the tokenizer, goldens replay."""
+
+import json
+
+import pytest
+from tokenizers import Tokenizer
+
+from wader_export.encoder.package import sha256
+from wader_export.evaluation.kinds import KINDS, answer_of
+from wader_export.graphs import goldens, manifest
+from wader_export.paths import MODEL_DIR
+from wader_export.tokens import text_words
+
+pytestmark = pytest.mark.skipif(not (MODEL_DIR / "manifest.json").exists(), reason="no exported model folder")
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads((MODEL_DIR / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.from_file(str(MODEL_DIR / "tokenizer.json"))
+
+
+def test_files_are_the_ones_named(document):
+    assert sorted(document["files"]) == sorted(manifest.CONTENT)
+    for name, entry in document["files"].items():
+        path = MODEL_DIR / name
+        assert path.stat().st_size == entry["bytes"], name
+        assert sha256(path) == entry["sha256"], name
+    assert sum(f.stat().st_size for f in MODEL_DIR.rglob("*") if f.is_file()) <= manifest.MAX_BYTES
+
+
+def test_ids_and_words_are_the_tokenizers(document, tokenizer):
+    ids = document["tokens"]
+    assert tokenizer.token_to_id("<image>") == ids["image"]
+    assert [tokenizer.token_to_id("<eoc>")] == ids["eos"]
+    assert tokenizer.token_to_id("<unk>") == ids["unknown"]
+    assert tokenizer.get_vocab_size() == document["decoder"]["vocab"]
+    prompt = document["prompt"]
+    for word in (*prompt["words"], *prompt["yes"], *prompt["no"], *prompt["numbers"]):
+        assert len(tokenizer.encode(word).ids) == 1 and tokenizer.encode(word).ids[0] != ids["unknown"], word
+
+
+def test_text_is_cut_lowered_and_joined(tokenizer):
+    encoded = tokenizer.encode("Is there a PERSON, or not?", add_special_tokens=False)
+    assert encoded.tokens[:4] == ["is", "there", "a", "person"] and encoded.tokens[-1] == "?"
+    text = "two people. one walks to the left, one stands. a gray vehicle is parked."
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_the_evaluations_words_are_known(tokenizer):
+    known = tokenizer.get_vocab()
+    for name, kind in KINDS.items():
+        for text in (*kind.texts, *kind.answers):
+            assert all(w in known for w in text_words(text)), (name, text)
+        assert answer_of(kind, None) is None
+
+
+def test_goldens_replay():
+    for graph, difference in goldens.replay(MODEL_DIR).items():
+        assert difference <= goldens.TOLERANCE[graph], graph
