@@ -19,7 +19,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
     let askable = askable(&loaded.config);
     if options.print {
-        cli::put(format_args!("{}", config::print(&loaded).trim_end()));
+        cli::put(format_args!("{}", config::print(&loaded).trim_end()))?;
     } else {
         let cameras = loaded.config.cameras.iter().filter(|c| c.enabled).count();
         let prompts = loaded.config.prompts.iter().filter(|p| p.enabled).count();
