@@ -1,6 +1,10 @@
-//! `wader check`: every mistake of the configuration in one report.
+//! `wader check`: every mistake of the configuration in one report, and what the model cannot be asked.
 
-use crate::{cli, config};
+use crate::{
+    cli, config,
+    model::{Manifest, Template},
+    prompt::{Plan, PlanError},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -13,12 +17,49 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+    let askable = askable(&loaded.config);
     if options.print {
-        cli::put(format_args!("{}", config::print(&loaded).trim_end()));
+        cli::put(format_args!("{}", config::print(&loaded).trim_end()))?;
     } else {
         let cameras = loaded.config.cameras.iter().filter(|c| c.enabled).count();
         let prompts = loaded.config.prompts.iter().filter(|p| p.enabled).count();
-        cli::say(format_args!("the configuration is good: {cameras} cameras, {prompts} standing prompts"));
+        if askable {
+            cli::say(format_args!("the configuration is good: {cameras} cameras, {prompts} standing prompts"));
+        }
     }
-    Ok(cli::exit::OK)
+    Ok(if askable { cli::exit::OK } else { cli::exit::CONFIG })
+}
+
+/// Whether the model can be asked every prompt. Words that it never learned make an answer `unsure`, so they are told of
+/// and forgiven; so is a model that is not on this machine, where somebody may well write a configuration for another.
+fn askable(config: &config::Config) -> bool {
+    let folder = &config.model.path;
+    let model = Manifest::read(folder).and_then(|manifest| Ok((Template::load(folder, &manifest)?, manifest)));
+    let (template, manifest) = match model {
+        Ok(model) => model,
+        Err(error) => {
+            cli::say(format_args!("warning: the prompts were not held against the model: {error}"));
+            return true;
+        }
+    };
+    let mut askable = true;
+    for prompt in config.prompts.iter().filter(|p| p.enabled) {
+        let name = &prompt.prompt.name;
+        match Plan::new(&prompt.prompt, &template) {
+            Ok(_) => {}
+            Err(error @ PlanError::UnknownWords(_)) => {
+                cli::say(format_args!("warning: prompts.{name} will always be `unsure`: {error}"));
+            }
+            Err(error) => {
+                cli::say(format_args!("prompts.{name}: {error}"));
+                askable = false;
+            }
+        }
+        let most = manifest.resampler.max_frames;
+        if prompt.frames > most {
+            cli::say(format_args!("prompts.{name}.window.frames = {}: the model takes {most} at most", prompt.frames));
+            askable = false;
+        }
+    }
+    askable
 }

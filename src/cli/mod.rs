@@ -11,7 +11,7 @@ mod schema;
 mod snapshot;
 mod watch;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -82,6 +82,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(code) => ExitCode::from(code),
+        Err(error) if nobody_reads(&error) => ExitCode::from(exit::OK),
         Err(error) => {
             say(format_args!("wader: {error:#}"));
             ExitCode::from(exit::FAILURE)
@@ -95,10 +96,17 @@ pub(crate) fn say(text: std::fmt::Arguments<'_>) {
     eprintln!("{text}");
 }
 
-/// Data: goes to stdout, for people and scripts.
-#[expect(clippy::print_stdout, reason = "the command line's own output")]
-pub(crate) fn put(text: std::fmt::Arguments<'_>) {
-    println!("{text}");
+/// Data: goes to stdout, for people and scripts. A reader that goes away (`| head`) is an error that ends the command in
+/// its usual order, and is no failure.
+pub(crate) fn put(text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{text}")
+}
+
+/// Whether a command ended because nobody reads what it prints.
+fn nobody_reads(error: &anyhow::Error) -> bool {
+    let io =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    error.chain().any(|cause| io(cause) == Some(std::io::ErrorKind::BrokenPipe))
 }
 
 impl ConfigArguments {

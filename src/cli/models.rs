@@ -27,7 +27,7 @@ pub(super) struct Folder {
 
 pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
-        Command::Show(options) => show(&Manifest::read(&options.folder)?),
+        Command::Show(options) => show(&Manifest::read(&options.folder)?)?,
         Command::Verify(options) => {
             let spec = Spec { device: options.device, ..Spec::default() };
             let model = Flamingo::load(&options.folder, &spec)?;
@@ -35,29 +35,30 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
                 "{}: hashes, tensors and recorded calls agree, on {}",
                 options.folder.display(),
                 model.provider()
-            ));
+            ))?;
         }
     }
     Ok(cli::exit::OK)
 }
 
-fn show(manifest: &Manifest) {
-    cli::put(format_args!("{} {}", manifest.name, manifest.version));
-    cli::put(format_args!("  {}", manifest.provenance.description));
-    cli::put(format_args!("  licence     {}", manifest.provenance.licence));
+fn show(manifest: &Manifest) -> std::io::Result<()> {
+    cli::put(format_args!("{} {}", manifest.name, manifest.version))?;
+    cli::put(format_args!("  {}", manifest.provenance.description))?;
+    cli::put(format_args!("  licence     {}", manifest.provenance.licence))?;
     for source in &manifest.provenance.sources {
-        cli::put(format_args!("  made from   {} ({}), {}", source.name, source.licence, source.origin));
+        cli::put(format_args!("  made from   {} ({}), {}", source.name, source.licence, source.origin))?;
     }
-    cli::put(format_args!("  precision   {}", manifest.precision));
+    cli::put(format_args!("  precision   {}", manifest.precision))?;
     let vision = &manifest.vision;
-    cli::put(format_args!("  picture     {}x{}, {} tokens", vision.width, vision.height, vision.tokens));
+    cli::put(format_args!("  picture     {}x{}, {} tokens", vision.width, vision.height, vision.tokens))?;
     let resampler = &manifest.resampler;
     cli::put(format_args!(
         "  window      up to {} frames, {} latents; frames are {}",
         resampler.max_frames, resampler.latents, resampler.frame_mode
-    ));
-    cli::put(format_args!("  numbers     {}", manifest.prompt.numbers.join(" ")));
+    ))?;
+    cli::put(format_args!("  numbers     {}", manifest.prompt.numbers.join(" ")))?;
     if let Some(words) = &manifest.prompt.words {
-        cli::put(format_args!("  words       {}", words.join(" ")));
+        cli::put(format_args!("  words       {}", words.join(" ")))?;
     }
+    Ok(())
 }

@@ -120,7 +120,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::Serve { scene, port, login } => {
             let served = scene::serve(Spec { login: login.clone(), ..scene.spec() }, *port)?;
-            cli::put(format_args!("{}", served.url()));
+            cli::put(format_args!("{}", served.url()))?;
             cli::say(format_args!("serving; stop with Ctrl-C"));
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(tokio::signal::ctrl_c()).context("cannot wait for Ctrl-C")?;
@@ -133,7 +133,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
                     cli::say(format_args!("{done} of {of} pictures"));
                 }
             })?;
-            cli::put(format_args!("{}", out.display()));
+            cli::put(format_args!("{}", out.display()))?;
         }
     }
     Ok(cli::exit::OK)

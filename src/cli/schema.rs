@@ -23,6 +23,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         Which::Answer => wire::ANSWER_JSON_SCHEMA,
         Which::Event => wire::EVENT_JSON_SCHEMA,
     };
-    cli::put(format_args!("{}", schema.trim_end()));
+    cli::put(format_args!("{}", schema.trim_end()))?;
     Ok(cli::exit::OK)
 }

@@ -70,7 +70,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let index_file = options.out.join("index.json");
     fs::write(&index_file, serde_json::to_vec_pretty(&index)?)?;
     cli::say(format_args!("{} pictures in `{}`", frames.len(), options.out.display()));
-    cli::put(format_args!("{}", index_file.display()));
+    cli::put(format_args!("{}", index_file.display()))?;
     Ok(if frames.len() == options.frames { cli::exit::OK } else { cli::exit::UNAVAILABLE })
 }
 

@@ -35,11 +35,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         loop {
             let arrival = listener.next().await?;
             if options.json {
-                cli::put(format_args!("{}", String::from_utf8_lossy(&arrival.payload)));
+                cli::put(format_args!("{}", String::from_utf8_lossy(&arrival.payload)))?;
                 continue;
             }
             match wire::read_answer(&arrival.payload) {
-                Ok(answer) => cli::put(format_args!("{}", line(&answer))),
+                Ok(answer) => cli::put(format_args!("{}", line(&answer)))?,
                 Err(error) => cli::say(format_args!("`{}` holds no answer of wader: {error}", arrival.topic)),
             }
         }

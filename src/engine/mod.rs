@@ -18,7 +18,7 @@ pub use worker::{Unaskable, Worker};
 
 use crate::{
     frame::Stamp,
-    model::{Language, Model, Work},
+    model::{Model, Work},
     name::{CameraName, PromptName},
     prompt::Reply,
     window::Window,
@@ -115,7 +115,7 @@ impl Engine {
     /// `replies`, and a receiver that is slow holds the engine back (answers are cheap: it never is).
     pub fn start<M>(worker: Worker<M>, batch: usize, replies: mpsc::Sender<Replied>) -> std::io::Result<Self>
     where
-        M: Model + Language + Send + 'static,
+        M: Model + Send + 'static,
         M::VisualTokens: Send,
         M::Prefix: Send,
     {
@@ -178,7 +178,7 @@ impl Drop for Engine {
     }
 }
 
-fn work<M: Model + Language>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies: &mpsc::Sender<Replied>) {
+fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies: &mpsc::Sender<Replied>) {
     loop {
         let mut guard = lock(&shared.queue);
         while guard.0.is_empty() && !guard.1 {

@@ -43,7 +43,7 @@ pub struct Worker<M: Model> {
     features: HashMap<CameraName, BTreeMap<u64, Features>>,
 }
 
-impl<M: Model + Language> Worker<M> {
+impl<M: Model> Worker<M> {
     /// Prepares every prompt: tokens, text before the picture, and the answer with the gates shut, each computed once.
     ///
     /// A question in words that the model never learned is no error: it gets [`Reply::UnknownWords`] each time.
@@ -57,7 +57,7 @@ impl<M: Model + Language> Worker<M> {
                 prompt: prompt.name.clone(),
                 source: Box::new(source),
             };
-            let ready = match Plan::new(prompt, &model) {
+            let ready = match Plan::new(prompt, model.language()) {
                 Err(PlanError::UnknownWords(words)) => Ready::Unknown(words),
                 Err(error) => return Err(named(error)),
                 Ok(plan) => {
@@ -220,7 +220,7 @@ fn score_all<M: Model>(
     Ok(())
 }
 
-fn write_all<M: Model + Language>(
+fn write_all<M: Model>(
     model: &mut M,
     prefix: &M::Prefix,
     media: &M::VisualTokens,
@@ -243,7 +243,8 @@ fn write_all<M: Model + Language>(
         }
         let sum: f32 = text.log_probabilities.iter().sum();
         let mean = f64::from(sum) / text.log_probabilities.len().max(1) as f64;
-        let reply = Reply::Text { text: model.text(&text.ids), finished: text.finished, probability: mean.exp() };
+        let reply =
+            Reply::Text { text: model.language().text(&text.ids), finished: text.finished, probability: mean.exp() };
         replies[*place] = Some(reply);
     }
     Ok(())

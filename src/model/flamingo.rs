@@ -4,6 +4,8 @@
 
 use std::{path::Path, sync::Arc};
 
+use ndarray::Array3;
+
 use crate::frame::{Frame, Size};
 
 use super::{
@@ -113,8 +115,13 @@ fn media_shape(manifest: &Manifest, windows: usize) -> [usize; 6] {
 }
 
 impl Model for Flamingo {
+    type Language = Template;
     type VisualTokens = VisualTokens;
     type Prefix = Prefix;
+
+    fn language(&self) -> &Template {
+        &self.template
+    }
 
     fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error> {
         if frames.is_empty() {
@@ -137,12 +144,10 @@ impl Model for Flamingo {
         let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
         self.work.frames_encoded += frames.len() as u64;
         self.work.calls[0] += 1;
-        let each = self.manifest.vision.tokens * self.manifest.vision.dim;
-        if features.len() != frames.len() * each {
-            let problem = format!("it gave {} numbers for {} frames of {each}", features.len(), frames.len());
-            return Err(Error::Run { graph: Role::VisionEncoder.name(), problem });
-        }
-        Ok(features.chunks_exact(each).map(|frame| Features(frame.into())).collect())
+        let shape = (frames.len(), self.manifest.vision.tokens, self.manifest.vision.dim);
+        let features = Array3::from_shape_vec(shape, features)
+            .map_err(|error| Error::Run { graph: Role::VisionEncoder.name(), problem: error.to_string() })?;
+        Ok(features.outer_iter().map(|frame| Features(frame.to_shared())).collect())
     }
 
     fn resample(&mut self, windows: &[Moments]) -> Result<VisualTokens, Error> {
@@ -218,7 +223,7 @@ impl Flamingo {
                         format!("a frame of a window has {} features at {time} s, not {each}", features.0.len());
                     return Err(Error::request(problem));
                 }
-                let known = bank.iter().position(|known| Arc::ptr_eq(&known.0, &features.0));
+                let known = bank.iter().position(|known| known.0.as_ptr() == features.0.as_ptr());
                 index.push(known.unwrap_or(bank.len()) as i64);
                 if known.is_none() {
                     bank.push(features);

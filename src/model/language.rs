@@ -1,6 +1,6 @@
 //! Words to tokens and back, as prompts need it.
 
-use super::{Flamingo, PromptIds, TokenId};
+use super::{PromptIds, Template, TokenId};
 
 /// The text side of a model: what [`super::Model`] is to numbers.
 pub trait Language {
@@ -22,30 +22,29 @@ pub trait Language {
     fn unknown_words(&self, text: &str) -> Vec<String>;
 }
 
-impl Language for Flamingo {
+impl Language for Template {
     fn question(&self, question: &str) -> PromptIds {
-        self.template.question(question)
+        Self::question(self, question)
     }
     fn yes(&self) -> Vec<Vec<TokenId>> {
-        self.template.yes().to_vec()
+        Self::yes(self).to_vec()
     }
     fn no(&self) -> Vec<Vec<TokenId>> {
-        self.template.no().to_vec()
+        Self::no(self).to_vec()
     }
     fn number(&self, number: u32) -> Option<Vec<TokenId>> {
-        self.template.number(number).map(<[TokenId]>::to_vec)
+        Self::number(self, number).map(<[TokenId]>::to_vec)
     }
     fn label(&self, label: &str) -> Vec<Vec<TokenId>> {
-        self.template.label(label)
+        Self::label(self, label)
     }
     fn end(&self) -> TokenId {
-        // the manifest is checked to name one at least
-        self.manifest.tokens.eos.first().copied().unwrap_or_default()
+        Self::end(self)
     }
     fn text(&self, ids: &[TokenId]) -> String {
-        self.template.decode(ids)
+        self.decode(ids)
     }
     fn unknown_words(&self, text: &str) -> Vec<String> {
-        self.template.unknown_words(text)
+        Self::unknown_words(self, text)
     }
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use ndarray::ArcArray2;
+
 use crate::frame::Frame;
 
 mod batch;
@@ -34,9 +36,9 @@ pub use provider::{Device, Provider};
 pub use runtime::{Placement, bare_environment};
 pub use template::{PromptIds, Template};
 
-/// What the vision encoder made of one frame: `[tokens, dim]`, row after row.
+/// What the vision encoder made of one frame: `[tokens, dim]`; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Features(pub Arc<[f32]>);
+pub struct Features(pub ArcArray2<f32>);
 
 /// The frames of one window, oldest first; what is absent is `None` and is masked in the graph.
 #[derive(Debug, Clone)]
@@ -104,6 +106,11 @@ pub trait Model {
     type VisualTokens;
     /// Text before the picture, run once and kept as K/V where the decoder reads it.
     type Prefix;
+    /// Its text side.
+    type Language: Language;
+
+    /// Words to tokens and back.
+    fn language(&self) -> &Self::Language;
 
     /// Each frame once; the same order comes back.
     fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error>;

@@ -24,6 +24,7 @@ pub struct Template(Arc<Inner>);
 struct Inner {
     tokenizer: Tokenizer,
     image: TokenId,
+    end: TokenId,
     question: Vec<Piece>,
     caption: Vec<Piece>,
     yes: Vec<Vec<TokenId>>,
@@ -44,7 +45,7 @@ impl std::fmt::Debug for Template {
 
 impl Template {
     /// Reads the tokenizer and puts the manifest's parts into tokens.
-    pub(super) fn load(folder: &Path, manifest: &Manifest) -> Result<Self, Error> {
+    pub fn load(folder: &Path, manifest: &Manifest) -> Result<Self, Error> {
         let tokenizer = Tokenizer::load(folder, manifest)?;
         let image = manifest.tokens.image;
         let complain = |problem: String| Error::Tokenizer { folder: folder.to_owned(), problem };
@@ -85,6 +86,7 @@ impl Template {
         };
         let inner = Inner {
             image,
+            end: manifest.tokens.eos.first().copied().unwrap_or(manifest.tokens.pad),
             question: pieces("question", &manifest.prompt.question)?,
             caption: pieces("caption", &manifest.prompt.caption)?,
             yes: distinct(forms("yes", &manifest.prompt.yes)?),
@@ -143,6 +145,11 @@ impl Template {
         let mut forms = vec![self.0.tokenizer.encode(text), self.0.tokenizer.encode(&format!(" {text}"))];
         forms.dedup();
         forms
+    }
+
+    /// The token that ends an answer.
+    pub fn end(&self) -> TokenId {
+        self.0.end
     }
 
     /// What tokens say, special ones left out.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use wader::{
     engine::{Counts, Engine, Replied, Worker},
     frame::{Frame, Stamp},
-    model::{Language, Work},
+    model::Work,
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt, Reply},
     window::{Sampler, Schedule, Spec, Window},
@@ -150,7 +150,8 @@ fn work_is_least(cameras: u32, prompts: usize) {
     }
     let mut rig = Rig::new(cameras, &asked);
     let before = rig.counts(0).work;
-    let language = oracle();
+    let model = oracle();
+    let language = model.template();
     let suffix = |p: &Arc<Prompt>| language.question(&p.ask).suffix.len() as u64;
     let prefix = language.question("").prefix.len() as u64;
     let blind: u64 = asked.iter().filter(|p| p.kind == AnswerKind::YesNo).map(suffix).sum();

@@ -71,21 +71,21 @@ async fn play(options: &Options) -> anyhow::Result<u8> {
     };
     let mut stage = Stage::build(source, &options.model)?;
     if !options.json {
-        stage.introduce();
+        stage.introduce()?;
     }
     let mut report = Report::new(options.json);
     let limit = options.timeout.map_or(Duration::MAX, Duration::from_secs);
     let seen = async {
         let access = Access::parse(stage.broker())?;
         let mut listener = listen(&access, &mut stage).await?;
-        report.begin();
+        report.begin()?;
         loop {
             let arrival = tokio::select! {
                 arrival = listener.next() => arrival?,
                 ended = stage.ended() => anyhow::bail!("wader ended: {ended}\n{}", stage.log()),
             };
             let answer = wire::read_answer(&arrival.payload)?;
-            report.add(row(&answer, &stage, &truth));
+            report.add(row(&answer, &stage, &truth))?;
             if options.answers.is_some_and(|wanted| report.answers() >= wanted && report.flipped()) {
                 return Ok(());
             }
@@ -97,7 +97,7 @@ async fn play(options: &Options) -> anyhow::Result<u8> {
     };
     stage.end().await;
     let done = ended?.is_some();
-    report.summarise();
+    report.summarise()?;
     Ok(match options.answers {
         Some(wanted) if !done => {
             let (got, flipped) = (report.answers(), report.flipped());

@@ -1,6 +1,6 @@
 //! What the demo shows: a line an answer, and a summary.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use serde_json::json;
 
@@ -46,7 +46,7 @@ impl Row {
         }
     }
 
-    fn print(&self) {
+    fn print(&self) -> io::Result<()> {
         let clock = self.time.get(11..19).unwrap_or(&self.time);
         let said = self.said.as_deref().unwrap_or(&self.outcome);
         let sure = self.probability.map_or(String::new(), |p| format!("{p:.2}"));
@@ -59,15 +59,15 @@ impl Row {
             (Saw::Unclear, _) => (" ", "(unclear)"),
         };
         if self.is_text {
-            cli::put(format_args!("{clock}  {:<33} {sure:>5} {latency:>8}", self.ask));
-            cli::put(format_args!("          wader:  {said}"));
-            cli::put(format_args!("          person: {saw}"));
+            cli::put(format_args!("{clock}  {:<33} {sure:>5} {latency:>8}", self.ask))?;
+            cli::put(format_args!("          wader:  {said}"))?;
+            cli::put(format_args!("          person: {saw}"))
         } else {
-            cli::put(format_args!("{clock}  {:<33} {sure:>5} {latency:>8}  {said:<20} {mark} {saw}", self.ask));
+            cli::put(format_args!("{clock}  {:<33} {sure:>5} {latency:>8}  {said:<20} {mark} {saw}", self.ask))
         }
     }
 
-    fn print_json(&self) {
+    fn print_json(&self) -> io::Result<()> {
         let saw = match &self.saw {
             Saw::Answer(saw) | Saw::Facts(saw) => Some(saw),
             Saw::Unclear => None,
@@ -80,7 +80,7 @@ impl Row {
                 "outcome": self.outcome, "probability": self.probability, "latency_ms": latency_ms,
                 "person_saw": saw, "right": self.is_right(),
             })
-        ));
+        ))
     }
 }
 
@@ -108,20 +108,21 @@ impl Report {
     }
 
     /// The head of the table.
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self) -> io::Result<()> {
         if !self.json {
             cli::put(format_args!(
                 "\n{:<8}  {:<33} {:>5} {:>8}  {:<20}   what a person saw",
                 "time", "question", "sure", "latency", "answer"
-            ));
+            ))?;
         }
+        Ok(())
     }
 
-    pub(super) fn add(&mut self, row: Row) {
+    pub(super) fn add(&mut self, row: Row) -> io::Result<()> {
         if self.json {
-            row.print_json();
+            row.print_json()?;
         } else {
-            row.print();
+            row.print()?;
         }
         self.answers += 1;
         self.latencies.extend(row.latency);
@@ -133,6 +134,7 @@ impl Report {
             *score.right_by_answer.entry(row.said.clone().unwrap_or_default()).or_default() += 1;
         }
         score.ask = row.ask;
+        Ok(())
     }
 
     /// How many answers came.
@@ -145,7 +147,7 @@ impl Report {
         self.scores.get(FLIPPING).is_some_and(|score| score.right_by_answer.len() > 1)
     }
 
-    pub(super) fn summarise(&mut self) {
+    pub(super) fn summarise(&mut self) -> io::Result<()> {
         self.latencies.sort();
         let percentile = |p: usize| self.latencies.get(self.latencies.len().saturating_sub(1) * p / 100);
         let ms = |p| percentile(p).map(|l| l.as_millis() as u64);
@@ -157,16 +159,15 @@ impl Report {
                 "answers": self.answers, "flipped": self.flipped(), "questions": questions.collect::<Vec<_>>(),
                 "latency_ms": { "p50": ms(50), "p95": ms(95) },
             });
-            cli::put(format_args!("{}", json!({ "summary": summary })));
-            return;
+            return cli::put(format_args!("{}", json!({ "summary": summary })));
         }
-        cli::put(format_args!("\n{:<33} {:>7} {:>8} {:>6}", "question", "answers", "compared", "right"));
+        cli::put(format_args!("\n{:<33} {:>7} {:>8} {:>6}", "question", "answers", "compared", "right"))?;
         for score in self.scores.values() {
             let share = match score.compared {
                 0 => "-".to_owned(),
                 n => format!("{} %", 100 * score.right / n),
             };
-            cli::put(format_args!("{:<33} {:>7} {:>8} {share:>6}", score.ask, score.answers, score.compared));
+            cli::put(format_args!("{:<33} {:>7} {:>8} {share:>6}", score.ask, score.answers, score.compared))?;
         }
         let shown = |p| ms(p).map_or("-".to_owned(), |ms| format!("{ms} ms"));
         cli::put(format_args!(
@@ -174,6 +175,6 @@ impl Report {
             self.answers,
             shown(50),
             shown(95)
-        ));
+        ))
     }
 }

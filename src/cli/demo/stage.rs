@@ -96,17 +96,17 @@ impl Stage {
     }
 
     /// Says what runs where, and how to look for oneself.
-    pub(super) fn introduce(&self) {
+    pub(super) fn introduce(&self) -> std::io::Result<()> {
         let config = self.folder.path().join("wader.toml");
-        cli::put(format_args!("camera   {}   (H.264 over RTSP)", self.camera.url()));
-        cli::put(format_args!("broker   {}   (inside wader)", self.broker));
-        cli::put(format_args!("config   {}", config.display()));
+        cli::put(format_args!("camera   {}   (H.264 over RTSP)", self.camera.url()))?;
+        cli::put(format_args!("broker   {}   (inside wader)", self.broker))?;
+        cli::put(format_args!("config   {}", config.display()))?;
         for line in fs::read_to_string(&config).unwrap_or_default().lines() {
-            cli::put(format_args!("  | {line}"));
+            cli::put(format_args!("  | {line}"))?;
         }
         let port = self.broker.rsplit(':').next().unwrap_or_default();
-        cli::put(format_args!("look     mosquitto_sub -V 5 -p {port} -v -t 'wader/#'"));
-        cli::put(format_args!("stop     Ctrl-C"));
+        cli::put(format_args!("look     mosquitto_sub -V 5 -p {port} -v -t 'wader/#'"))?;
+        cli::put(format_args!("stop     Ctrl-C"))
     }
 
     /// The camera.
