@@ -40,9 +40,9 @@ fn written_table() -> Table {
 
 /// Each foreign library and where alone it may be named: files, or folders with a `/` at the end.
 const LIBRARIES: &[(&str, &[&str])] = &[
-    ("gstreamer", &["camera/pipeline.rs", "camera/pipeline/", "scene/"]),
-    ("gstreamer_app", &["camera/pipeline.rs", "camera/pipeline/", "scene/"]),
-    ("gstreamer_video", &["camera/pipeline.rs", "camera/pipeline/", "scene/"]),
+    ("gstreamer", &["camera/pipeline/", "scene/"]),
+    ("gstreamer_app", &["camera/pipeline/", "scene/"]),
+    ("gstreamer_video", &["camera/pipeline/", "scene/"]),
     ("gstreamer_rtsp_server", &["scene/"]),
     ("tiny_skia", &["scene/"]),
     ("ort", &["model/runtime.rs", "model/runtime/"]),
