@@ -3,6 +3,8 @@
 //! The accelerator is a thread behind a handle: windows in, replies out, joined when the handle goes.
 
 mod queue;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::{
