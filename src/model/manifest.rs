@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::{Error, TokenId};
 
@@ -431,7 +432,7 @@ impl Manifest {
             let key = if key == "." { String::new() } else { key };
             Error::manifest(folder, key, error.inner().to_string(), EXPORT_AGAIN)
         })?;
-        manifest.sha256 = super::verify::sha256_hex(&bytes);
+        manifest.sha256 = format!("{:x}", Sha256::digest(&bytes));
         manifest.check(folder)?;
         Ok(manifest)
     }

@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::Write as _,
     fs::File,
     io::Read,
     path::{Component, Path},
@@ -208,22 +207,9 @@ fn verify_file(folder: &Path, name: &str, entry: &FileEntry) -> Result<(), Error
         }
         hash.update(&chunk[..count]);
     }
-    let found = hex(&hash.finalize());
+    let found = format!("{:x}", hash.finalize());
     if !found.eq_ignore_ascii_case(&entry.sha256) {
         return Err(Error::file(folder, name, format!("has SHA-256 `{found}` where `{}` is expected", entry.sha256)));
     }
     Ok(())
-}
-
-/// SHA-256 in hexadecimal.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
-        text
-    })
 }

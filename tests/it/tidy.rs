@@ -68,7 +68,7 @@ fn strange_words() -> [String; 8] {
         format!("index.crates{}", ".io"),
         format!("pypi{}", ".org"),
         format!("files.pythonhosted{}", ".org"),
-        format!("registry.npmjs{}", ".org"),
+        format!("registry.{}", "npmjs.org"),
     ]
 }
 
