@@ -13,7 +13,7 @@ use super::{
 use crate::{
     answer::{self, Ids, ModelLabel, Policy, Thresholds},
     camera::{self, Address, Camera, Description},
-    config::{self, BrokerConfig, CameraConfig, Config, PromptConfig},
+    config::{self, CameraConfig, Config, LoginConfig, PromptConfig, TlsConfig},
     engine::Engine,
     frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
@@ -49,9 +49,24 @@ impl Watched {
     }
 }
 
-/// The broker that the configuration names.
-pub(super) fn access(config: &Config) -> Result<Access, Error> {
-    config.mqtt.broker.access().map_err(Error::Access)
+/// The way in to a broker that is not inside wader.
+pub(super) fn access(
+    host: &str,
+    port: u16,
+    tls: Option<&TlsConfig>,
+    login: Option<&LoginConfig>,
+) -> Result<Access, mqtt::AccessError> {
+    let scheme = if tls.is_some() { "mqtts" } else { "mqtt" };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() }; // an address of IPv6
+    // the configuration has refused the passwords that nobody allowed to cross a network in the clear
+    let mut access = Access::parse(&format!("{scheme}://{host}:{port}"))?.with_plaintext_password_allowed(true);
+    if let Some(login) = login {
+        access = access.with_login(&login.user, login.password.reveal());
+    }
+    if let Some(ca) = tls.and_then(|tls| tls.ca.clone()) {
+        access = access.with_ca(ca);
+    }
+    Ok(access)
 }
 
 /// Loads the model where it is to run; on a thread of its own, because it takes seconds.
@@ -163,22 +178,17 @@ fn standing(prompt: &PromptConfig) -> Standing {
     }
 }
 
-impl BrokerConfig {
-    /// The way in, for a broker that is not inside wader.
-    fn access(&self) -> Result<Access, mqtt::AccessError> {
-        match self {
-            Self::Embedded { listen } => Access::parse(&format!("mqtt://{listen}")),
-            Self::Remote { host, port, tls, login } => {
-                let scheme = if tls.is_some() { "mqtts" } else { "mqtt" };
-                let mut access = Access::parse(&format!("{scheme}://{host}:{port}"))?;
-                if let Some(login) = login {
-                    access = access.with_login(&login.user, login.password.reveal());
-                }
-                if let Some(ca) = tls.as_ref().and_then(|tls| tls.ca.clone()) {
-                    access = access.with_ca(ca);
-                }
-                Ok(access)
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn what_the_configuration_allowed_is_not_refused_later() {
+        let login = LoginConfig { user: "wader".to_owned(), password: Secret::new("hunter2") };
+        for host in ["broker.lan", "10.0.0.2", "fd00::2"] {
+            let access = access(host, 1883, None, Some(&login)).unwrap();
+            assert_eq!((access.host(), access.check().is_ok()), (host, true));
         }
     }
 }

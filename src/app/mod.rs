@@ -81,7 +81,9 @@ impl App {
                 broker = Some(embedded);
                 access
             }
-            BrokerConfig::Remote { .. } => assemble::access(&config)?,
+            BrokerConfig::Remote { host, port, tls, login } => {
+                assemble::access(host, *port, tls.as_ref(), login.as_ref())?
+            }
         };
         notify.status("loading the model");
         let (model, label) = assemble::model(&config).await?;
