@@ -76,7 +76,7 @@ impl App {
         let mut broker = None;
         let access = match &config.mqtt.broker {
             BrokerConfig::Embedded { listen } => {
-                let embedded = Embedded::start(listen.port()).await?;
+                let embedded = Embedded::start(*listen).await?;
                 let access = embedded.access()?;
                 broker = Some(embedded);
                 access

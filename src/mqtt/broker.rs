@@ -51,10 +51,12 @@ impl std::fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// Starts a broker on loopback; port 0 takes a free one. Ready once this returns.
-    pub async fn start(port: u16) -> Result<Self, Error> {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+    /// Starts a broker on an address of this machine's loopback; port 0 takes a free one. Ready once this returns.
+    pub async fn start(address: SocketAddr) -> Result<Self, Error> {
         let failed = |source| Error::Start { address, source };
+        if !address.ip().is_loopback() {
+            return Err(failed("it asks for no password, so it listens on loopback only".into()));
+        }
         let mut broker = MqttBroker::with_config(config(address)).await.map_err(|error| failed(Box::new(error)))?;
         let bound = broker.local_addr().ok_or_else(|| failed("it listens nowhere".into()))?;
         let shutdown = broker.shutdown_handle();

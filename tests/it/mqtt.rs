@@ -101,7 +101,7 @@ async fn all_topics_are_read(access: &Access, port: u16) {
 
 #[tokio::test]
 async fn mosquitto_sub_reads_every_topic_from_the_embedded_broker() {
-    let broker = Embedded::start(0).await.unwrap();
+    let broker = Embedded::start(([127, 0, 0, 1], 0).into()).await.unwrap();
     all_topics_are_read(&broker.access().unwrap(), broker.address().port()).await;
     broker.stop().await.unwrap();
 }
@@ -132,7 +132,7 @@ async fn the_last_will_tells_of_a_lost_connection(access: &Access, port: u16) {
 
 #[tokio::test]
 async fn the_last_will_tells_of_a_lost_connection_to_the_embedded_broker() {
-    let broker = Embedded::start(0).await.unwrap();
+    let broker = Embedded::start(([127, 0, 0, 1], 0).into()).await.unwrap();
     the_last_will_tells_of_a_lost_connection(&broker.access().unwrap(), broker.address().port()).await;
 }
 
@@ -375,7 +375,7 @@ async fn certificates_are_checked_on_both_sides() {
 
 #[tokio::test]
 async fn a_stop_sends_what_waits_and_says_so_last() {
-    let broker = Embedded::start(0).await.unwrap();
+    let broker = Embedded::start(([127, 0, 0, 1], 0).into()).await.unwrap();
     let access = broker.access().unwrap();
     let running = Running::start(access.clone(), |spec| spec.stop_within = DEADLINE);
     running.connected().await;
@@ -401,7 +401,7 @@ async fn a_stop_does_not_wait_for_a_frozen_broker() {
 
 #[tokio::test]
 async fn the_topics_of_a_prompt_that_is_gone_are_emptied() {
-    let broker = Embedded::start(0).await.unwrap();
+    let broker = Embedded::start(([127, 0, 0, 1], 0).into()).await.unwrap();
     let access = broker.access().unwrap();
     let running = Running::start(access.clone(), |_| {});
     person_came(None).into_iter().for_each(|message| running.handle.offer(message));
@@ -417,7 +417,7 @@ async fn the_topics_of_a_prompt_that_is_gone_are_emptied() {
 
 #[tokio::test]
 async fn a_caption_is_cut_in_the_state_and_whole_in_the_answer() {
-    let broker = Embedded::start(0).await.unwrap();
+    let broker = Embedded::start(([127, 0, 0, 1], 0).into()).await.unwrap();
     let access = broker.access().unwrap();
     let running = Running::start(access.clone(), |_| {});
     let kind = AnswerKind::Text { max_tokens: 99 };
@@ -454,4 +454,14 @@ async fn a_broker_that_hangs_up_at_once_is_tried_ever_more_seldom() {
     // Five waits below 15 s, and then each between 15 and 30 s.
     assert!((10..=46).contains(&tries), "{tries} tries");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn the_embedded_broker_listens_where_it_is_told_and_on_loopback_only() {
+    let broker = Embedded::start("127.0.0.2:0".parse().unwrap()).await.unwrap();
+    assert_eq!(broker.address().ip().to_string(), "127.0.0.2");
+    listen(&broker.access().unwrap()).await;
+    let refused = Embedded::start("0.0.0.0:0".parse().unwrap()).await.unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("loopback only"), "{why}");
 }
