@@ -7,7 +7,7 @@ from .. import __version__, layout, tokens
 from ..encoder.package import FILES, PACKAGE, sha256
 from ..nn import decoder as lm
 from ..nn import resampler as rs
-from ..questions.words import NUMBERS
+from ..questions.words import SECONDS
 from ..training.data import FRAMES
 from .goldens import TOLERANCE
 
@@ -85,8 +85,8 @@ def manifest(folder: Path, words: list[str]) -> dict:
             "caption": parts({"token": "output:"}),
             "yes": ["yes"],
             "no": ["no"],
-            "numbers": [n for n in NUMBERS if n in words],
-            "words": [w for w in words[len(tokens.SPECIAL) :] if w.isalpha()],
+            "numbers": SECONDS,
+            "words": [w for w in words[len(tokens.SPECIAL) :] if w.isalnum()],
         },
         "limits": {"max_media_per_call": 16, "max_new_tokens": 64},
         "golden": {"file": "golden/golden.json", "tolerance": TOLERANCE},
