@@ -92,6 +92,7 @@ impl App {
             None => model.provider().to_string(),
         };
         let batch = model.manifest().limits.max_media_per_call;
+        let min_mass = model.manifest().prompt.min_mass;
         let watched = assemble::watched(&config, model.manifest())?;
         let asked: Vec<(CameraName, Arc<Prompt>)> = watched.iter().flat_map(Watched::asked).collect();
         let worker =
@@ -106,7 +107,7 @@ impl App {
         deliver.start("mqtt", async move { publisher.run(&publishing_stop).await });
 
         let (inputs, input) = mpsc::channel(REPLIES);
-        let answers = Answers::new(&config, &watched, label, outbox);
+        let answers = Answers::new(&config, &watched, label, min_mass, outbox);
         let mut judge = Tasks::new();
         judge.start("answers", answers.run(replied, input));
 

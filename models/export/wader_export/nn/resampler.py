@@ -43,13 +43,16 @@ def object_features(objects: Tensor) -> Tensor:
 
 
 def colour_features(objects: Tensor, picture: Tensor) -> Tensor:
-    """The two colours of each object freed from the light: hue by channel, brightness against the whole picture."""
+    """The two colours of each object freed from the light: hue by channel, brightness against the whole picture.
+
+    The hue fades with the brightness: black clothes with a little skin in the box are not brown.
+    """
     whole = picture[..., layout.MEAN_RGB].mean(-1)[..., None, None]
     parts = []
     for part in (layout.UPPER, layout.LOWER):
         rgb = objects[..., part]
         mean = rgb.mean(-1, keepdim=True)
-        parts += [rgb / (mean + 0.03) - 1, torch.log((mean + 0.03) / (whole + 0.03))]
+        parts += [(rgb - mean) / (mean + 0.15), torch.log((mean + 0.03) / (whole + 0.03))]
     return torch.cat(parts, -1) * objects[..., layout.VALID : layout.VALID + 1]
 
 

@@ -26,6 +26,7 @@ JEANS = np.array([0.33, 0.38, 0.47])  # most blue trousers are a greyish blue
 
 
 BRIGHTNESS, SPREAD = 0.18, 0.035  # how things of one colour word differ: in brightness, and in each channel
+ALSO = 100  # added to the number of a rival that can be named beside the own colour, not in its place
 VAGUE = 1.5  # log-likelihood by which a colour's own word must beat every other
 
 

@@ -22,6 +22,7 @@ FLAT_SHARE = np.array([0.22, 0.12, 0.08, 0.09, 0.06, 0.06, 0.06, 0.03, 0.03, 0.1
 FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
+SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
 
@@ -118,6 +119,9 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.08, (batch, THINGS, frames, 1))
     mix = mix.clip(0, 0.75)
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
+    if place < 0.5:  # face, hair and hands
+        skin = rng.uniform(0, 0.22, (batch, THINGS, 1, 1)) * (world.kind == layout.PERSON)[..., None, None]
+        rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
     seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
     own = world.upper_rgb if place < 0.5 else world.lower_rgb
     front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)

@@ -136,11 +136,12 @@ def truth(world: World) -> Truth:
         "lower": ((1 - below - np.maximum(above, 0.5)).clip(0) > 0.25) & seen,
     }
     for name, worn in (("upper", world.upper), ("lower", world.lower)):
-        clear = shown[name].sum(2) >= 2
+        clear = (shown[name].sum(2) >= 2) | shown[name][:, :, -1]
         rival = getattr(world, f"{name}_vague")
         for c, colour in enumerate(colours.NAMES):
-            sure = people((worn == c) & (rival < 0) & clear & big)
-            perhaps = people(((worn == c) | (rival == c)) & (times_seen > 0))
+            own = (worn == c) & ((rival < 0) | (rival >= colours.ALSO))
+            sure = people(own & clear & big)
+            perhaps = people(((worn == c) | (rival % colours.ALSO == c)) & (times_seen > 0))
             put(f"{name}_{colour}", sure, 2, (sure == 0) & (perhaps > 0))
 
     vehicles = lambda a: a[:, V].sum(1)  # noqa: E731

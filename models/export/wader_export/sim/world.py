@@ -56,7 +56,7 @@ class World:
     lower: np.ndarray
     upper_rgb: np.ndarray  # [B, N, 3]
     lower_rgb: np.ndarray
-    upper_vague: np.ndarray  # [B, N] the other colour word that would do as well, -1: none
+    upper_vague: np.ndarray  # [B, N] the colour word that would do as well, -1: none; from ALSO on: beside its own
     lower_vague: np.ndarray
     light: np.ndarray  # [B] BRIGHT, DIM, DARK
     gain: np.ndarray  # [B]
@@ -150,6 +150,7 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     # how it moves
     motion = motions(batch, rng, kind)
     speed = np.where(rng.random(shape) < 0.07, rng.uniform(2.2, 3.5, shape), rng.uniform(0.7, 1.7, shape))
+    speed = np.where(rng.random(shape) < 0.07, rng.uniform(0.04, 0.4, shape), speed)  # some shuffle along
     speed[:, V] = rng.uniform(2, 8, (batch, VEHICLES))
     speed[:, O] *= np.where(kind[:, O] == layout.BICYCLE, rng.uniform(2, 3.5, (batch, OTHERS)), 1)
     sideways = rng.choice([0, np.pi], size=shape) + rng.normal(0, 0.35, shape)
@@ -266,6 +267,11 @@ def clothes(batch: int, rng):
     upper, upper_rgb = colours.pick(rng, colours.UPPER_SHARE, (batch, THINGS))
     lower, lower_rgb = colours.pick(rng, colours.LOWER_SHARE, (batch, THINGS))
     upper_vague, lower_vague = colours.rival(upper, upper_rgb), colours.rival(lower, lower_rgb)
+    open_coat = rng.random(upper.shape) < 0.12  # or sleeves: a second colour that one could name as well
+    second, second_rgb = colours.pick(rng, colours.UPPER_SHARE, (batch, THINGS))
+    part = rng.uniform(0.4, 0.75, (*upper.shape, 1))
+    upper_rgb = np.where(open_coat[..., None], part * upper_rgb + (1 - part) * second_rgb, upper_rgb)
+    upper_vague = np.where(open_coat, np.where(second == upper, -1, second + colours.ALSO), upper_vague)
     jeans = (lower == colours.BLUE) & (rng.random(lower.shape) < 0.6)
     faded = colours.JEANS * np.exp(rng.normal(0, 0.2, (*lower.shape, 1)))
     lower_rgb = np.where(jeans[..., None], faded, lower_rgb)
