@@ -22,6 +22,7 @@ FLAT_SHARE = np.array([0.22, 0.12, 0.08, 0.09, 0.06, 0.06, 0.06, 0.03, 0.03, 0.1
 FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
+HEAD = 0.17  # of the height of a body
 SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
@@ -119,9 +120,11 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.08, (batch, THINGS, frames, 1))
     mix = mix.clip(0, 0.75)
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
-    if place < 0.5:  # face, hair and hands
-        skin = rng.uniform(0, 0.22, (batch, THINGS, 1, 1)) * (world.kind == layout.PERSON)[..., None, None]
-        rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
+    # face, hair and hands: some of an upper half, most where the picture's edge leaves little but the head
+    skin = rng.uniform(0, 0.22 if place < 0.5 else 0.05, (batch, THINGS, 1))
+    skin = np.maximum(skin, ((HEAD - where) / 0.1).clip(0, rng.uniform(0.5, 0.9, (batch, THINGS, 1))))
+    skin = (skin * (world.kind == layout.PERSON)[..., None])[..., None]
+    rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
     seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
     own = world.upper_rgb if place < 0.5 else world.lower_rgb
     front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
@@ -145,8 +148,8 @@ def standing_peaks(world: World, rng) -> Peaks:
     high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
     high = np.where(rng.random(full) < 0.04, 0, high)
     tall = np.exp(rng.uniform(np.log(0.035), np.log(0.26), shape))
-    large = rng.random(shape) < np.where(flat, 0.16, 0.04)  # a wall, a front, a plant before the lens
-    tall = np.where(large, rng.uniform(0.3, 1.05, shape), tall)
+    large = rng.random(shape) < np.where(flat, 0.18, 0.05)  # a wall, a front, a plant before the lens
+    tall = np.where(large, rng.uniform(0.25, 1.05, shape), tall)
     ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
     x, y = rng.uniform(0, 1, shape), rng.uniform(0.05, 1, shape)
     rows_of_alike(rng, (group, level, tall, ratio, y), x)
@@ -198,9 +201,28 @@ def doubles(real: Peaks, rng) -> Peaks:
     shift = wide * rng.uniform(0.45, 0.9, full) * rng.choice([-1, 1], full) * beside
     box[..., 0] += shift
     box[..., 2] += shift
+    reach = wide * rng.uniform(0, 0.9, full) * (rng.random(full) < 0.3) * beside  # over two neighbours
+    box[..., 0] -= reach / 2
+    box[..., 2] += reach / 2
     part = np.where(beside, rng.uniform(0.2, 0.5, full), rng.uniform(0.2, 0.62, full))
     high = np.where((rng.random(full) < 0.42) & (tall > 0.06), own * part, 0)
     return Peaks(high, box, take(real.group), take(real.upper), take(real.lower), np.full(full, -1))
+
+
+def second_vehicles(real: Peaks, rng) -> Peaks:
+    """A van that is also seen as a truck: second peaks on a part of a vehicle, as steady as its own."""
+    own = real.height[:, V]
+    full = own.shape
+    part = rng.uniform(0.35, 0.75, (*full[:2], 1))
+    there = rng.random((*full[:2], 1)) < 0.3
+    box = real.box[:, V].copy()
+    wide = box[..., 2] - box[..., 0]
+    share, left = rng.uniform(0.3, 0.75, (*full[:2], 1)), rng.random((*full[:2], 1)) < 0.5
+    box[..., 2] = np.where(left, box[..., 0] + wide * share, box[..., 2])
+    box[..., 0] = np.where(left, box[..., 0], box[..., 2] - wide * share)
+    group = np.where(real.group[:, V] == layout.CAR, layout.BIG_VEHICLE, layout.CAR)
+    high = np.where(there, own * part, 0)
+    return Peaks(high, box, group, real.upper[:, V], real.lower[:, V], np.full(full, -1))
 
 
 def unhidden(height: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -278,7 +300,7 @@ def observe(world: World, rng) -> Features:
     upper, lower = shaded(world, rng, 0.33, 0.03, 0.35), shaded(world, rng, 0.685, 0.05, 0.45)
     real = Peaks(peak_heights(world, rng), jittered_boxes(world, rng), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
-    peaks = Peaks.join([real, standing_peaks(world, rng), passing_peaks(world, rng), doubles(people, rng)])
+    peaks = Peaks.join([real, standing_peaks(world, rng), passing_peaks(world, rng), doubles(people, rng), second_vehicles(real, rng)])
     peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)
     peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
     order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]

@@ -132,8 +132,8 @@ def truth(world: World) -> Truth:
     big = (world.height * seen).max(2) > 0.09
     above, below = world.cut
     shown = {
-        "upper": ((np.minimum(1 - below, 0.5) - above).clip(0) > 0.25) & seen,
-        "lower": ((1 - below - np.maximum(above, 0.5)).clip(0) > 0.25) & seen,
+        "upper": ((np.minimum(1 - below, 0.5) - above).clip(0) > 0.2) & seen,
+        "lower": ((1 - below - np.maximum(above, 0.5)).clip(0) > 0.2) & seen,
     }
     for name, worn in (("upper", world.upper), ("lower", world.lower)):
         clear = (shown[name].sum(2) >= 2) | shown[name][:, :, -1]

@@ -14,7 +14,7 @@ from .. import layout
 from . import blindness, colours
 from .cameras import draw_camera, draw_times
 
-PEOPLE, VEHICLES, OTHERS = 11, 3, 3
+PEOPLE, VEHICLES, OTHERS = 11, 3, 6
 THINGS = PEOPLE + VEHICLES + OTHERS
 P, V, O = slice(0, PEOPLE), slice(PEOPLE, PEOPLE + VEHICLES), slice(PEOPLE + VEHICLES, THINGS)  # noqa: E741
 STILL, MOVES, STOPS, STARTS = range(4)
@@ -135,14 +135,19 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     active[:, P] = np.arange(PEOPLE) < count[:, None]
     active[:, V] = np.arange(VEHICLES) < rng.choice(4, size=batch, p=[0.42, 0.35, 0.16, 0.07])[:, None]
     active[:, O] = np.arange(OTHERS) < rng.choice(4, size=batch, p=[0.5, 0.32, 0.13, 0.05])[:, None]
+    herd = rng.random(batch) < 0.06  # many of one kind: pigeons, sheep, bicycles in a rack
+    active[herd, O] |= np.arange(OTHERS) < rng.integers(3, OTHERS + 1, herd.sum())[:, None]
+    for a in (kind, tall, wide):
+        a[herd, O] = a[herd, O.start][:, None] * (1 if a is kind else np.exp(rng.normal(0, 0.1, (herd.sum(), OTHERS))))
 
     # a place on the ground inside the picture at the reference time
     low = np.maximum(horizon + 0.04, 0.04)
-    y = rng.uniform(0, 1, shape) * (np.where(close, 1.9, 1.02) - low) + low
+    below = np.where(close, np.exp(rng.uniform(np.log(1.1), np.log(5), (batch, 1))), 1.02)  # feet out of the picture
+    y = rng.uniform(0, 1, shape) * (below - low) + low
     size = tall / camera * (y - horizon)
     least = np.where(tall < 1, 0.03, np.where(rng.random(shape) < 0.15, 0.045, 0.08))
     y = np.where(size < least, horizon + least * camera / tall, y)
-    most = np.where(close, 2.2, 0.85)
+    most = np.where(close, 4.5, 0.85)
     y = np.where(size > most, horizon + most * camera / tall, y)
     far = focal * camera / (y - horizon)
     across = (rng.uniform(0.01, 0.99, shape) - 0.5) * far * aspect / focal
@@ -191,8 +196,9 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     sway = rng.normal(0, 0.06, travel.shape) * (kind == layout.PERSON)[..., None]
     x = across[..., None] + vx[..., None] * travel + sway
     z = far[..., None] + vz[..., None] * travel
-    exists = active[..., None] & (z > 1.2)
-    z = z.clip(1.2)
+    nearest = np.where(close, 0.3, 1.2)[..., None]
+    exists = active[..., None] & (z > nearest)
+    z = np.maximum(z, nearest)
     dice = rng.random(shape)  # some appear or vanish inside the picture (doors)
     door = (-rng.uniform(0.1, 0.9, shape) * span)[..., None]
     late, early = (dice < 0.07)[..., None], (dice > 0.93)[..., None]
