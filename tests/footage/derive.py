@@ -25,19 +25,25 @@ person_far      now, body < 12 % of the view's height; 12..15 % is null
 walking_left, walking_right  net way > 0.3 body heights, more sideways than up or
                 down; null from 0.2, or when it turns round in between
 coming_closer   at the end foot > 0.3 body heights lower and body > 10 % taller
-standing_still  seen in >= 3 pictures, and all of these or 6 in a row are within
-                0.15 body heights; null: within 0.35, or 4 in a row only
+standing_still  seen in >= 3 pictures, and all of these or three quarters of the
+                window in a row are within 0.15 body heights; null: within 0.35, or
+                half of the window in a row only
 anyone_moving   someone moves > 0.3 body heights, comes in or goes out; null from
                 0.12 or for gestures
 came_in, went_out  not in the first picture but later; there before but not now
                 (behind the sign or another person: null)
 more_people, fewer_people, count_change  now against the first picture
+when_came, when_left  whole seconds from the latest such moment to now: the middle
+                between the pictures around it; "none" where nobody did; null where
+                another may have come or gone. when_gap: [seconds between these
+                pictures] of both
+people, vehicles  [fewest, most] now
 wearing_X       upper or lower clothes (not shoes) of someone seen now or in >= 2
                 pictures; null if it is only one of maybe_colours
 vehicle_*       >= 50 % of its box inside; vehicle_colour null unless exactly one
 caption_facts   short true statements about the window
 """
-import json, pathlib, sys, tomllib
+import json, math, pathlib, sys, tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 T = tomllib.loads((HERE / "vtest.toml").read_text())
 OUT, DEMO = HERE / "vtest-windows.json", HERE / "vtest-demo.json"
@@ -119,14 +125,15 @@ def spread(seen):
     h = sum(s["h"] for s in seen) / len(seen)
     return max(max(s[k] for s in seen) - min(s[k] for s in seen) for k in "xy") / h
 
-def stands(seen):
-    def runs(n):
+def stands(seen, pictures):
+    def runs(part):
+        n = max(3, math.ceil(part * pictures))
         return [seen[i:i + n] for i in range(len(seen) - n + 1)]
     if len(seen) < 3:
         return False
-    if any(spread(r) <= 0.15 for r in [seen] + runs(6)):
+    if any(spread(r) <= 0.15 for r in [seen] + runs(0.75)):
         return True
-    return None if spread(seen) <= 0.35 or any(spread(r) <= 0.18 for r in runs(4)) else False
+    return None if spread(seen) <= 0.35 or any(spread(r) <= 0.18 for r in runs(0.5)) else False
 
 def both(rule, rows, *more):
     """A rule over the sure pictures of each person; null where the unsure ones matter."""
@@ -160,6 +167,29 @@ def came(row):
     if first["state"] or (True not in later and None not in later):
         return False
     return None if first["state"] is None or first["hidden"] or True not in later else True
+
+def when(rows, times, back):
+    """Seconds ago and the gap around the latest coming (back: going), "none", or null."""
+    answers = [came(r[::-1] if back else r) for r in rows]
+    if True not in answers:
+        return (None if None in answers else "none"), None
+    if None in answers:
+        return None, None
+    latest = None
+    for row, yes in zip(rows, answers):
+        states = [s["state"] for s in row]
+        if not yes:
+            continue
+        if back:
+            a = max(i for i, s in enumerate(states) if s)
+            b = next(i for i in range(a + 1, len(states)) if states[i] is False)
+        else:
+            b = states.index(True)
+            a = max(i for i in range(b) if states[i] is False)
+        ago = times[-1] - (times[a] + times[b]) / 2
+        if latest is None or ago < latest[0]:
+            latest = (ago, round(times[b] - times[a], 2))
+    return math.floor(latest[0] + 0.5), latest[1]
 
 def window(view, times):
     crop, people = view["crop"], T["person"]
@@ -196,7 +226,7 @@ def window(view, times):
         "walking_left": both(walks, rows, -1),
         "walking_right": both(walks, rows, 1),
         "coming_closer": both(closer, rows),
-        "standing_still": both(stands, rows),
+        "standing_still": both(stands, rows, len(times)),
         "anyone_moving": some(moves(p, r, times) for p, r in zip(people, rows)),
         "came_in": some(came(r) for r in rows),
         "went_out": some(came(r[::-1]) for r in rows),
@@ -218,6 +248,10 @@ def window(view, times):
     v["vehicle_moving"] = some(within(c["moving"], t) for c in shown for t in times)
     v["vehicle_colour"] = shown[0]["colour"] if len(shown) == 1 and there else None
     v["light"] = T["light"]
+    (v["when_came"], gap_came), (v["when_left"], gap_left) = when(rows, times, False), when(rows, times, True)
+    v["when_gap"] = [gap_came, gap_left]
+    v["people"] = list(b)
+    v["vehicles"] = [sum(f >= YES for _, f in inside), len(shown)]
     v["caption_facts"] = (
         ["a parked %s %s" % (c["colour"], c["kind"]) for c, f in inside if f >= YES and parked]
         + (["nobody there"] if v["nobody_there"] else [])
@@ -258,7 +292,7 @@ def main():
         path.write_text(text)
     print("%d windows, %d views" % (len(made), len(T["view"])))
     print("%-18s %4s %5s %6s %5s  other values" % ("kind", "n", "true", "false", "null"))
-    for kind in [k for k in made[0]["truth"] if k != "caption_facts"]:
+    for kind in [k for k in made[0]["truth"] if k not in ("caption_facts", "when_gap", "people", "vehicles")]:
         values = [w["truth"][kind] for w in made]
         other = [x for x in values if x is not None and not isinstance(x, bool)]
         print("%-18s %4d %5d %6d %5d  %s" % (
