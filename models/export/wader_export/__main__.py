@@ -1,4 +1,4 @@
-"""The command line: ``python -m wader_export encoder|statistics|train|export|evaluate``."""
+"""The command line: ``python -m wader_export encoder|statistics|train|export|evaluate|variants``."""
 
 import argparse
 from pathlib import Path
@@ -30,13 +30,19 @@ def main() -> None:
     export.add_argument("--folder", type=Path, default=None, help="run folder (default: train/run in the cache)")
     export.add_argument("--target", type=Path, default=paths.MODEL_DIR)
 
-    evaluate = commands.add_parser("evaluate", help="judge a model folder and write the tables of its README.md")
-    evaluate.add_argument("--model", type=Path, default=paths.MODEL_DIR)
-    evaluate.add_argument("--truth", type=Path, default=None, help="windows with hand-written truth (JSON)")
-    evaluate.add_argument(
-        "--frames", type=Path, default=None, help="folder with one folder of received frames per view"
-    )
-    evaluate.add_argument("--simulated", type=int, default=1024, help="held-out simulated clips")
+    truth = paths.REPOSITORY / "tests" / "footage" / "vtest-windows.json"
+    for name, what, clips in (
+        ("evaluate", "judge a model folder and write the tables and diagrams of its README.md", 1024),
+        ("variants", "judge other precisions of a model folder, for the same README.md", 256),
+    ):
+        judge = commands.add_parser(name, help=what)
+        judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
+        judge.add_argument("--truth", type=Path, default=truth, help="windows with hand-written truth (JSON)")
+        judge.add_argument("--frames", type=Path, help="folder with one folder of received frames per view of the footage")
+        judge.add_argument("--simulated", type=int, default=clips, help="held-out simulated clips")
+        if name == "evaluate":
+            judge.add_argument("--parts", help="only these, with commas: see evaluation/parts.py (others keep their text)")
+            judge.add_argument("--skip", help="not these")
 
     arguments = parser.parse_args()
     if arguments.command == "encoder":
@@ -47,6 +53,8 @@ def main() -> None:
         from .training.command import run
     elif arguments.command == "export":
         from .graphs.command import run
+    elif arguments.command == "variants":
+        from .evaluation.command import run_variants as run
     else:
         from .evaluation.command import run
     run(arguments)

@@ -1,52 +1,132 @@
-"""Captions of real windows, judged by the same truth: what a caption says is read as answers."""
+"""Captions judged by the same truth: how many of the facts they state are right, how many salient ones they state."""
 
 import re
 from collections import defaultdict
 
 import numpy as np
 
-from ..questions.words import NUMBERS
-from .kinds import KINDS, answer_of
+from ..questions.words import NUMBERS, OTHER_NAMES
 from .model import Model
+from .real import media_of
+
+WALKS = {"to the left": "walking_left", "to the right": "walking_right", "closer": "coming_closer"}
+SALIENT = ("walking_left", "walking_right", "standing_still", "vehicle_parked", "vehicle_moving")
+NUMBER = f"(?:{'|'.join(NUMBERS)})"
 
 
-def said(caption: str) -> dict[str, str]:
-    """The answers that a caption gives; what it does not mention it denies."""
-    truth = {
-        "person_now": not caption.startswith("nobody"),
-        "walking_left": "to the left" in caption,
-        "walking_right": "to the right" in caption,
-        "standing_still": re.search(r"\bstands?\b", caption) is not None,
-        "vehicle_parked": "parked" in caption,
-        "vehicle_moving": re.search(r"vehicles? (is|are) moving", caption) is not None,
-    }
-    result = {kind: "yes" if value else "no" for kind, value in truth.items()}
-    first = caption.split(" ")[0]
-    result["count"] = first if first in NUMBERS else "zero"
-    return result
+def stated(caption: str) -> dict[str, int | str | bool]:
+    """The facts that a caption states: `people` and vehicles as numbers, the rest as they stand."""
+    facts: dict[str, int | str | bool] = {}
+    if caption.startswith("nobody is there"):
+        facts["people"] = 0
+    elif found := re.match(rf"({NUMBER}) (?:person|people)\b", caption):
+        facts["people"] = NUMBERS.index(found[1])
+    for where, kind in WALKS.items():
+        if re.search(rf"\bwalks? {where}\b", caption):
+            facts[kind] = True
+    if re.search(r"\bstands?\b", caption):
+        facts["standing_still"] = True
+    for what, kind in (("parked", "vehicle_parked"), ("moving", "vehicle_moving")):
+        if found := re.search(rf"\ba (?:(\w+) )?vehicle is {what}\b", caption):
+            facts[kind] = 1
+            if found[1]:
+                facts["vehicle_colour"] = found[1]
+        elif found := re.search(rf"\b({NUMBER}) vehicles are {what}\b", caption):
+            facts[kind] = NUMBERS.index(found[1])
+    for group, names in OTHER_NAMES.items():
+        if re.search(rf"\ban? {names[0]}\b", caption):
+            facts[f"{'large_animal' if group == 'animal' else group}_present"] = True
+    if "it is dark" in caption:
+        facts["light"] = "dark"
+    if re.search(r"\bthe (?:camera|picture) is \w+", caption):
+        facts["blind"] = True
+    return facts
 
 
-def judge(model: Model, views, windows: list[dict], seconds_of) -> tuple[str, list[tuple[str, str]]]:
-    """A table, and a few captions with their windows."""
-    right: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-    near, shown = [], []
+def people(truth: dict) -> tuple[int, int] | None:
+    """Fewest and most people now."""
+    return tuple(truth["people"]) if truth.get("people") else None
+
+
+def fits(fact: str, value, truth: dict) -> bool | None:
+    """Whether a stated fact is true; None where a looker could say either way."""
+    if fact == "people":
+        bounds = people(truth)
+        if bounds is None or (bounds[0] < bounds[1] and bounds[0] <= value <= bounds[1]):
+            return None
+        return bounds[0] <= value <= bounds[1]
+    if fact == "blind":
+        return False
+    known = truth.get(fact, False if fact.endswith("_present") else None)
+    if known is None:
+        return None
+    if fact in ("vehicle_parked", "vehicle_moving"):
+        number = truth.get("vehicles")
+        return bool(known) and (number is None or fact == "vehicle_moving" or number[0] <= value <= number[1])
+    return known == value if isinstance(known, str) else bool(known)
+
+
+def salient(truth: dict) -> list[str]:
+    """What a caption should say of a window."""
+    bounds = people(truth)
+    facts = [] if bounds is None or (bounds[0] == 0 < bounds[1]) else ["people"]
+    return facts + [kind for kind in SALIENT if truth.get(kind)]
+
+
+def said(fact: str, facts: dict, truth: dict) -> bool:
+    """Whether a salient fact is stated (the number of people: the right one, or any where it is unclear)."""
+    if fact != "people":
+        return fact in facts
+    if "people" not in facts:
+        return False
+    least, most = people(truth)
+    return facts["people"] == least if least == most else facts["people"] >= 1
+
+
+def judge(model: Model, views, windows: list[dict], shown: int = 9) -> dict:
+    """Precision and recall, over all and by fact, and a few captions."""
+    right: dict[str, list[bool]] = defaultdict(list)
+    found: dict[str, list[bool]] = defaultdict(list)
+    examples, wrong = [], []
     for number, window in enumerate(windows):
         bank, times = views.features(window["view"], window["times"])
-        caption = model.caption(model.window(bank, np.arange(len(bank))[None], seconds_of(times)))
-        if number % max(1, len(windows) // 8) == 0:
-            shown.append((window["id"], caption))
-        for kind, answer in said(caption).items():
-            truth = answer_of(KINDS[kind], window["truth"].get(kind))
-            if truth is None:
-                continue
-            right[kind].append((truth, answer == truth))
-            if kind == "count":
-                near.append(abs(NUMBERS.index(truth) - NUMBERS.index(answer)) <= 1)
-    lines = ["| the caption says | n | accuracy | balanced |", "|---|---|---|---|"]
-    for kind, pairs in right.items():
-        answers = {t for t, _ in pairs}
-        balanced = np.mean([np.mean([ok for t, ok in pairs if t == a]) for a in answers])
-        shown_balanced = f"{balanced:.2f}" if len(answers) > 1 else "–"
-        extra = f" (within one {np.mean(near):.2f})" if kind == "count" else ""
-        lines.append(f"| {kind} | {len(pairs)} | {np.mean([ok for _, ok in pairs]):.2f}{extra} | {shown_balanced} |")
-    return "\n".join(lines), shown
+        caption = model.caption(media_of(model, bank, times))
+        facts, truth = stated(caption), window["truth"]
+        verdicts = {f: fits(f, v, truth) for f, v in facts.items()}
+        for fact, verdict in verdicts.items():
+            if verdict is not None:
+                right[fact].append(verdict)
+        missed = [f for f in salient(truth) if not said(f, facts, truth)]
+        for fact in salient(truth):
+            found[fact].append(fact not in missed)
+        if False in verdicts.values():
+            wrong.append((window["id"], caption, [f for f, v in verdicts.items() if v is False]))
+        if number % max(1, len(windows) // shown) == 0:
+            examples.append((window["id"], caption))
+    views.save()
+    mean = lambda table: float(np.mean([v for values in table.values() for v in values])) if table else None  # noqa: E731
+    return {
+        "precision": mean(right),
+        "recall": mean(found),
+        "stated": sum(map(len, right.values())),
+        "salient": sum(map(len, found.values())),
+        "right": {k: [len(v), float(np.mean(v))] for k, v in right.items()},
+        "said": {k: [len(v), float(np.mean(v))] for k, v in found.items()},
+        "examples": examples,
+        "wrong": wrong,
+    }
+
+
+def table(figures: dict) -> str:
+    """Per fact: how often it is right when stated, how often it is stated when true and salient."""
+    lines = ["| fact | stated | of these right | true and salient | of these said |", "|---|---|---|---|---|"]
+    lines.append(
+        f"| **all** | {figures['stated']} | **{figures['precision']:.3f}** | {figures['salient']} | **{figures['recall']:.3f}** |"
+    )
+    for fact in sorted(figures["right"] | figures["said"], key=lambda f: -figures["right"].get(f, [0])[0]):
+        cells = []
+        for part in ("right", "said"):
+            n, value = figures[part].get(fact, (0, 0.0))
+            cells.append(f"{n} | {value:.2f}" if n else "0 | –")
+        lines.append(f"| {fact} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

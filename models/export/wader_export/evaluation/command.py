@@ -1,84 +1,58 @@
-"""The `evaluate` command: tables of simulated and real answers, written into the model card."""
+"""The commands `evaluate` and `variants`: run parts, write the model card."""
 
 import json
-from pathlib import Path
+import sys
+import time
+from dataclasses import asdict
 
-from ..paths import cache_dir
-from . import captions, card, real, receive, simulated, speed
+from ..paths import EXPORT_DIR
+from . import card, failures, svg, variants
 from .model import Model
+from .parts import PARTS, Context, rule_part
 
 
-def windows_of(path: Path) -> list[dict]:
-    """The windows of a truth file."""
-    document = json.loads(path.read_text())
-    return document["windows"] if isinstance(document, dict) else document
-
-
-def views_of(windows: list[dict]) -> dict[str, tuple | None]:
-    """Name and crop of each view."""
-    return {w["view"]: tuple(w["crop"]) if w.get("crop") else None for w in windows}
-
-
-def bars(figures: dict) -> str:
-    """The figures that the acceptance bars name."""
-    model = figures["balanced"]["model"]
-    rows = [
-        ("balanced accuracy, kinds whose truth changes", model, 0.85),
-        ("points above gates shut", 100 * (model - figures["balanced"]["gates shut"]), 30),
-        ("points above last frame only", 100 * (model - figures["balanced"]["last frame only"]), 10),
-    ]
-    for group in ("presence", "absence", "place", "vehicle"):
-        if figures[group]["accuracy"] is not None:
-            rows.append(
-                (f"{group}, accuracy (balanced {figures[group]['balanced']:.2f})", figures[group]["accuracy"], 0.90)
-            )
-    if "count" in figures:
-        rows.append((f"count within one (exact {figures['count']['model']['exact']:.2f})", figures["count"]["model"]["within_one"], 0.80))  # fmt: skip
-    lines = ["| bar | reached | wanted | |", "|---|---|---|---|"]
-    for name, value, wanted in rows:
-        shown = f"{value:.0f}" if wanted > 1 else f"{value:.3f}"
-        lines.append(f"| {name} | {shown} | ≥ {wanted} | {'met' if value >= wanted else '**missed**'} |")
-    return "\n".join(lines)
-
-
-def overall(figures: dict) -> str:
-    """Means of all columns."""
-    lines = ["| | " + " | ".join(real.COLUMNS) + " | majority |", "|---" * (len(real.COLUMNS) + 2) + "|"]
-    for name, key, last in (("balanced, kinds that change", "balanced", 0.5), ("accuracy, all kinds", "accuracy", figures["majority"])):  # fmt: skip
-        lines.append(f"| {name} | " + " | ".join(f"{figures[key][c]:.3f}" for c in real.COLUMNS) + f" | {last:.3f} |")
-    return "\n".join(lines)
+def chosen(names: str | None, without: str | None) -> list[str]:
+    """The parts to run."""
+    wanted = list(PARTS) if names is None else names.split(",")
+    skipped = [] if without is None else without.split(",")
+    unknown = sorted({*wanted, *skipped} - set(PARTS))
+    if unknown:
+        sys.exit(f"no such part: {', '.join(unknown)} (there are {', '.join(PARTS)})")
+    return [name for name in wanted if name not in skipped]
 
 
 def run(arguments) -> None:
     """Evaluates and writes the card."""
     model = Model(arguments.model)
-    parts, figures = [], {}
-    if arguments.truth:
-        windows = windows_of(arguments.truth)
-        frames = arguments.frames
-        if frames is None:
-            frames = cache_dir("received")
-            receive.receive(views_of(windows), frames)
-        results = real.judge(model, real.Views(frames, model), windows)
-        figures["real"] = real.summary(results)
-        questions = sum(len(r.truth) for r in results.values())
-        parts.append(
-            f"### Real footage, received as H.264 over RTSP\n\n{len(windows)} windows, {len(views_of(windows))} views, "
-            f"{questions} questions.\n\n{bars(figures['real'])}\n\n{overall(figures['real'])}\n\n"
-            "By kind (after `accuracy`: balanced accuracy; in brackets, where the truth never changes: accuracy):\n\n"
-            f"{real.table(results)}"
-        )
-        said, shown = captions.judge(model, real.Views(frames, model), windows, real.seconds_of)
-        examples = "\n".join(f"- `{name}`: {text}" for name, text in shown)
-        parts.append(f"### Captions of the same windows, read as answers\n\n{said}\n\n{examples}")
-    if arguments.simulated:
-        figures["simulated"] = simulated.judge(model, arguments.simulated)
-        parts.append(
-            f"### Simulated held-out clips (8 frames), whole answers\n\n{simulated.table(figures['simulated'])}"
-        )
-    figures["ms"] = speed.measure(model)
-    times = "\n".join(f"| {name} | {ms:.2f} |" for name, ms in figures["ms"].items())
-    parts.append(f"### Time on one CPU thread (ONNX Runtime, median CPU time)\n\n| | ms |\n|---|---|\n{times}")
-    card.write(arguments.model / "README.md", "\n\n".join(parts))
-    (cache_dir("train") / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print("\n\n".join(parts))
+    store = card.Store(model)
+    context = Context(model, arguments.truth, arguments.frames, arguments.simulated)
+    for name in chosen(arguments.parts, arguments.skip):
+        start = time.process_time()
+        store.put(name, *PARTS[name](context))
+        print(f"{name}: {time.process_time() - start:.0f} s of CPU time", file=sys.stderr)
+    logs = sorted((EXPORT_DIR / "logs").glob("*.jsonl"))
+    if logs:
+        (model.folder / "training.svg").write_text(svg.curves(logs[-1]))
+    if context.asked:
+        places = {"footage": lambda: context.windows, "stills": lambda: context.still_windows}
+        sources = [(getattr(context, place), places[place](), asked) for place, asked in context.asked.items()]
+        failures.sheet(store.path.with_suffix(".failures.jpg"), sources)
+        for place, asked in context.asked.items():
+            lines = [json.dumps(asdict(one)) for one in asked]
+            store.path.with_suffix(f".{place}.jsonl").write_text("\n".join(lines) + "\n")
+        print(f"every answer, and the most confident wrong ones: {store.path.parent}", file=sys.stderr)
+    tables = store.tables(rule_part(store.figures))
+    card.write(model.folder / "README.md", tables)
+    print(tables)
+
+
+def run_variants(arguments) -> None:
+    """Judges other precisions and writes their table into the card."""
+    model = Model(arguments.model)
+    store = card.Store(model)
+    context = Context(model, arguments.truth, arguments.frames, arguments.simulated)
+    figures = variants.judge(arguments.model, context.footage.folder, context.windows, arguments.simulated)
+    text = f"### Precisions\n\nCPU time on one thread.\n\n{variants.table(figures)}"
+    store.put("variants", text, figures)
+    card.write(model.folder / "README.md", store.tables(rule_part(store.figures)))
+    print(text)

@@ -9,6 +9,7 @@ YES_NO = ("yes", "no")
 COLOURS = tuple(colours.NAMES)
 LIGHT = ("bright", "dim", "dark")
 CHANGE = ("rises", "falls", "stays the same")
+SECONDS = (*NUMBERS, *map(str, range(len(NUMBERS), 61)))  # how long ago
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,29 @@ KINDS = {
     "count_change": Kind(
         ("does the number of people rise, fall or stay the same?", "how does the number of people change?"), CHANGE
     ),
-    "wearing_red": Kind(("is anyone wearing red?", "do you see a person in red?")),
-    "wearing_white": Kind(("is anyone wearing white?", "do you see a person in white?")),
-    "wearing_black": Kind(("is anyone wearing black?", "do you see a person in black?")),
-    "wearing_blue": Kind(("is anyone wearing blue?", "do you see a person in blue?")),
+    **{
+        f"wearing_{colour}": Kind((f"is anyone wearing {colour}?", f"do you see a person in {colour}?"), group="colour")
+        for colour in ("red", "white", "black", "blue", *(c for c in COLOURS if c not in ("red", "white", "black", "blue")))
+    },
     "vehicle_present": Kind(("is there a vehicle?", "is a vehicle visible?"), group="vehicle"),
     "car_present": Kind(("is there a car?", "is a car visible?"), group="vehicle"),
     "vehicle_parked": Kind(("is a vehicle parked?", "is a car parked?"), group="vehicle"),
     "vehicle_moving": Kind(("is a vehicle moving?", "is a car driving?"), group="vehicle"),
-    "vehicle_colour": Kind(("what colour is the vehicle?", "what color is the car?"), COLOURS),
+    "vehicle_colour": Kind(("what colour is the vehicle?", "what color is the car?"), COLOURS, "colour"),
     "light": Kind(("is the picture bright, dim or dark?", "how is the light?"), LIGHT),
-    "dog_present": Kind(("is there a dog?", "do you see a dog?")),
-    "animal_present": Kind(("is there an animal?", "do you see an animal?")),
+    "truck_present": Kind(("is there a bus or truck?", "do you see a truck?")),
     "bicycle_present": Kind(("is there a bicycle?", "do you see a bike?")),
+    "motorcycle_present": Kind(("is there a motorcycle?", "do you see a motorbike?")),
+    "animal_present": Kind(("is there an animal?", "do you see an animal?")),
+    "bird_present": Kind(("is there a bird?", "do you see a bird?")),
+    "cat_present": Kind(("is there a cat?", "do you see a cat?")),
+    "dog_present": Kind(("is there a dog?", "do you see a dog?")),
+    "large_animal_present": Kind(("is there a large animal?", "do you see a large animal?")),
+    "bag_present": Kind(("is there a bag?", "do you see a bag?")),
+    "umbrella_present": Kind(("is there an umbrella?", "do you see an umbrella?")),
+    "ball_present": Kind(("is there a ball?", "do you see a ball?")),
+    "when_came": Kind(("how many seconds ago did somebody come in?",), SECONDS),
+    "when_left": Kind(("how many seconds ago did somebody leave?",), SECONDS),
 }
 
 
@@ -66,7 +77,9 @@ def answer_of(kind: Kind, truth) -> str | None:
         return None
     if kind.answers == YES_NO:
         return "yes" if truth else "no"
-    if kind.answers == tuple(NUMBERS):
-        return NUMBERS[int(truth)] if int(truth) < len(NUMBERS) else None
+    if kind.answers[: len(NUMBERS)] == tuple(NUMBERS):
+        if truth == "none":
+            return truth
+        return kind.answers[int(truth)] if int(truth) < len(kind.answers) else None
     word = str(truth).lower().replace("grey", "gray")
     return word if word in kind.answers else None

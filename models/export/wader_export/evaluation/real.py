@@ -1,47 +1,57 @@
-"""Answers about received real footage against truth written by hand, beside every baseline."""
+"""Answers about received pictures against truth written by hand, beside every baseline."""
 
+import hashlib
 import json
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from .. import footage
-from ..questions.words import NUMBERS
 from . import rules
 from .kinds import KINDS, YES_NO, answer_of
+from .metrics import Asked, Results, accuracy, balanced, by_kind, changes, changing, counts, majority, mean_accuracy, mean_balanced  # fmt: skip
 from .model import Model
 
 COLUMNS = ("model", "gates shut", "last frame only", "shuffled", "rule")
-SHUFFLES = 3
-
-
-@dataclass
-class Result:
-    """Answers of one kind: truth and guesses of every column, question by question."""
-
-    truth: list[str] = field(default_factory=list)
-    guesses: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+ELSEWHERE = ("when_came", "when_left")  # kinds that are judged by themselves
 
 
 class Views:
-    """Received frames of each view, encoded once."""
+    """Received frames of each view, encoded once; what was encoded before by the same encoder is read again."""
 
     def __init__(self, folder: Path, model: Model):
         self.folder, self.model = folder, model
         self.index = {p.parent.name: json.loads(p.read_text()) for p in sorted(folder.glob("*/index.json"))}
-        self.cache: dict[tuple[str, int], np.ndarray] = {}
+        self.stamp = hashlib.sha256(model.files["vision_encoder"].read_bytes()).hexdigest()[:12]
+        self.cache: dict[str, dict[int, np.ndarray]] = {}
+        self.fresh: set[str] = set()
+
+    def known(self, view: str) -> dict[int, np.ndarray]:
+        """Features of a view by frame, from the disk at first."""
+        if view not in self.cache:
+            path = self.folder / view / f"features-{self.stamp}.npz"
+            newer = path.is_file() and path.stat().st_mtime >= (self.folder / view / "index.json").stat().st_mtime
+            self.cache[view] = {int(k): v for k, v in np.load(path).items()} if newer else {}
+        return self.cache[view]
+
+    def save(self) -> None:
+        """Keeps what was encoded."""
+        for view in self.fresh:
+            path = self.folder / view / f"features-{self.stamp}.npz"
+            np.savez(path, **{str(k): v for k, v in self.cache[view].items()})
+        self.fresh.clear()
 
     def features(self, view: str, times: list[float]) -> tuple[np.ndarray, np.ndarray]:
         """Features of the frames nearest to `times`, and their own times."""
-        entries = self.index[view]
-        known = np.array([e["time"] for e in entries])
+        known = np.array([e["time"] for e in self.index[view]])
         picks = [int(np.abs(known - t).argmin()) for t in times]
+        cache = self.known(view)
         for pick in picks:
-            if (view, pick) not in self.cache:
-                self.cache[view, pick] = self.model.encode(self.picture(view, pick)[None])[0]
-        return np.stack([self.cache[view, p] for p in picks]), known[picks]
+            if pick not in cache:
+                cache[pick] = self.model.encode(self.picture(view, pick)[None])[0]
+                self.fresh.add(view)
+        return np.stack([cache[p] for p in picks]), known[picks]
 
     def picture(self, view: str, pick: int) -> np.ndarray:
         """A received frame at the encoder's size."""
@@ -56,100 +66,118 @@ def seconds_of(times: np.ndarray) -> np.ndarray:
     return (times - times[-1])[None].astype(np.float32)
 
 
-def ask(model: Model, media: np.ndarray, questions, gate: float = 1.0) -> list[str]:
-    """The likeliest allowed answer of each question."""
-    return [a[int(p.argmax())] for p, (_, a) in zip(model.score(questions, media, gate), questions)]
+def media_of(model: Model, bank: np.ndarray, times: np.ndarray, order=None) -> np.ndarray:
+    """The window of all frames, in their order or another (−1: absent)."""
+    index = np.arange(len(bank)) if order is None else np.asarray(order)
+    return model.window(bank, index[None], seconds_of(times))
 
 
-def judge(model: Model, views: Views, windows: list[dict]) -> dict[str, Result]:
+def questions_of(model: Model, window: dict, wordings: int | None = None) -> list[Asked]:
+    """What is asked about a window: every kind with a clear truth, in words that the model knows."""
+    asked = []
+    for name, value in window["truth"].items():
+        kind = KINDS.get(name)
+        right = answer_of(kind, value) if kind and name not in ELSEWHERE else None
+        if right is None or not all(map(model.knows, kind.answers)):
+            continue
+        texts = [t for t in kind.texts if model.knows(t)][:wordings]
+        asked += [Asked(window["id"], window["view"], window.get("mode", ""), name, t, right) for t in texts]
+    return asked
+
+
+def judge(model: Model, views: Views, windows: list[dict], wordings: int | None = None, baselines: bool = True) -> list[Asked]:  # fmt: skip
     """Asks every window every kind that it has a clear truth for."""
-    results: dict[str, Result] = defaultdict(Result)
+    everything: list[Asked] = []
+    shut: dict[str, str] = {}  # blind answers: they do not depend on the picture
     rng = np.random.default_rng(11)
     for window in windows:
         bank, times = views.features(window["view"], window["times"])
         frames = len(bank)
-        seconds = seconds_of(times)
-        whole = np.arange(frames)[None]
-        last = np.where(whole == frames - 1, whole, -1)
-        media = {"model": model.window(bank, whole, seconds), "last frame only": model.window(bank, last, seconds)}
-        mixed = [model.window(bank, rng.permutation(frames)[None], seconds) for _ in range(SHUFFLES)]
-        ruled = rules.answers(bank)
-        asked = []
-        for name, value in window["truth"].items():
-            kind = KINDS.get(name)
-            right = answer_of(kind, value) if kind else None
-            if right is not None:
-                asked += [(name, right, (text, kind.answers)) for text in kind.texts]
-        questions = [q for _, _, q in asked]
-        columns = {c: ask(model, m, questions) for c, m in media.items()}
-        columns["gates shut"] = ask(model, media["model"], questions, 0.0)
-        columns["shuffled"] = list(zip(*(ask(model, m, questions) for m in mixed)))
-        for i, (name, right, _) in enumerate(asked):
-            results[name].truth.append(right)
-            for column, guesses in columns.items():
-                results[name].guesses[column].append(guesses[i])
-            results[name].guesses["rule"].append(ruled.get(name, ""))
-    return results
+        asked = questions_of(model, window, wordings)
+        questions = [(a.text, KINDS[a.kind].answers) for a in asked]
+        media = media_of(model, bank, times)
+        for one, reply in zip(asked, model.ask(questions, media)):
+            one.guesses["model"] = reply.best
+            one.share, one.mass, one.unsure, one.beside = reply.share, reply.mass, reply.unsure, reply.beside
+        if baselines:
+            last = media_of(model, bank, times, [-1] * (frames - 1) + [frames - 1])
+            mixed = media_of(model, bank, times, rng.permutation(frames))
+            ruled = rules.answers(bank)
+            new = [q for q in questions if q[0] not in shut]
+            shut |= {text: r.best for (text, _), r in zip(new, model.ask(new, media, 0.0))}
+            columns = {
+                "gates shut": [shut[a.text] for a in asked],
+                "last frame only": [r.best for r in model.ask(questions, last)],
+                "shuffled": [r.best for r in model.ask(questions, mixed)],
+                "rule": [ruled.get(a.kind, "") for a in asked],
+            }
+            for i, one in enumerate(asked):
+                one.guesses |= {column: guesses[i] for column, guesses in columns.items()}
+        everything += asked
+    views.save()
+    return everything
 
 
-def hits(result: Result, column: str) -> np.ndarray:
-    """Right or wrong, as 0..1 (shuffled: the mean of several orders)."""
-    right = []
-    for truth, guess in zip(result.truth, result.guesses[column]):
-        options = guess if isinstance(guess, tuple) else (guess,)
-        right.append(np.mean([g == truth for g in options]))
-    return np.array(right)
+GROUPS = ("presence", "absence", "place", "vehicle", "colour")
 
 
-def balanced(result: Result, column: str) -> float:
-    """Mean over the true answers of the share that is right."""
-    right, truth = hits(result, column), np.array(result.truth)
-    return float(np.mean([right[truth == t].mean() for t in np.unique(truth)]))
-
-
-def within_one(result: Result, column: str) -> float:
-    """Share of counts off by at most one."""
-    near = [abs(NUMBERS.index(t) - NUMBERS.index(g)) <= 1 for t, g in zip(result.truth, result.guesses[column])]
-    return float(np.mean(near))
-
-
-def summary(results: dict[str, Result]) -> dict:
-    """The figures of the bars."""
-    changing = [n for n, r in results.items() if KINDS[n].answers == YES_NO and len(set(r.truth)) > 1]
-    mean = lambda names, c: float(np.mean([balanced(results[n], c) for n in names])) if names else float("nan")  # noqa: E731
-    figures: dict = {"changing_kinds": changing}
-    figures["balanced"] = {c: mean(changing, c) for c in COLUMNS}
-    figures["accuracy"] = {c: float(np.mean([hits(r, c).mean() for r in results.values()])) for c in COLUMNS}
-    figures["majority"] = float(
-        np.mean([Counter(r.truth).most_common(1)[0][1] / len(r.truth) for r in results.values()])
-    )
-    for group in ("presence", "absence", "place", "vehicle"):
+def summary(asked: list[Asked]) -> dict:
+    """The figures that bars and tables need."""
+    results = by_kind(asked)
+    kinds = changing(results)
+    figures: dict = {
+        "windows": len({a.window for a in asked}),
+        "views": len({a.view for a in asked}),
+        "questions": len(asked),
+        "changing_kinds": kinds,
+        "balanced": {c: mean_balanced(results, kinds, c) for c in COLUMNS},
+        "accuracy": {c: mean_accuracy(results, results, c) for c in COLUMNS},
+        "majority": majority(results),
+        "unsure": float(np.mean([a.unsure for a in asked])),
+        "kinds": {
+            k: {
+                "n": len(r),
+                "accuracy": accuracy(r),
+                "balanced": balanced(r) if changes(r) else None,
+                "rule": balanced(r, "rule") if changes(r) else None,
+                "unsure": float(np.mean([a.unsure for a in r])),
+            }
+            for k, r in results.items()
+        },
+    }
+    for group in GROUPS:
         names = [n for n in results if KINDS[n].group == group]
-        figures[group] = {
-            "accuracy": float(np.mean([hits(results[n], "model").mean() for n in names])) if names else None,
-            "balanced": mean([n for n in names if n in changing], "model"),
-        }
+        figures[group] = {"accuracy": mean_accuracy(results, names), "balanced": mean_balanced(results, names)}
     if "count" in results:
-        figures["count"] = {
-            c: {"exact": float(hits(results["count"], c).mean()), "within_one": within_one(results["count"], c)}
-            for c in COLUMNS
-            if c != "shuffled"
-        }
+        figures["count"] = {c: counts(results["count"], c) for c in COLUMNS if c != "shuffled"}
+        figures["crowd"] = counts(results["count"], "model", 4)
     return figures
 
 
-def table(results: dict[str, Result]) -> str:
+def overall(figures: dict) -> str:
+    """Means of all columns."""
+    lines = ["| | " + " | ".join(COLUMNS) + " | majority |", "|---" * (len(COLUMNS) + 2) + "|"]
+    for name, key, last in (("balanced, kinds that change", "balanced", 0.5), ("accuracy, all kinds", "accuracy", figures["majority"])):  # fmt: skip
+        lines.append(f"| {name} | " + " | ".join(f"{figures[key][c]:.3f}" for c in COLUMNS) + f" | {last:.3f} |")
+    return "\n".join(lines)
+
+
+def table(asked: list[Asked]) -> str:
     """One line per kind."""
     lines = [
-        "| kind | n | share yes | accuracy | balanced | gates shut | last frame only | shuffled | rule | majority |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| kind | n | share yes | accuracy | balanced | gates shut | last frame only | shuffled | rule | majority | unsure |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, result in results.items():
-        count = len(result.truth)
-        share = f"{result.truth.count('yes') / count:.2f}" if KINDS[name].answers == YES_NO else "–"
-        changes = len(set(result.truth)) > 1
-        value = (lambda c: f"{balanced(result, c):.2f}") if changes else (lambda c: f"({hits(result, c).mean():.2f})")  # noqa: E731
-        most = Counter(result.truth).most_common(1)[0][1] / count
-        cells = [f"{hits(result, 'model').mean():.2f}", *(value(c) for c in COLUMNS)]
-        lines.append(f"| {name} | {count} | {share} | " + " | ".join(cells) + f" | {most:.2f} |")
+    for name, rows in by_kind(asked).items():
+        truths = [a.truth for a in rows]
+        share = f"{truths.count('yes') / len(rows):.2f}" if KINDS[name].answers == YES_NO else "–"
+        if changes(rows):
+            cells = [f"{balanced(rows, c):.2f}" for c in COLUMNS]
+        else:
+            cells = [f"({accuracy(rows, c):.2f})" for c in COLUMNS]
+        most = Counter(truths).most_common(1)[0][1] / len(rows)
+        unsure = np.mean([a.unsure for a in rows])
+        lines.append(
+            f"| {name} | {len(rows)} | {share} | {accuracy(rows):.2f} | " + " | ".join(cells) + f" | {most:.2f} | {unsure:.2f} |"
+        )
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""Real frames as a camera delivers them: cropped, H.264-coded, sent over RTSP on the loopback, decoded again.
+"""Pictures as a camera delivers them: H.264-coded, sent over RTSP on the loopback, decoded again.
 
-Writes one folder per view with PNGs and an ``index.json`` of their source times. Any other receiver may write the
-same layout; the evaluator reads only that.
+Writes one folder per clip with PNGs and an ``index.json`` of their source times. Any other receiver may write the
+same layout; the evaluator reads only that. What was received before is not sent again.
 """
 
 import json
@@ -9,13 +9,133 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from .. import footage
 
 WIDTH, HEIGHT, KILOBITS = 640, 480, 1000
-PARALLEL, ATTEMPTS = 4, 2
+PARALLEL, ATTEMPTS = 8, 3
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What one camera shows: RGB pictures of any size, ten a second."""
+
+    pictures: Callable[[], Iterable[np.ndarray]]
+    key: str  # says what the pictures depend on: a clip of another key is received anew
+    first: float = 0.0  # source time of the first picture
+    keep: tuple[float, ...] | None = None  # source times that are kept; None: all
+    moves: bool = True  # neighbouring pictures differ, so that their order can be checked
+
+
+def footage_clip(
+    crop: tuple | None, first: int = footage.FIRST_TEST_FRAME, last: int = 10**9, spoil=None, key: str = ""
+) -> Clip:
+    """A view of the footage, perhaps spoilt picture by picture."""
+
+    def pictures():
+        for number, picture in footage.read(first, last, 1, crop):
+            yield spoil(fit(picture), number) if spoil else picture
+
+    return Clip(pictures, f"footage {crop} {first} {last} {key}", first / footage.FRAMES_PER_SECOND)
+
+
+def fit(picture: np.ndarray) -> np.ndarray:
+    """To the size that is sent."""
+    import cv2
+
+    way = cv2.INTER_AREA if picture.shape[1] > WIDTH else cv2.INTER_LINEAR
+    return cv2.resize(picture, (WIDTH, HEIGHT), interpolation=way)
+
+
+def write_source(path: Path, clip: Clip) -> int:
+    """The pictures of a clip as raw I420; returns how many."""
+    import cv2
+
+    count = 0
+    with open(path, "wb") as out:
+        for picture in clip.pictures():
+            if picture.shape[:2] != (HEIGHT, WIDTH):
+                picture = fit(picture)
+            out.write(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2YUV_I420).tobytes())
+            count += 1
+    return count
+
+
+def received(folder: Path, clip: Clip) -> bool:
+    """Whether this very clip lies there."""
+    key = folder / "key"
+    return (folder / "index.json").is_file() and key.is_file() and key.read_text() == clip.key
+
+
+def receive(clips: dict[str, Clip], target: Path) -> None:
+    """Sends every clip through RTSP, a few at a time, and keeps what arrives under `target`/NAME."""
+    target.mkdir(parents=True, exist_ok=True)
+    names = [n for n, clip in clips.items() if not received(target / n, clip)]
+    work = target / ".work"
+    for start in range(0, len(names), PARALLEL):
+        part = {n: clips[n] for n in names[start : start + PARALLEL]}
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        try:
+            send(part, work)
+            for name, clip in part.items():
+                keep(clip, work / f"{name}.yuv", work / f"{name}.rgb", target / name)
+        finally:
+            shutil.rmtree(work)
+
+
+def send(clips: dict[str, Clip], work: Path) -> None:
+    """From raw sources to raw received pictures, all of them."""
+    counts = {name: write_source(work / f"{name}.yuv", clip) for name, clip in clips.items()}
+    port, size = free_port(), WIDTH * HEIGHT * 3
+    with server(port, {name: work / f"{name}.yuv" for name in clips}):
+        left = list(clips)
+        for _ in range(ATTEMPTS):
+            clients = [client(port, name, work / f"{name}.rgb") for name in left]
+            for one in clients:
+                one.wait(timeout=400)
+            left = [n for n in left if (work / f"{n}.rgb").stat().st_size != counts[n] * size]
+        if left:
+            raise RuntimeError(f"frames were lost on the way: {', '.join(left)}")
+
+
+def keep(clip: Clip, source: Path, raw: Path, folder: Path) -> None:
+    """The received pictures that are wanted, as PNGs with their times."""
+    import cv2
+
+    pictures = np.memmap(raw, np.uint8, "r").reshape(-1, HEIGHT, WIDTH, 3)
+    if clip.moves:
+        check_order(source, pictures, folder.name)
+    times = clip.first + np.arange(len(pictures)) / footage.FRAMES_PER_SECOND
+    wanted = range(len(times)) if clip.keep is None else [int(np.abs(times - t).argmin()) for t in clip.keep]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    index = []
+    for number in wanted:
+        name = f"{number:05d}.png"
+        cv2.imwrite(str(folder / name), pictures[number, :, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        index.append({"file": name, "time": round(float(times[number]), 3)})
+    (folder / "index.json").write_text(json.dumps(index, indent=0) + "\n")
+    (folder / "key").write_text(clip.key)
+
+
+def check_order(source: Path, pictures: np.ndarray, name: str) -> None:
+    """Every received picture must be the source picture of its number: none is nearer to a neighbour, on the whole."""
+    sent = np.memmap(source, np.uint8, "r").reshape(-1, HEIGHT * 3 // 2, WIDTH)
+    bright = sent[:, :HEIGHT:2, ::2]
+    shifted = [0.0, 0.0, 0.0]
+    for number in range(1, len(pictures) - 1):
+        got = pictures[number, ::2, ::2, 1].astype(float)
+        for i, step in enumerate((-1, 0, 1)):
+            shifted[i] += abs(got - bright[number + step]).mean()
+    if shifted[1] > min(shifted):
+        raise RuntimeError(f"{name}: the received frames are shifted against the source")
 
 
 def python_with_gi() -> str:
@@ -36,54 +156,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def write_source(folder: Path, crop, first: int, last: int) -> int:
-    """The cropped frames of a stretch of footage as numbered PNGs; returns how many."""
-    import cv2
-
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    count = 0
-    for _, picture in footage.read(first, last, 1, crop):
-        small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        cv2.imwrite(str(folder / f"{count:05d}.png"), small[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        count += 1
-    return count
-
-
-def receive(
-    views: dict[str, tuple | None], target: Path, first: int = footage.FIRST_TEST_FRAME, last: int = 10**9
-) -> None:
-    """Sends every view through RTSP, a few at a time, and keeps what arrives under `target`/VIEW."""
-    target.mkdir(parents=True, exist_ok=True)
-    names = list(views)
-    sources = {name: target / ".source" / name for name in names}
-    counts = {name: write_source(sources[name], crop, first, last) for name, crop in views.items()}
-    port = free_port()
-    with server(port, sources):
-        for start in range(0, len(names), PARALLEL):
-            part = names[start : start + PARALLEL]
-            for _ in range(ATTEMPTS):
-                clients = [client(port, name, target / name) for name in part]
-                for one in clients:
-                    one.wait(timeout=400)
-                part = [n for n in part if len(list((target / n).glob("*.png"))) != counts[n]]
-            if part:
-                raise RuntimeError(f"frames were lost on the way: {', '.join(part)}")
-    for name in names:
-        check_order(sources[name], target / name)
-        files = sorted((target / name).glob("*.png"))
-        rate = footage.FRAMES_PER_SECOND
-        index = [{"file": f.name, "time": round((first + i) / rate, 3)} for i, f in enumerate(files)]
-        (target / name / "index.json").write_text(json.dumps(index, indent=0) + "\n")
-    shutil.rmtree(target / ".source")
-
-
 @contextmanager
 def server(port: int, sources: dict[str, Path]):
     """The RTSP server, as long as it is needed."""
     script = str(Path(__file__).with_name("rtsp_server.py"))
-    mounts = [f"{name}={folder}" for name, folder in sources.items()]
-    command = [python_with_gi(), script, str(port), str(int(footage.FRAMES_PER_SECOND)), str(KILOBITS), *mounts]
+    mounts = [f"{name}={path}" for name, path in sources.items()]
+    numbers = [port, int(footage.FRAMES_PER_SECOND), KILOBITS, WIDTH, HEIGHT]
+    command = [python_with_gi(), script, *map(str, numbers), *mounts]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         if process.stdout.readline().strip() != "ready":
@@ -94,27 +173,10 @@ def server(port: int, sources: dict[str, Path]):
         process.wait()
 
 
-def client(port: int, name: str, folder: Path) -> subprocess.Popen:
-    """Receives one view as PNGs."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+def client(port: int, name: str, target: Path) -> subprocess.Popen:
+    """Receives one clip as raw RGB."""
     pipeline = (
         f"rtspsrc location=rtsp://127.0.0.1:{port}/{name} protocols=tcp latency=200 ! rtph264depay ! h264parse "
-        "! avdec_h264 max-threads=1 ! videoconvert ! pngenc compression-level=1 "
-        f"! multifilesink location={folder}/%05d.png"
+        f"! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=RGB ! filesink location={target}"
     )
     return subprocess.Popen(["gst-launch-1.0", "-q", "-e", *pipeline.split()], stderr=subprocess.DEVNULL)
-
-
-def check_order(source: Path, received: Path) -> None:
-    """Every received frame must be the source frame of its number: none is nearer to a neighbour, on the whole."""
-    import cv2
-
-    sent = [cv2.imread(str(p), cv2.IMREAD_REDUCED_GRAYSCALE_2).astype(float) for p in sorted(source.glob("*.png"))]
-    shifted = [0.0, 0.0, 0.0]
-    for number, path in enumerate(sorted(received.glob("*.png"))[1:-1], 1):
-        got = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_2).astype(float)
-        for i, step in enumerate((-1, 0, 1)):
-            shifted[i] += abs(got - sent[number + step]).mean()
-    if shifted[1] > min(shifted):
-        raise RuntimeError(f"{received.name}: the received frames are shifted against the source")

@@ -96,12 +96,14 @@ def answers(frames: np.ndarray) -> dict[str, str]:
         "car_present": bool(vehicles),
         "vehicle_parked": any(moves(t)[1] < STILL for t in vehicles),
         "vehicle_moving": any(moves(t)[1] > STILL for t in vehicles),
-        "dog_present": seen(layout.DOG),
+        "truck_present": any(len(boxes(f, (layout.BIG_VEHICLE,), VEHICLE_HEIGHT)) for f in frames),
         "animal_present": any(seen(g) for g in (layout.DOG, layout.CAT, layout.ANIMAL, layout.BIRD)),
-        "bicycle_present": seen(layout.BICYCLE),
+        "large_animal_present": seen(layout.ANIMAL),
     }
     result = {kind: "yes" if value else "no" for kind, value in truth.items()}
-    for colour in ("red", "white", "black", "blue"):
+    for name in ("bicycle", "motorcycle", "bird", "cat", "dog", "bag", "umbrella", "ball"):
+        result[f"{name}_present"] = "yes" if seen(layout.GROUP_NAMES.index(name)) else "no"
+    for colour in colours.NAMES:
         result[f"wearing_{colour}"] = "yes" if colour in worn else "no"
     change = len(now) - len(first)
     result["count_change"] = "rises" if change > 0 else "falls" if change < 0 else "stays the same"

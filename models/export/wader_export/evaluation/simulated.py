@@ -1,19 +1,29 @@
-"""Answers about held-out simulated clips: whole answers, word by word, through ONNX Runtime."""
+"""Answers about held-out simulated clips: whole answers word by word, and how sure the closed ones are."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 
 from ..questions import KINDS as WRITTEN
 from ..questions import Writer
-from ..sim import simulate
+from ..questions.words import NUMBERS
+from ..sim import draw, observe
 from ..sim.truth import truth
 from ..training.data import segment
+from . import kinds, unsure
+from .metrics import CROWD, calibration
 from .model import Model
 
 SEED = 991_177
-ROWS = 64
+BATCH, EACH = 64, 5
+COLUMNS = ("model", "gates shut", "last frame only")
+TEMPORAL = (
+    "walking which_way count_walking depth still moving came_in went_out trend vehicle_motion when_came when_left"
+).split()
+OPEN = ("caption",)
+CLOSED = (kinds.YES_NO, kinds.SECONDS, kinds.COLOURS, kinds.LIGHT, kinds.CHANGE, ("left", "right"))
 
 
 class Plain:
@@ -23,29 +33,51 @@ class Plain:
         return 1.0
 
 
-def clips(model: Model, count: int, frames: int, seed: int):
-    """Simulated windows and what is asked about them: yields (media, last-only media, questions)."""
-    rng, writer = np.random.default_rng(seed), Writer(Random(seed))
-    kinds = list(WRITTEN)
-    for start in range(0, count, 64):
-        world, features = simulate(64, frames, rng)
+@dataclass
+class Told:
+    """One question about a simulated clip: whether each column's whole answer is right, and how sure the model is."""
+
+    kind: str
+    truth: str
+    right: dict[str, bool]
+    share: float | None = None  # of the closed answer; None where the true answer is no closed one
+    best: str | None = None
+    unsure: bool = False
+
+
+def clips(model: Model, count: int, frames: int, seed: int, span: float | None = None, drop: float = 0.0, held_out: bool = False):  # fmt: skip
+    """Simulated windows and what is asked about them: yields (bank, index, seconds, questions).
+
+    `span` fixes their seconds, `drop` is the share of frames that are lost, `held_out` asks in unseen wordings.
+    """
+    rng = np.random.default_rng(seed)
+    writer = Writer(Random(seed), held_out=True) if held_out else Writer(Random(seed))
+    names = list(WRITTEN)
+    for start in range(0, count, BATCH):
+        world = draw(BATCH, frames, rng) if span is None else draw(BATCH, frames, rng, span=span)
+        if drop:
+            lost = rng.random((BATCH, frames - 1)).argsort(1) < round(drop * frames)
+            world.present[:, :-1] &= ~lost
+        features = observe(world, rng)
         facts = truth(world)
-        for clip in range(64):
+        for clip in range(BATCH):
             number = start + clip
-            wanted = [kinds[(number * 5 + k) % len(kinds)] for k in range(5)]
-            asked = [writer.one(facts.state[clip], kind) for kind in wanted]
-            asked = [q for q in asked if q is not None]
-            if not asked:
-                continue
-            index = np.where(world.present[clip], np.arange(frames), -1)[None]
-            seconds = world.times[clip][None].astype(np.float32)
-            last = np.where(np.arange(frames) == frames - 1, index, -1)
-            bank = features.tokens[clip]
-            yield model.window(bank, index, seconds), model.window(bank, last, seconds), asked
+            wanted = [names[(number * EACH + k) % len(names)] for k in range(EACH)]
+            asked = [q for q in (writer.one(facts.state[clip], kind) for kind in wanted) if q is not None]
+            if asked:
+                index = np.where(world.present[clip], np.arange(frames), -1)[None]
+                yield features.tokens[clip], index, world.times[clip][None].astype(np.float32), asked
 
 
-def right(model: Model, media: np.ndarray, asked, gate: float) -> list[bool]:
-    """Whether each whole answer is what greedy decoding writes."""
+def closed_answers(answer: str) -> tuple[str, ...] | None:
+    """The set of allowed answers that an answer belongs to."""
+    if answer in NUMBERS:
+        return tuple(NUMBERS)
+    return next((answers for answers in CLOSED if answer in answers), None)
+
+
+def tell(model: Model, media: np.ndarray, asked, gate: float) -> list[tuple[bool, unsure.Reply | None]]:
+    """Whether each whole answer is what greedy decoding writes, and the reply to the closed question."""
     rows, wanted, answers = [], [], []
     for question in asked:
         prompt, answer, _ = segment(model.words, question, Plain())
@@ -53,30 +85,81 @@ def right(model: Model, media: np.ndarray, asked, gate: float) -> list[bool]:
         wanted.append([len(prompt) - 1 + i for i in range(len(answer))])
         answers.append(answer)
     logits = model.decode(rows, wanted, media, [0] * len(rows), gate)
-    return [bool((row[: len(a)].argmax(-1) == np.array(a)).all()) for row, a in zip(logits, answers)]
+    result = []
+    for question, row, answer in zip(asked, logits, answers):
+        right = bool((row[: len(answer)].argmax(-1) == np.array(answer)).all())
+        options = None if question.kind in OPEN else closed_answers(question.answer)
+        if options is not None:
+            options = tuple(o for o in options if model.knows(o))
+        ids = [model.words.encode(o)[0] for o in options or ()]
+        reply = unsure.reply(row[0], ids, options, model.beside) if options else None
+        result.append((right, reply))
+    return result
 
 
-def judge(model: Model, count: int, frames: int = 8, seed: int = SEED) -> dict[str, dict[str, float]]:
-    """Accuracy by kind: model, gates shut, last frame only, number of questions."""
+def judge(model: Model, count: int, frames: int = 8, seed: int = SEED, baselines: bool = True, **how) -> list[Told]:
+    """Asks about `count` clips."""
+    found = []
+    for bank, index, seconds, asked in clips(model, count, frames, seed, **how):
+        media = model.window(bank, index, seconds)
+        columns = {"model": tell(model, media, asked, 1.0)}
+        if baselines:
+            last = np.where(np.arange(index.shape[1]) == index.shape[1] - 1, index, -1)
+            columns["gates shut"] = tell(model, media, asked, 0.0)
+            columns["last frame only"] = tell(model, model.window(bank, last, seconds), asked, 1.0)
+        for i, question in enumerate(asked):
+            one = Told(question.kind, question.answer, {c: told[i][0] for c, told in columns.items()})
+            reply = columns["model"][i][1]
+            if reply is not None:
+                one.share, one.best, one.unsure = reply.share, reply.best, reply.unsure
+            found.append(one)
+    return found
+
+
+def by_kind(told: list[Told]) -> dict[str, dict[str, float]]:
+    """Accuracy of whole answers by kind and column."""
     found: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for media, last, asked in clips(model, count, frames, seed):
-        for column, source, gate in (("model", media, 1.0), ("gates shut", media, 0.0), ("last frame only", last, 1.0)):
-            for question, good in zip(asked, right(model, source, asked, gate)):
-                found[question.kind][column].append(good)
+    for one in told:
+        for column, right in one.right.items():
+            found[one.kind][column].append(right)
     return {
         kind: {**{c: float(np.mean(v)) for c, v in columns.items()}, "n": len(columns["model"])}
         for kind, columns in sorted(found.items())
     }
 
 
+def mean(told: list[Told], kinds_of=None, column: str = "model") -> float | None:
+    """Mean of the kinds' accuracy, without captions, or of the named kinds."""
+    table_of = by_kind(told)
+    names = [k for k in table_of if (k in kinds_of if kinds_of is not None else k not in OPEN)]
+    return float(np.mean([table_of[k][column] for k in names])) if names else None
+
+
+def summary(told: list[Told]) -> dict:
+    """The figures of the bars."""
+    sure = [t for t in told if t.share is not None]
+    error, bins = calibration([t.share for t in sure], [t.best == t.truth for t in sure])
+    crowds = [(NUMBERS.index(t.truth), NUMBERS.index(t.best)) for t in sure if t.kind == "count"]
+    off = [b - a for a, b in crowds if a >= CROWD]
+    return {
+        "kinds": by_kind(told),
+        "closed": mean(told),
+        "temporal": mean(told, TEMPORAL),
+        "calibration": error,
+        "bins": bins,
+        "crowd_bias": float(np.mean(off)) if off else None,
+        "unsure": float(np.mean([t.unsure for t in sure])),
+        "questions": len(told),
+    }
+
+
 def table(figures: dict[str, dict[str, float]]) -> str:
     """One line per kind and the mean of the kinds."""
-    columns = ("model", "gates shut", "last frame only")
-    lines = ["| kind | n | " + " | ".join(columns) + " |", "|---|---|---|---|---|"]
+    lines = ["| kind | n | " + " | ".join(COLUMNS) + " |", "|---|---|---|---|---|"]
     for kind, row in figures.items():
-        lines.append(f"| {kind} | {row['n']} | " + " | ".join(f"{row[c]:.3f}" for c in columns) + " |")
-    means = [f"**{np.mean([row[c] for row in figures.values()]):.3f}**" for c in columns]
-    closed = [f"{np.mean([r[c] for k, r in figures.items() if k != 'caption']):.3f}" for c in columns]
+        lines.append(f"| {kind} | {row['n']} | " + " | ".join(f"{row[c]:.3f}" for c in COLUMNS) + " |")
+    means = [f"**{np.mean([row[c] for row in figures.values()]):.3f}**" for c in COLUMNS]
+    closed = [f"{np.mean([r[c] for k, r in figures.items() if k not in OPEN]):.3f}" for c in COLUMNS]
     lines.append("| **mean of kinds** | | " + " | ".join(means) + " |")
     lines.append("| mean without captions | | " + " | ".join(closed) + " |")
     return "\n".join(lines)
