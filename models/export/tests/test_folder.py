@@ -7,6 +7,7 @@ from tokenizers import Tokenizer
 
 from wader_export.encoder.package import sha256
 from wader_export.evaluation.kinds import KINDS, answer_of
+from wader_export.evaluation.real import ELSEWHERE
 from wader_export.graphs import goldens, manifest
 from wader_export.paths import MODEL_DIR
 from wader_export.tokens import text_words
@@ -54,6 +55,8 @@ def test_text_is_cut_lowered_and_joined(tokenizer):
 def test_the_evaluations_words_are_known(tokenizer):
     known = tokenizer.get_vocab()
     for name, kind in KINDS.items():
+        if name in ELSEWHERE and "none" not in known:
+            continue  # asked only of models that have the words
         for text in (*kind.texts, *kind.answers):
             assert all(w in known for w in text_words(text)), (name, text)
         assert answer_of(kind, None) is None
