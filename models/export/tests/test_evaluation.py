@@ -80,7 +80,7 @@ def test_the_truth_about_photographs_is_well_formed():
     document = stills.document()
     names = [s["name"] for s in document["still"]]
     assert len(names) == len(set(names))
-    assert len({(s["path"], s.get("frame")) for s in document["still"]}) >= 50
+    assert len({s["path"] for s in document["still"]}) >= 50  # several stills of one photograph count as one
     words = {*stills.FACTS}
     for still in document["still"]:
         assert still["source"] in document["source"], still["name"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import footage
 from .kinds import COLOURS, KINDS
+from .metrics import Asked
 from .model import Model
 from .real import Views, media_of
 from .receive import HEIGHT, WIDTH, Clip, fit
@@ -130,6 +131,45 @@ def judge_absent(model: Model, sources: list[tuple[Views, list[dict]]]) -> dict:
         text: {"n": len(v), "unsure": float(np.mean([u for u, _ in v])), "none": float(np.mean([p for _, p in v]))}
         for text, v in found.items()
     }
+
+
+CAMERA = {  # question about the camera -> where the answer is yes, and where it could be called either way
+    "is the picture black?": (("black",), ("covered",)),
+    "is the camera covered?": (("covered",), ("black",)),
+    "is the picture blurred?": (("blurred",), ("covered", "frozen", "stalled")),
+    "is the picture frozen?": (("frozen", "stalled"), ("black", "covered", "blurred")),
+}
+
+
+def judge_camera(model: Model, spoilt: Views, good: list[tuple[Views, list[dict]]]) -> dict | None:
+    """Question -> where it was asked -> share of right answers; None where the model lacks the words."""
+    texts = [t for t in CAMERA if model.knows(t)]
+    found: dict[str, dict[str, list[bool]]] = {t: defaultdict(list) for t in texts}
+    plain = [("good", *v.features(w["view"], w["times"])) for v, windows in good for w in windows]
+    for how, bank, times in (spoilt_windows(spoilt) + plain) if texts else []:
+        replies = model.ask([(t, ("yes", "no")) for t in texts], media_of(model, bank, times))
+        for text, reply in zip(texts, replies):
+            where, either = CAMERA[text]
+            if how not in either:
+                found[text][how].append((reply.best == "yes") == (how in where))
+    return {t: {how: float(np.mean(v)) for how, v in rows.items()} for t, rows in found.items()} or None
+
+
+def camera_table(figures: dict | None) -> str:
+    """One line per question."""
+    if figures is None:
+        return "This model lacks the words: not asked."
+    places = (*SPOILT, "good")
+    lines = ["| | " + " | ".join(places) + " |", "|---" * (len(places) + 1) + "|"]
+    for text, row in figures.items():
+        lines.append(f"| {text} | " + " | ".join(f"{row[p]:.2f}" if p in row else "–" for p in places) + " |")
+    return "\n".join(lines)
+
+
+def good(asked: list[Asked]) -> dict[str, float]:
+    """What is wrongly unsure on good pictures with a clear answer."""
+    beside = {word: float(np.mean([a.beside.get(word, 0.0) for a in asked])) for word in ("unclear", "none")}
+    return {"unsure": float(np.mean([a.unsure for a in asked])), **beside}
 
 
 def table(figures: dict, word: str) -> str:

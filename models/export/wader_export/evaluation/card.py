@@ -18,7 +18,7 @@ FRAME = """\
 <!-- /tables -->
 """
 START, STOP = "<!-- tables -->", "<!-- /tables -->"
-ORDER = ("footage", "stills", "captions", "unsure", "time", "calibration", "rule", "simulated", "variants", "speed")
+ORDER = ("footage", "stills", "captions", "unsure", "time", "calibration", "rule", "simulated", "variants", "speed", "training")
 
 
 def replaced(text: str, tables: str) -> str:

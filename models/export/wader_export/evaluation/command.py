@@ -33,6 +33,7 @@ def run(arguments) -> None:
     logs = sorted((EXPORT_DIR / "logs").glob("*.jsonl"))
     if logs:
         (model.folder / "training.svg").write_text(svg.curves(logs[-1]))
+        store.put("training", f"### Training\n\n![Curves of {logs[-1].stem}](training.svg)", {})
     if context.asked:
         places = {"footage": lambda: context.windows, "stills": lambda: context.still_windows}
         sources = [(getattr(context, place), places[place](), asked) for place, asked in context.asked.items()]

@@ -89,7 +89,7 @@ def stills_part(context: Context) -> Part:
     asked = context.answers("stills")
     found, missing = context.photographs
     figures = real.summary(asked)
-    photos = len({(s.path, s.frame) for s in found})
+    photos = len({s.path for s in found})
     lacking = f" Not to be had: {', '.join(missing)}." if missing else ""
     modes = ["| | n | accuracy |", "|---|---|---|"]
     for mode in stills.MODES:
@@ -97,8 +97,8 @@ def stills_part(context: Context) -> Part:
         figures[mode] = float(np.mean([a.right for a in rows]))
         modes.append(f"| {mode} | {len(rows)} | {figures[mode]:.3f} |")
     text = (
-        f"### Real photographs as cameras see them, received as H.264 over RTSP\n\n{photos} photographs in "
-        f"{len(found)} crops, {figures['windows']} windows, {figures['questions']} questions.{lacking} *still*: sensor "
+        f"### Real photographs as cameras see them, received as H.264 over RTSP\n\n{photos} photographs and "
+        f"films in {len(found)} stills, {figures['windows']} windows, {figures['questions']} questions.{lacking} *still*: sensor "
         "noise only; *panned*: a slow crop over the picture; *darkened*: to 25–40 % of the light.\n\n"
         + "\n".join(modes)
         + f"\n\n{real.overall(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
@@ -126,21 +126,23 @@ def captions_part(context: Context) -> Part:
 
 def unsure_part(context: Context) -> Part:
     model = context.model
-    good = {place: float(np.mean([a.unsure for a in context.answers(place)])) for place in ("footage", "stills")}
+    good = {place: blind.good(context.answers(place)) for place in ("footage", "stills")}
     spoilt = blind.judge_spoilt(model, context.spoilt)
+    told = blind.judge_camera(model, context.spoilt, [(context.footage, context.windows[::3]), (context.stills, context.still_windows[::3])])
     absent = blind.judge_absent(model, [(context.footage, context.windows), (context.stills, context.still_windows)])
     lacking = [w for w in unsure.BESIDE if w not in model.beside]
     note = f" **This model lacks the words {' and '.join(lacking)}.**" if lacking else ""
-    of_good = "\n".join(f"| {place} | {share:.3f} |" for place, share in good.items())
+    of_good = "\n".join(f"| {p} | {r['unsure']:.3f} | {r['unclear']:.3f} | {r['none']:.3f} |" for p, r in good.items())
     text = (
         f"### Whether it knows what it does not see\n\nAn answer is *unsure* when the allowed answers have less than "
         f"{unsure.LEAST_MASS} of the probability or the chosen one less than {unsure.LEAST_SHARE} of theirs.{note}\n\n"
-        f"Unsure on good pictures with a clear answer, wrongly so:\n\n| | share |\n|---|---|\n{of_good}\n\n"
+        f"Unsure on good pictures with a clear answer, wrongly so:\n\n| | unsure | mean probability of `unclear` | of `none` |\n|---|---|---|---|\n{of_good}\n\n"
         "Spoilt pictures, where it should be unsure (*frozen*: the camera sends one picture again and again, coded "
         f"anew; *stalled*: the receiver repeats the last one, bit by bit):\n\n{blind.table(spoilt, 'unclear')}\n\n"
-        f"Questions about things that are not there, where it should be unsure:\n\n{blind.table(absent, 'none')}"
+        f"Questions about things that are not there, where it should be unsure:\n\n{blind.table(absent, 'none')}\n\n"
+        f"Asked about the camera itself (share of right answers):\n\n{blind.camera_table(told)}"
     )
-    return text, {"good": good, "spoilt": spoilt, "absent": absent, "lacking": lacking}
+    return text, {"good": good, "spoilt": spoilt, "absent": absent, "camera": told, "lacking": lacking}
 
 
 def time_part(context: Context) -> Part:
