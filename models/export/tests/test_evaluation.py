@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wader_export.evaluation import bars, blind, captions, card, metrics, stills, svg, truths, unsure, when
+from wader_export.evaluation import bars, blind, captions, card, metrics, simulated, stills, svg, truths, unsure, when
 from wader_export.evaluation.kinds import KINDS, YES_NO, answer_of
 from wader_export.paths import EXPORT_DIR
 from wader_export.sim import colours
@@ -122,6 +122,15 @@ def test_every_kind_answers_its_truth():
     assert answer_of(KINDS["count"], 4) == "four" and answer_of(KINDS["count"], 13) is None
     assert answer_of(KINDS["vehicle_colour"], "grey") == "gray"
     assert when.distance("13", 11) == 2 and when.distance("none", 3) is None
+
+
+def test_closed_answers_are_known_by_kind():
+    assert simulated.closed_answers("count", "three")[-1] == "twelve"
+    assert simulated.closed_answers("when_came", "three")[-1] == "60"
+    assert simulated.closed_answers("walking", "no") == YES_NO
+    assert simulated.closed_answers("trend", "stays the same") == ("rises", "falls", "stays the same")
+    assert simulated.closed_answers("vehicle_colour", "none") is None
+    assert simulated.closed_answers("caption", "nobody is there.") is None
 
 
 def test_windows_of_other_lengths_are_derived():

@@ -80,7 +80,7 @@ def footage_part(context: Context) -> Part:
     figures = real.summary(asked)
     text = (
         f"### Real footage, received as H.264 over RTSP\n\n{figures['windows']} windows, {figures['views']} views, "
-        f"{figures['questions']} questions.\n\n{real.overall(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
+        f"{figures['questions']} questions.\n\n{real.overall(figures)}\n\n{real.count_table(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
     )
     return text, figures
 
@@ -101,7 +101,7 @@ def stills_part(context: Context) -> Part:
         f"films in {len(found)} stills, {figures['windows']} windows, {figures['questions']} questions.{lacking} *still*: sensor "
         "noise only; *panned*: a slow crop over the picture; *darkened*: to 25–40 % of the light.\n\n"
         + "\n".join(modes)
-        + f"\n\n{real.overall(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
+        + f"\n\n{real.overall(figures)}\n\n{real.count_table(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
     )
     return text, figures
 
@@ -162,22 +162,15 @@ def time_part(context: Context) -> Part:
 
 def simulated_part(context: Context) -> Part:
     figures = simulated.summary(context.told)
-    unseen = held_out(context)
-    told = ""
-    if unseen is not None:
-        figures["held_out_loss"] = figures["closed"] - unseen
-        told = f"\n\nIn wordings that training never saw: {unseen:.3f} (closed questions: {figures['closed']:.3f})."
-    text = f"### Simulated held-out clips (8 frames), whole answers\n\n{simulated.table(figures['kinds'])}{told}"
+    unseen = simulated.judge(context.model, context.simulated, baselines=False, held_out=True)
+    kinds = set(simulated.by_kind(unseen)) - set(simulated.OPEN)
+    seen, other = simulated.mean(context.told, kinds), simulated.mean(unseen, kinds)
+    figures["held_out_loss"] = seen - other
+    text = (
+        f"### Simulated held-out clips (8 frames), whole answers\n\n{simulated.table(figures['kinds'])}\n\nIn wordings "
+        f"that training never saw: {other:.3f} ({len(unseen)} questions, {len(kinds)} kinds; in known ones {seen:.3f})."
+    )
     return text, figures
-
-
-def held_out(context: Context) -> float | None:
-    """Closed questions in unseen wordings, where the writer has any."""
-    try:
-        told = simulated.judge(context.model, context.simulated, baselines=False, held_out=True)
-    except TypeError:
-        return None
-    return simulated.mean(told)
 
 
 def calibration_part(context: Context) -> Part:

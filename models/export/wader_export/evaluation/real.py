@@ -10,7 +10,7 @@ import numpy as np
 from .. import footage
 from . import rules
 from .kinds import KINDS, YES_NO, answer_of
-from .metrics import Asked, Results, accuracy, balanced, by_kind, changes, changing, counts, majority, mean_accuracy, mean_balanced  # fmt: skip
+from .metrics import CROWD, Asked, Results, accuracy, balanced, by_kind, changes, changing, counts, majority, mean_accuracy, mean_balanced  # fmt: skip
 from .model import Model
 
 COLUMNS = ("model", "gates shut", "last frame only", "shuffled", "rule")
@@ -150,7 +150,7 @@ def summary(asked: list[Asked]) -> dict:
         figures[group] = {"accuracy": mean_accuracy(results, names), "balanced": mean_balanced(results, names)}
     if "count" in results:
         figures["count"] = {c: counts(results["count"], c) for c in COLUMNS if c != "shuffled"}
-        figures["crowd"] = counts(results["count"], "model", 4)
+        figures["crowd"] = counts(results["count"], "model", CROWD)
     return figures
 
 
@@ -159,6 +159,16 @@ def overall(figures: dict) -> str:
     lines = ["| | " + " | ".join(COLUMNS) + " | majority |", "|---" * (len(COLUMNS) + 2) + "|"]
     for name, key, last in (("balanced, kinds that change", "balanced", 0.5), ("accuracy, all kinds", "accuracy", figures["majority"])):  # fmt: skip
         lines.append(f"| {name} | " + " | ".join(f"{figures[key][c]:.3f}" for c in COLUMNS) + f" | {last:.3f} |")
+    return "\n".join(lines)
+
+
+def count_table(figures: dict) -> str:
+    """Counts: the model and the baselines, and the model in crowds."""
+    lines = ["| people counted | n | exact | within one | mean error |", "|---|---|---|---|---|"]
+    rows = {**figures.get("count", {}), f"model, {CROWD} and more": figures.get("crowd")}
+    for name, row in rows.items():
+        if row:
+            lines.append(f"| {name} | {row['n']} | {row['exact']:.2f} | {row['within_one']:.2f} | {row['bias']:+.2f} |")
     return "\n".join(lines)
 
 

@@ -2,14 +2,13 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from random import Random
 
 import numpy as np
 
 from ..questions import KINDS as WRITTEN
 from ..questions import Writer
 from ..questions.words import NUMBERS
-from ..sim import draw, observe
+from ..sim import draw, observe, sources
 from ..sim.truth import truth
 from ..training.data import segment
 from . import kinds, unsure
@@ -50,11 +49,11 @@ def clips(model: Model, count: int, frames: int, seed: int, span: float | None =
 
     `span` fixes their seconds, `drop` is the share of frames that are lost, `held_out` asks in unseen wordings.
     """
-    rng = np.random.default_rng(seed)
-    writer = Writer(Random(seed), held_out=True) if held_out else Writer(Random(seed))
+    rng, random = sources("test", seed)
+    writer = Writer(random, held_out)
     names = list(WRITTEN)
     for start in range(0, count, BATCH):
-        world = draw(BATCH, frames, rng) if span is None else draw(BATCH, frames, rng, span=span)
+        world = draw(BATCH, frames, rng, span)
         if drop:
             lost = rng.random((BATCH, frames - 1)).argsort(1) < round(drop * frames)
             world.present[:, :-1] &= ~lost
@@ -69,9 +68,11 @@ def clips(model: Model, count: int, frames: int, seed: int, span: float | None =
                 yield features.tokens[clip], index, world.times[clip][None].astype(np.float32), asked
 
 
-def closed_answers(answer: str) -> tuple[str, ...] | None:
-    """The set of allowed answers that an answer belongs to."""
-    if answer in NUMBERS:
+def closed_answers(kind: str, answer: str) -> tuple[str, ...] | None:
+    """The set of allowed answers that an answer belongs to; None where there is none (captions, `none`, `unclear`)."""
+    if kind in OPEN:
+        return None
+    if answer in NUMBERS and not kind.startswith("when"):
         return tuple(NUMBERS)
     return next((answers for answers in CLOSED if answer in answers), None)
 
@@ -88,7 +89,7 @@ def tell(model: Model, media: np.ndarray, asked, gate: float) -> list[tuple[bool
     result = []
     for question, row, answer in zip(asked, logits, answers):
         right = bool((row[: len(answer)].argmax(-1) == np.array(answer)).all())
-        options = None if question.kind in OPEN else closed_answers(question.answer)
+        options = closed_answers(question.kind, question.answer)
         if options is not None:
             options = tuple(o for o in options if model.knows(o))
         ids = [model.words.encode(o)[0] for o in options or ()]

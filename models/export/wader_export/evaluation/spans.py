@@ -1,10 +1,7 @@
 """Other numbers of frames, lost frames, and other spans, on simulated clips and on the footage."""
 
-import inspect
-
 import numpy as np
 
-from ..sim import draw
 from . import real, simulated, truths
 from .metrics import by_kind, changing, mean_balanced
 from .model import Model
@@ -18,8 +15,7 @@ def on_simulated(model: Model, count: int) -> list[tuple[str, dict]]:
     """Closed and temporal questions under every condition."""
     cases = [(f"{n} frames", {"frames": n}) for n in FRAMES]
     cases += [("8 frames, half of them lost", {"drop": 0.5}), ("16 frames, half of them lost", {"frames": 16, "drop": 0.5})]
-    if "span" in inspect.signature(draw).parameters:
-        cases += [(f"8 frames over {span:g} s", {"span": span}) for span in SIMULATED_SPANS]
+    cases += [(f"8 frames over {span:g} s", {"span": span}) for span in SIMULATED_SPANS]
     rows = []
     for name, how in cases:
         told = simulated.judge(model, count, seed=simulated.SEED + 1, baselines=False, **how)

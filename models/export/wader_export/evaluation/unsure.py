@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_MASS = 0.5  # probability of all allowed answers together
+from ..graphs.manifest import MIN_MASS as LEAST_MASS  # probability of all allowed answers together
+
 LEAST_SHARE = 0.6  # of the chosen answer among the allowed ones
 BESIDE = ("unclear", "none")  # what the model may say instead of an allowed answer
 
