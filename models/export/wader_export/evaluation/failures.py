@@ -1,5 +1,6 @@
 """A sheet of the pictures that were answered wrongly with the greatest confidence, for looking at; never committed."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,18 @@ TILE, COLUMNS, MOST = (240, 180), 6, 48
 
 
 def sheet(path: Path, sources: list[tuple[Views, list[dict], list[Asked]]]) -> None:
-    """Newest pictures of the windows with the most confident wrong answers, two of each kind at most."""
+    """Newest pictures of the windows with the most confident wrong answers, three of a kind and of a window at most."""
     import cv2
 
     wrong = [(one, views, times) for views, windows, asked in sources for one, times in late(windows, asked)]
     wrong.sort(key=lambda w: -w[0].share)
-    kinds: dict[str, int] = {}
+    shown: Counter[str] = Counter()
     tiles = []
     for one, views, times in wrong:
-        if kinds.get(one.kind, 0) >= 3 or len(tiles) == MOST:
+        both = f"{one.window} {one.kind}"
+        if shown[both] or max(shown[one.kind], shown[one.window]) >= 3 or len(tiles) == MOST:
             continue
-        kinds[one.kind] = kinds.get(one.kind, 0) + 1
+        shown.update((one.kind, one.window, both))
         known = np.array([e["time"] for e in views.index[one.view]])
         picture = views.picture(one.view, int(np.abs(known - times[-1]).argmin()))[:, :, ::-1]
         tile = np.full((TILE[1] + 30, TILE[0], 3), 255, np.uint8)

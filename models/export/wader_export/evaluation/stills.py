@@ -19,6 +19,7 @@ TIMES = tuple(round(0.9 + k, 1) for k in range(8))  # one window of each clip
 NOISE = 2.5  # of the sensor, in grey levels a picture
 DARK_GAIN, DARK_NOISE = (0.25, 0.4), 2.5
 PAN = 0.08  # a panning camera loses so much of the picture at each side
+TOO_DARK = 100  # mean grey level below which a photograph is not darkened further: nobody could tell what it shows
 MODES = ("still", "panned", "darkened")
 
 FACTS = {  # fact of the file -> kind of question
@@ -146,11 +147,17 @@ def pictures(still: Still, mode: str, seed: int):
         yield noisy(shown.astype(np.float32) * gain, DARK_NOISE if mode == "darkened" else NOISE, noise, rng)
 
 
-def clips(stills: list[Still]) -> dict[str, Clip]:
+def modes(number: int, still: Still) -> tuple[str, str]:
     """Every photograph stands still; every second one is also panned over, the others are darkened."""
+    dark = number % 2 and still.picture().mean() >= TOO_DARK
+    return "still", "darkened" if dark else "panned"
+
+
+def clips(stills: list[Still]) -> dict[str, Clip]:
+    """The clips of all photographs by name."""
     result = {}
     for number, still in enumerate(stills):
-        for mode in ("still", MODES[1 + number % 2]):
+        for mode in modes(number, still):
 
             def make(still=still, mode=mode, number=number):
                 return pictures(still, mode, 1000 + number)
@@ -164,7 +171,7 @@ def windows(stills: list[Still]) -> list[dict]:
     """One window of every clip, in the form that the footage has."""
     result = []
     for number, still in enumerate(stills):
-        for mode in ("still", MODES[1 + number % 2]):
+        for mode in modes(number, still):
             name = f"{still.name}-{mode}"
             result.append(
                 {"id": name, "view": name, "mode": mode, "times": list(TIMES), "truth": truth(still.facts, mode)}
