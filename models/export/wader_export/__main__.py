@@ -38,10 +38,14 @@ def main() -> None:
         judge = commands.add_parser(name, help=what)
         judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
         judge.add_argument("--truth", type=Path, default=truth, help="windows with hand-written truth (JSON)")
-        judge.add_argument("--frames", type=Path, help="folder with one folder of received frames per view of the footage")
+        judge.add_argument(
+            "--frames", type=Path, help="folder with one folder of received frames per view of the footage"
+        )
         judge.add_argument("--simulated", type=int, default=clips, help="held-out simulated clips")
         if name == "evaluate":
-            judge.add_argument("--parts", help="only these, with commas: see evaluation/parts.py (others keep their text)")
+            judge.add_argument(
+                "--parts", help="only these, with commas: see evaluation/parts.py (others keep their text)"
+            )
             judge.add_argument("--skip", help="not these")
 
     arguments = parser.parse_args()

@@ -33,7 +33,10 @@ def crowd(place: str) -> Callable[[dict], float | None]:
 
 def of_place(place: str) -> list[Bar]:
     """The bars on real pictures."""
-    bars = [Bar(f"{place}: {g}, accuracy", lambda f, g=g: f[place][g]["accuracy"], 0.95) for g in ("presence", "absence", "place")]
+    bars = [
+        Bar(f"{place}: {g}, accuracy", lambda f, g=g: f[place][g]["accuracy"], 0.95)
+        for g in ("presence", "absence", "place")
+    ]
     bars.append(Bar(f"{place}: balanced, kinds whose truth changes", lambda f: f[place]["balanced"]["model"], 0.93))
     if place == "footage":
         for name in ("walking_left", "walking_right", "standing_still"):

@@ -18,8 +18,8 @@ BLUR = 12.0  # sigma in pixels of the sent picture: nobody can be made out
 HAND = 90.0
 SCENES = (("full", 40.0), ("grass", 47.0), ("path_left", 55.0), ("front_right", 62.0), ("middle", 70.0))
 ASKED = (
-    "person_present nobody_there count at_least_three person_left_half person_near walking_left walking_right "
-    "standing_still anyone_moving came_in went_out more_people wearing_red wearing_black vehicle_present vehicle_parked "
+    "person_present nobody_there count at_least_three person_left_half person_near walking_left "
+    "walking_right standing_still anyone_moving came_in went_out more_people wearing_red wearing_black vehicle_present vehicle_parked "
     "vehicle_moving vehicle_colour dog_present bicycle_present"
 ).split()
 ABSENT = {  # question about a thing -> the kind that says whether it is there, and the answers
@@ -50,7 +50,9 @@ def spoil(picture: np.ndarray, how: str, number: int, tint: np.ndarray) -> np.nd
     return (shown + noise).round().clip(0, 255).astype(np.uint8)
 
 
-TINTS = np.array([(190, 140, 115), (70, 45, 35), (40, 42, 48), (150, 150, 145), (60, 80, 60), (120, 40, 40)], np.float32)
+TINTS = np.array(
+    [(190, 140, 115), (70, 45, 35), (40, 42, 48), (150, 150, 145), (60, 80, 60), (120, 40, 40)], np.float32
+)
 
 
 def clips(stills: list[Still]) -> dict[str, Clip]:
@@ -58,7 +60,7 @@ def clips(stills: list[Still]) -> dict[str, Clip]:
     crops = {v["name"]: tuple(v["crop"]) for v in footage_views()}
     shown = [s for s in stills if s.facts["people"][0] and s.facts["has"]][::4][:6]
     result = {}
-    for n, how in enumerate(SPOILT[:4]):
+    for how in SPOILT[:4]:
         for k, (view, start) in enumerate(SCENES):
 
             def film(view=view, start=start, how=how, k=k):

@@ -120,9 +120,8 @@ def judge(model: Model, views, windows: list[dict], shown: int = 9) -> dict:
 def table(figures: dict) -> str:
     """Per fact: how often it is right when stated, how often it is stated when true and salient."""
     lines = ["| fact | stated | of these right | true and salient | of these said |", "|---|---|---|---|---|"]
-    lines.append(
-        f"| **all** | {figures['stated']} | **{figures['precision']:.3f}** | {figures['salient']} | **{figures['recall']:.3f}** |"
-    )
+    right, found = f"**{figures['precision']:.3f}**", f"**{figures['recall']:.3f}**"
+    lines.append(f"| **all** | {figures['stated']} | {right} | {figures['salient']} | {found} |")
     for fact in sorted(figures["right"] | figures["said"], key=lambda f: -figures["right"].get(f, [0])[0]):
         cells = []
         for part in ("right", "said"):

@@ -1,6 +1,6 @@
 """The model card: what stands between marks in README.md is written anew, the text around it is by hand.
 
-Every part's text and figures are kept in the cache under the model's hash, so that a run of some parts leaves the others.
+Every part's text and figures are kept in the cache under the model's hash: a run of some parts leaves the others.
 """
 
 import hashlib
@@ -18,7 +18,19 @@ FRAME = """\
 <!-- /tables -->
 """
 START, STOP = "<!-- tables -->", "<!-- /tables -->"
-ORDER = ("footage", "stills", "captions", "unsure", "time", "calibration", "rule", "simulated", "variants", "speed", "training")
+ORDER = (
+    "footage",
+    "stills",
+    "captions",
+    "unsure",
+    "time",
+    "calibration",
+    "rule",
+    "simulated",
+    "variants",
+    "speed",
+    "training",
+)
 
 
 def replaced(text: str, tables: str) -> str:

@@ -28,8 +28,19 @@ def sheet(path: Path, sources: list[tuple[Views, list[dict], list[Asked]]]) -> N
         picture = views.picture(one.view, int(np.abs(known - times[-1]).argmin()))[:, :, ::-1]
         tile = np.full((TILE[1] + 30, TILE[0], 3), 255, np.uint8)
         tile[: TILE[1]] = cv2.resize(picture, TILE, interpolation=cv2.INTER_AREA)
-        for row, words in enumerate((one.window, f"{one.kind}: {one.guesses['model']} ({one.share:.2f}), true {one.truth}")):
-            cv2.putText(tile, words[:44], (2, TILE[1] + 11 + 13 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.33, (0, 0, 0), 1, cv2.LINE_AA)
+        for row, words in enumerate(
+            (one.window, f"{one.kind}: {one.guesses['model']} ({one.share:.2f}), true {one.truth}")
+        ):
+            cv2.putText(
+                tile,
+                words[:44],
+                (2, TILE[1] + 11 + 13 * row),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.33,
+                (0, 0, 0),
+                1,
+                cv2.LINE_AA,
+            )
         tiles.append(tile)
     if not tiles:
         return

@@ -47,7 +47,13 @@ KINDS = {
     ),
     **{
         f"wearing_{colour}": Kind((f"is anyone wearing {colour}?", f"do you see a person in {colour}?"), group="colour")
-        for colour in ("red", "white", "black", "blue", *(c for c in COLOURS if c not in ("red", "white", "black", "blue")))
+        for colour in (
+            "red",
+            "white",
+            "black",
+            "blue",
+            *(c for c in COLOURS if c not in ("red", "white", "black", "blue")),
+        )
     },
     "vehicle_present": Kind(("is there a vehicle?", "is a vehicle visible?"), group="vehicle"),
     "car_present": Kind(("is there a car?", "is a car visible?"), group="vehicle"),

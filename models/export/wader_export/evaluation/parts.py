@@ -75,12 +75,17 @@ class Context:
 KIND_NOTE = "By kind (after `accuracy`: balanced accuracy; in brackets, where the truth never changes: accuracy):"
 
 
+def tables(figures: dict, asked: list[Asked]) -> str:
+    """What footage and photographs both show."""
+    return f"{real.overall(figures)}\n\n{real.count_table(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
+
+
 def footage_part(context: Context) -> Part:
     asked = context.answers("footage")
     figures = real.summary(asked)
     text = (
         f"### Real footage, received as H.264 over RTSP\n\n{figures['windows']} windows, {figures['views']} views, "
-        f"{figures['questions']} questions.\n\n{real.overall(figures)}\n\n{real.count_table(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
+        f"{figures['questions']} questions.\n\n{tables(figures, asked)}"
     )
     return text, figures
 
@@ -98,10 +103,11 @@ def stills_part(context: Context) -> Part:
         modes.append(f"| {mode} | {len(rows)} | {figures[mode]:.3f} |")
     text = (
         f"### Real photographs as cameras see them, received as H.264 over RTSP\n\n{photos} photographs and "
-        f"films in {len(found)} stills, {figures['windows']} windows, {figures['questions']} questions.{lacking} *still*: sensor "
+        f"films in {len(found)} stills, "
+        f"{figures['windows']} windows, {figures['questions']} questions.{lacking} *still*: sensor "
         "noise only; *panned*: a slow crop over the picture; *darkened*: to 25–40 % of the light.\n\n"
         + "\n".join(modes)
-        + f"\n\n{real.overall(figures)}\n\n{real.count_table(figures)}\n\n{KIND_NOTE}\n\n{real.table(asked)}"
+        + f"\n\n{tables(figures, asked)}"
     )
     return text, figures
 
@@ -128,7 +134,9 @@ def unsure_part(context: Context) -> Part:
     model = context.model
     good = {place: blind.good(context.answers(place)) for place in ("footage", "stills")}
     spoilt = blind.judge_spoilt(model, context.spoilt)
-    told = blind.judge_camera(model, context.spoilt, [(context.footage, context.windows[::3]), (context.stills, context.still_windows[::3])])
+    told = blind.judge_camera(
+        model, context.spoilt, [(context.footage, context.windows[::3]), (context.stills, context.still_windows[::3])]
+    )
     absent = blind.judge_absent(model, [(context.footage, context.windows), (context.stills, context.still_windows)])
     lacking = [w for w in unsure.BESIDE if w not in model.beside]
     note = f" **This model lacks the words {' and '.join(lacking)}.**" if lacking else ""
@@ -136,7 +144,8 @@ def unsure_part(context: Context) -> Part:
     text = (
         f"### Whether it knows what it does not see\n\nAn answer is *unsure* when the allowed answers have less than "
         f"{unsure.LEAST_MASS} of the probability or the chosen one less than {unsure.LEAST_SHARE} of theirs.{note}\n\n"
-        f"Unsure on good pictures with a clear answer, wrongly so:\n\n| | unsure | mean probability of `unclear` | of `none` |\n|---|---|---|---|\n{of_good}\n\n"
+        f"Unsure on good pictures with a clear answer, wrongly so:\n\n"
+        f"| | unsure | mean probability of `unclear` | of `none` |\n|---|---|---|---|\n{of_good}\n\n"
         "Spoilt pictures, where it should be unsure (*frozen*: the camera sends one picture again and again, coded "
         f"anew; *stalled*: the receiver repeats the last one, bit by bit):\n\n{blind.table(spoilt, 'unclear')}\n\n"
         f"Questions about things that are not there, where it should be unsure:\n\n{blind.table(absent, 'none')}\n\n"
@@ -188,7 +197,9 @@ def calibration_part(context: Context) -> Part:
     lines.append(f"| footage and photographs | {len(both)} | {error:.3f} |")
     text = (
         "### Calibration\n\nExpected calibration error: 15 bins of equal width over the share of the chosen answer "
-        "among the allowed ones.\n\n" + "\n".join(lines) + "\n\n![How sure it is, and how often it is right](calibration.svg)"
+        "among the allowed ones.\n\n"
+        + "\n".join(lines)
+        + "\n\n![How sure it is, and how often it is right](calibration.svg)"
     )
     return text, {"real": error, **{name: value for name, (value, _) in parts.items()}}
 

@@ -10,7 +10,19 @@ import numpy as np
 from .. import footage
 from . import rules
 from .kinds import KINDS, YES_NO, answer_of
-from .metrics import CROWD, Asked, Results, accuracy, balanced, by_kind, changes, changing, counts, majority, mean_accuracy, mean_balanced  # fmt: skip
+from .metrics import (
+    CROWD,
+    Asked,
+    accuracy,
+    balanced,
+    by_kind,
+    changes,
+    changing,
+    counts,
+    majority,
+    mean_accuracy,
+    mean_balanced,
+)
 from .model import Model
 
 COLUMNS = ("model", "gates shut", "last frame only", "shuffled", "rule")
@@ -85,7 +97,9 @@ def questions_of(model: Model, window: dict, wordings: int | None = None) -> lis
     return asked
 
 
-def judge(model: Model, views: Views, windows: list[dict], wordings: int | None = None, baselines: bool = True) -> list[Asked]:  # fmt: skip
+def judge(
+    model: Model, views: Views, windows: list[dict], wordings: int | None = None, baselines: bool = True
+) -> list[Asked]:
     """Asks every window every kind that it has a clear truth for."""
     everything: list[Asked] = []
     shut: dict[str, str] = {}  # blind answers: they do not depend on the picture
@@ -157,7 +171,8 @@ def summary(asked: list[Asked]) -> dict:
 def overall(figures: dict) -> str:
     """Means of all columns."""
     lines = ["| | " + " | ".join(COLUMNS) + " | majority |", "|---" * (len(COLUMNS) + 2) + "|"]
-    for name, key, last in (("balanced, kinds that change", "balanced", 0.5), ("accuracy, all kinds", "accuracy", figures["majority"])):  # fmt: skip
+    rows = (("balanced, kinds that change", "balanced", 0.5), ("accuracy, all kinds", "accuracy", figures["majority"]))
+    for name, key, last in rows:
         lines.append(f"| {name} | " + " | ".join(f"{figures[key][c]:.3f}" for c in COLUMNS) + f" | {last:.3f} |")
     return "\n".join(lines)
 
@@ -174,10 +189,8 @@ def count_table(figures: dict) -> str:
 
 def table(asked: list[Asked]) -> str:
     """One line per kind."""
-    lines = [
-        "| kind | n | share yes | accuracy | balanced | gates shut | last frame only | shuffled | rule | majority | unsure |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    columns = ("kind", "n", "share yes", "accuracy", "balanced", *COLUMNS[1:], "majority", "unsure")
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for name, rows in by_kind(asked).items():
         truths = [a.truth for a in rows]
         share = f"{truths.count('yes') / len(rows):.2f}" if KINDS[name].answers == YES_NO else "–"
@@ -188,6 +201,8 @@ def table(asked: list[Asked]) -> str:
         most = Counter(truths).most_common(1)[0][1] / len(rows)
         unsure = np.mean([a.unsure for a in rows])
         lines.append(
-            f"| {name} | {len(rows)} | {share} | {accuracy(rows):.2f} | " + " | ".join(cells) + f" | {most:.2f} | {unsure:.2f} |"
+            f"| {name} | {len(rows)} | {share} | {accuracy(rows):.2f} | "
+            + " | ".join(cells)
+            + f" | {most:.2f} | {unsure:.2f} |"
         )
     return "\n".join(lines)

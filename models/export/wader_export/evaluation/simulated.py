@@ -44,7 +44,7 @@ class Told:
     unsure: bool = False
 
 
-def clips(model: Model, count: int, frames: int, seed: int, span: float | None = None, drop: float = 0.0, held_out: bool = False):  # fmt: skip
+def clips(count: int, frames: int, seed: int, span: float | None = None, drop: float = 0.0, held_out: bool = False):
     """Simulated windows and what is asked about them: yields (bank, index, seconds, questions).
 
     `span` fixes their seconds, `drop` is the share of frames that are lost, `held_out` asks in unseen wordings.
@@ -101,7 +101,7 @@ def tell(model: Model, media: np.ndarray, asked, gate: float) -> list[tuple[bool
 def judge(model: Model, count: int, frames: int = 8, seed: int = SEED, baselines: bool = True, **how) -> list[Told]:
     """Asks about `count` clips."""
     found = []
-    for bank, index, seconds, asked in clips(model, count, frames, seed, **how):
+    for bank, index, seconds, asked in clips(count, frames, seed, **how):
         media = model.window(bank, index, seconds)
         columns = {"model": tell(model, media, asked, 1.0)}
         if baselines:

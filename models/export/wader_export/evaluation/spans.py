@@ -14,12 +14,16 @@ EACH = 4  # windows of every view
 def on_simulated(model: Model, count: int) -> list[tuple[str, dict]]:
     """Closed and temporal questions under every condition."""
     cases = [(f"{n} frames", {"frames": n}) for n in FRAMES]
-    cases += [("8 frames, half of them lost", {"drop": 0.5}), ("16 frames, half of them lost", {"frames": 16, "drop": 0.5})]
+    cases += [
+        ("8 frames, half of them lost", {"drop": 0.5}),
+        ("16 frames, half of them lost", {"frames": 16, "drop": 0.5}),
+    ]
     cases += [(f"8 frames over {span:g} s", {"span": span}) for span in SIMULATED_SPANS]
     rows = []
     for name, how in cases:
         told = simulated.judge(model, count, seed=simulated.SEED + 1, baselines=False, **how)
-        rows.append((name, {"closed": simulated.mean(told), "temporal": simulated.mean(told, simulated.TEMPORAL), "n": len(told)}))  # fmt: skip
+        about_time = simulated.mean(told, simulated.TEMPORAL)
+        rows.append((name, {"closed": simulated.mean(told), "temporal": about_time, "n": len(told)}))
     return rows
 
 
@@ -38,7 +42,10 @@ def on_footage(model: Model, views: real.Views) -> list[tuple[str, dict]]:
         windows = truths.spread(frames, span, EACH, np.random.default_rng(3) if lossy else None)
         results = by_kind(real.judge(model, views, windows, wordings=1, baselines=False))
         kinds = changing(results)
-        row = {"closed": mean_balanced(results, kinds), "temporal": mean_balanced(results, [k for k in kinds if k in MOVES])}
+        row = {
+            "closed": mean_balanced(results, kinds),
+            "temporal": mean_balanced(results, [k for k in kinds if k in MOVES]),
+        }
         rows.append((name, row | {"n": sum(map(len, results.values()))}))
     return rows
 

@@ -12,14 +12,14 @@ GRID, TEXT = "#cccccc", "#333333"
 class Plot:
     """One pair of axes with lines, points and bars inside a larger picture."""
 
-    def __init__(self, title: str, x: tuple[float, float], y: tuple[float, float], at: tuple[int, int] = (0, 0)):
-        self.x, self.y, self.at, self.names = x, y, at, 0
+    def __init__(self, title: str, x: tuple[float, float], y: tuple[float, float], at=(0, 0), legend="bottom-left"):
+        self.x, self.y, self.at, self.names, self.legend = x, y, at, [], legend
         self.parts = [self.text(WIDTH / 2, 18, title, "middle", 13)]
 
     def text(self, x: float, y: float, words: str, anchor: str = "start", size: int = 11, colour: str = TEXT) -> str:
-        return (
-            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{colour}">{escape(words)}</text>'
-        )
+        """Words at a place of the picture."""
+        style = f'text-anchor="{anchor}" font-size="{size}" fill="{colour}"'
+        return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(words)}</text>'
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Pixels of a value."""
@@ -49,18 +49,33 @@ class Plot:
         """Discs (x, y, radius in pixels)."""
         for x, y, radius in points:
             a, b = self.place(x, y)
-            self.parts.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{radius:.1f}" fill="{colour}" fill-opacity="0.75"/>')
+            self.parts.append(
+                f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{radius:.1f}" fill="{colour}" fill-opacity="0.75"/>'
+            )
 
     def name(self, words: str, colour: str) -> None:
         """A line of the legend."""
-        y = TOP + 14 + 15 * self.names
-        self.names += 1
-        self.parts.append(f'<rect x="{LEFT + 8}" y="{y - 8}" width="10" height="10" fill="{colour}"/>')
-        self.parts.append(self.text(LEFT + 23, y + 1, words))
+        self.names.append((words, colour))
+
+    def key(self) -> list[str]:
+        """The legend in its corner."""
+        across, down = "left" in self.legend, "top" in self.legend
+        x = LEFT + 8 if across else WIDTH - RIGHT - 130
+        first = TOP + 14 if down else HEIGHT - BOTTOM - 15 * len(self.names) + 7
+        parts = []
+        for number, (words, colour) in enumerate(self.names):
+            y = first + 15 * number
+            parts.append(f'<rect x="{x}" y="{y - 8}" width="10" height="10" fill="{colour}"/>')
+            parts.append(self.text(x + 15, y + 1, words))
+        return parts
 
     def draw(self) -> str:
         """The axes with all that was put into them."""
-        return f'<g transform="translate({self.at[0] * WIDTH} {self.at[1] * HEIGHT})">' + "\n".join(self.parts) + "</g>"
+        return (
+            f'<g transform="translate({self.at[0] * WIDTH} {self.at[1] * HEIGHT})">'
+            + "\n".join(self.parts + self.key())
+            + "</g>"
+        )
 
 
 def picture(plots: list[Plot]) -> str:
@@ -77,7 +92,7 @@ def picture(plots: list[Plot]) -> str:
 
 def reliability(parts: dict[str, tuple[float, list[tuple[float, float, int]]]]) -> str:
     """Share of the answer against how often it is right: name -> (calibration error, bins)."""
-    plot = Plot("How sure it is, and how often it is right", (0, 1), (0, 1))
+    plot = Plot("How sure it is, and how often it is right", (0, 1), (0, 1), legend="top-left")
     ticks = (0, 0.2, 0.4, 0.6, 0.8, 1)
     plot.axes(ticks, ticks, "share of the answer (size of a disc: number of questions)")
     plot.line([(0, 0), (1, 1)], "#888888", dashed=True)
@@ -115,7 +130,7 @@ def curves(log: Path) -> str:
     share = (0, 0.2, 0.4, 0.6, 0.8, 1)
     right = Plot("Right while training", (0, last), (0, 1), (0, 0))
     right.axes(ticks, share, "minutes")
-    losses = Plot("Loss while training", (0, last), (0, 3), (1, 0))
+    losses = Plot("Loss while training", (0, last), (0, 3), (1, 0), legend="top-right")
     losses.axes(ticks, (0, 1, 2, 3), "minutes")
     for stage, colour in zip(stages, COLOURS):
         rows_of = [(m, r) for m, r in timed if r["stage"] == stage]

@@ -164,13 +164,18 @@ def judge(folder: Path, frames: Path, windows: list[dict], count: int) -> dict[s
 
 def table(figures: dict[str, dict]) -> str:
     """One line per variant."""
-    lines = ["| | | MB | footage, balanced | simulated, closed | frame, ms | window, ms | question, ms |", "|---" * 8 + "|"]
+    lines = [
+        "| | | MB | footage, balanced | simulated, closed | frame, ms | window, ms | question, ms |",
+        "|---" * 8 + "|",
+    ]
     for name, row in figures.items():
         if "error" in row:
             lines.append(f"| {name} | {ABOUT[name]}: does not run here ({row['error']}) | | | | | | |")
             continue
         ms = ["–" if row[k] is None else f"{row[k]:.2f}" for k in ("frame", "window of 8 frames", "closed question")]
         lines.append(
-            f"| {name} | {ABOUT[name]} | {row['MB']:.1f} | {row['footage']:.3f} | {row['simulated']:.3f} | " + " | ".join(ms) + " |"
+            f"| {name} | {ABOUT[name]} | {row['MB']:.1f} | {row['footage']:.3f} | {row['simulated']:.3f} | "
+            + " | ".join(ms)
+            + " |"
         )
     return "\n".join(lines)
