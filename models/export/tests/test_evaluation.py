@@ -134,6 +134,64 @@ def test_closed_answers_are_known_by_kind():
     assert simulated.closed_answers("caption", "nobody is there.") is None
 
 
+class Parrot:
+    """A model that knows every word and always says the same."""
+
+    beside: dict[str, int] = {}
+
+    def __init__(self, says: str):
+        self.says = says
+
+    def knows(self, text: str) -> bool:
+        return True
+
+    def window(self, bank, index, seconds):
+        return None
+
+    def ask(self, questions, media, gate=1.0):
+        return [
+            unsure.Reply(answers, np.array([float(a == self.says) for a in answers]), 1.0, {})
+            for _, answers in questions
+        ]
+
+
+class Nothing:
+    """Views without pictures."""
+
+    def features(self, view, times):
+        return np.zeros((len(times), 25, 24), np.float32), np.array(times)
+
+    def save(self):
+        pass
+
+
+def test_seconds_ago_are_judged_by_distance_and_gap():
+    truths_of = [(2, 1.0), (5, 4.0), (6, 1.0), ("none", None), (None, None)]
+    windows = [
+        {"id": "w", "view": "v", "times": [0.0, 1.0], "truth": {"when_came": t, "when_left": t, "when_gap": [gap, gap]}}
+        for t, gap in truths_of
+    ]
+    figures = when.judge(Parrot("two"), Nothing(), windows)["when_came"]
+    assert figures["n"] == 3 and figures["n none"] == 1
+    assert figures["mean error"] == pytest.approx((0 + 3 + 4) / 3)
+    assert figures["within"] == pytest.approx(2 / 3)
+    assert figures["none right"] == 0 and figures["said none"] == 0
+    silent = when.judge(Parrot("none"), Nothing(), windows)["when_left"]
+    assert silent["none right"] == 1 and silent["said none"] == 1 and silent["within"] == 0
+    assert "when_left" in when.table({"when_left": silent})
+
+
+def test_things_that_are_not_there_are_asked_for_only_then():
+    windows = [
+        {"id": "w", "view": "v", "times": [0.0], "truth": {"dog_present": False, "car_present": True}},
+        {"id": "x", "view": "v", "times": [0.0], "truth": {"dog_present": None, "person_present": False}},
+    ]
+    figures = blind.judge_absent(Parrot("left"), [(Nothing(), windows)])
+    assert figures["what colour is the dog?"]["n"] == 1 and "what colour is the car?" not in figures
+    assert figures["which way does the person walk?"] == {"n": 1, "unsure": 0.0, "none": 0.0}
+    assert figures["what colour is the dog?"]["unsure"] == 1.0
+
+
 def test_windows_of_other_lengths_are_derived():
     lossy = truths.spread(16, 7.0, 1, np.random.default_rng(0))
     assert len(lossy) == len(truths.derive().T["view"])

@@ -59,6 +59,7 @@ BARS = [
     Bar("captions: salient facts that are stated", lambda f: f["captions"]["recall"], 0.75),
     Bar("simulated: closed questions", lambda f: f["simulated"]["closed"], 0.95),
     Bar("simulated: questions about time", lambda f: f["simulated"]["temporal"], 0.90),
+    Bar("simulated: bias of counts in crowds", lambda f: abs(f["simulated"]["crowd_bias"]), 0.3, most=True),
     Bar("simulated: points lost in unseen wordings", lambda f: 100 * f["simulated"]["held_out_loss"], 3.0, most=True),
     Bar("simulated: calibration error", lambda f: f["simulated"]["calibration"], 0.05, most=True),
     Bar("real pictures: calibration error", lambda f: f["calibration"]["real"], 0.10, most=True),

@@ -18,9 +18,9 @@ BLUR = 12.0  # sigma in pixels of the sent picture: nobody can be made out
 HAND = 90.0
 SCENES = (("full", 40.0), ("grass", 47.0), ("path_left", 55.0), ("front_right", 62.0), ("middle", 70.0))
 ASKED = (
-    "person_present nobody_there count at_least_three person_left_half person_near walking_left "
-    "walking_right standing_still anyone_moving came_in went_out more_people wearing_red wearing_black vehicle_present vehicle_parked "
-    "vehicle_moving vehicle_colour dog_present bicycle_present"
+    "person_present nobody_there count at_least_three person_left_half person_near walking_left walking_right "
+    "standing_still anyone_moving came_in went_out more_people wearing_red wearing_black vehicle_present "
+    "vehicle_parked vehicle_moving vehicle_colour dog_present bicycle_present"
 ).split()
 ABSENT = {  # question about a thing -> the kind that says whether it is there, and the answers
     "what colour is the car?": ("car_present", COLOURS),
