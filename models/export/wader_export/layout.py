@@ -22,6 +22,7 @@ MEAN_RGB = slice(0, 3)
 STD_RGB = slice(3, 6)
 LAYOUT = slice(6, 18)  # brightness of a grid of 3 rows and 4 columns
 SHARPNESS = 18
+EDGES = 19  # the strongest edges anywhere: near 0 only where the whole picture is out of focus
 
 GROUPS = {
     "person": ("person",),

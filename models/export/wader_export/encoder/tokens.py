@@ -18,6 +18,7 @@ CANDIDATES = 160  # cells that enter the overlap removal
 ROUNDS = 5  # settles chains of boxes that hide one another
 GRID = 5  # colour samples per side of half a box
 UPPER_ROWS, LOWER_ROWS = (0.18, 0.48), (0.52, 0.85)  # parts of the box's height
+EDGE_BLOCK, EDGE_BLOCKS = 16, 8  # the best edge of a block of so many pixels; the mean of so many blocks
 SIDE = 0.27  # part of the width left out on each side
 
 
@@ -105,7 +106,9 @@ class ObjectTokens(nn.Module):
         spread = (half * half).mean((2, 3)).sub(mean * mean).clamp(min=0).sqrt()
         grey = half.mean(1, keepdim=True)
         coarse = functional.avg_pool2d(grey, (self.height // 6, self.width // 8)).flatten(1)
-        sharp = (grey[..., 1:] - grey[..., :-1]).abs().mean((1, 2, 3))[:, None] * 10
-        token = torch.cat([mean, spread, coarse, sharp], 1)
+        steps = (grey[..., 1:] - grey[..., :-1]).abs()
+        sharp = steps.mean((1, 2, 3))[:, None] * 10
+        strongest = functional.max_pool2d(steps, EDGE_BLOCK).flatten(1).topk(EDGE_BLOCKS, 1).values
+        token = torch.cat([mean, spread, coarse, sharp, strongest.mean(1, keepdim=True)], 1)
         token = functional.pad(token, (0, layout.DIM - 1 - token.shape[1]))
         return torch.cat([token, torch.ones_like(sharp)], 1)

@@ -20,7 +20,7 @@ SAME = 1e-6
 OBJECT_FEATURES = 8 + 12 + 6 + 16
 COLOUR_FEATURES = 8
 PICTURE_STATISTICS = 19
-PICTURE_FEATURES = PICTURE_STATISTICS + 1
+PICTURE_FEATURES = PICTURE_STATISTICS + 2
 
 
 def object_features(objects: Tensor) -> Tensor:
@@ -117,7 +117,8 @@ class Resampler(nn.Module):
             moved = motion.motion_features(objects, seconds, present)
             features = torch.cat([object_features(objects), moved, colour_features(objects, picture)], -1)
             statistics = (picture[..., :PICTURE_STATISTICS] - 0.35) * 2
-            whole = torch.cat([statistics, repeated(frames, seconds, present)], -1)
+            edges = picture[..., layout.EDGES : layout.EDGES + 1] * 2 - 0.5
+            whole = torch.cat([statistics, repeated(frames, seconds, present), edges], -1)
             times = time_features(seconds)
         valid = objects[..., layout.VALID : layout.VALID + 1]
         x = self.object_in(features) + valid * self.is_object[0] + (1 - valid) * self.is_object[1]

@@ -1,8 +1,8 @@
 """Cameras that show nothing: black, covered, blurred or frozen pictures, and what the encoder makes of them.
 
-The figures were measured on the first half of the footage, blurred, darkened and covered. Sharpness over contrast
-is 1.4 for the plain picture, 0.7 when blurred by 2 pixels of the encoder's picture, 0.45 by 4, 0.25 by 10; peaks fall to
-half by 4 and are gone by 8.
+The figures were measured on the first half of the footage, zoomed, blurred, darkened and covered. The strongest edges are
+0.3 to 0.7 for plain pictures, also where little is in them, 0.1 when blurred by 4 pixels of the encoder's picture, 0.03
+by 10, and fall with the light; peaks fall to half by 4 pixels and are gone by 8.
 """
 
 import numpy as np
@@ -19,12 +19,14 @@ def draw(batch: int, rng) -> np.ndarray:
     return rng.choice(5, size=batch, p=(1 - sum(SHARE), *SHARE))
 
 
-def contrast_and_sharpness(blind: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Contrast [B] of the picture at full light, and its sharpness [B] in multiples of the contrast."""
+def contrast_and_sharpness(blind: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the picture at full light: contrast [B], sharpness [B] in multiples of the contrast, strongest edges [B]."""
     contrast = rng.uniform(0.08, 0.27, len(blind))
-    ratio = np.exp(rng.uniform(np.log(0.65), np.log(3.0), len(blind)))
-    ratio = np.where(blind == BLURRED, rng.uniform(0.16, 0.46, len(blind)), ratio)
-    return contrast, ratio
+    ratio = np.exp(rng.uniform(np.log(0.35), np.log(3.0), len(blind)))
+    ratio = np.where(blind == BLURRED, rng.uniform(0.14, 0.46, len(blind)), ratio)
+    edges = np.exp(rng.uniform(np.log(0.17), np.log(0.8), len(blind)))
+    edges = np.where(blind == BLURRED, rng.uniform(0.02, 0.11, len(blind)), edges)
+    return contrast, ratio, edges
 
 
 def dim_peaks(high: np.ndarray, blind: np.ndarray, rng) -> np.ndarray:
@@ -52,7 +54,9 @@ def spoil(tokens: np.ndarray, blind: np.ndarray, present: np.ndarray, rng) -> No
         whole[which, :, layout.STD_RGB] = uneven * mean.clip(0.2) / 0.5 + rng.uniform(0, 0.004, (*shape, 1))
         slope = rng.normal(0, 1, (*shape, 12)) * uneven * mean.mean(-1, keepdims=True).clip(0.1) / 0.5
         whole[which, :, layout.LAYOUT] = (mean.mean(-1, keepdims=True) + slope).clip(0, 1)
-        whole[which, :, layout.SHARPNESS] = rng.uniform(0.001, 0.03, shape) + rng.uniform(0, 0.001, (len(which), frames))
+        for statistic, most in ((layout.SHARPNESS, 0.03), (layout.EDGES, 0.025)):
+            level = rng.uniform(0.002, most, shape)
+            whole[which, :, statistic] = level + rng.uniform(0, 0.001, (len(which), frames))
     for clip in np.flatnonzero(blind == FROZEN):
         first = present[clip].argmax()
         tokens[clip, first:] = tokens[clip, first]

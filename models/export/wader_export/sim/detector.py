@@ -24,6 +24,7 @@ FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.3
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
 HEAD = 0.17  # of the height of a body
 SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
+LARGE_FALSE = 0.42  # and the highest where it is larger than a seventh of the picture
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
 
@@ -64,7 +65,7 @@ def steady_noise(rng, shape, times, memory: float) -> np.ndarray:
     return noise
 
 
-def peak_heights(world: World, rng) -> np.ndarray:
+def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     """Heights of the real things' peaks [B, N, T]."""
     batch, frames = world.times.shape
     pixels = world.height * layout.HEIGHT
@@ -83,20 +84,27 @@ def peak_heights(world: World, rng) -> np.ndarray:
     flicker = steady_noise(rng, (batch, THINGS, frames), world.times, 0.45)
     amount = np.full((1, THINGS, 1), 0.055)
     amount[:, V] = 0.02  # parked cars hardly flicker
+    amount = amount * np.where(world.motion == STILL, unrest, 1)[..., None]
     high = base * own * mood[:, None, None] + flicker * amount * (base / 0.7).clip(0.4, 1.3)
-    dips = rng.random(high.shape) < 0.03
+    dips = rng.random(high.shape) < 0.03 * np.where(world.motion == STILL, unrest, 1)[..., None]
     high *= np.where(dips, rng.uniform(0.2, 0.7, high.shape), 1)
     high *= 1 - 0.95 * world.hidden.clip(0, 1) ** 1.4
     high *= np.interp(world.inside, *PART_SEEN) * np.exp(rng.normal(0, 0.08, high.shape) * (world.inside < 0.9))
     return np.where(world.exists & (world.inside > 0.02), high, 0).clip(0, 0.93)
 
 
-def jittered_boxes(world: World, rng) -> np.ndarray:
+def draw_unrest(batch: int, rng) -> np.ndarray:
+    """How much of the usual noise [B, 1] is on what stands still: in a quiet scene hardly any, yet never none."""
+    return np.where(rng.random((batch, 1)) < 0.45, np.exp(rng.uniform(np.log(0.004), np.log(0.6), (batch, 1))), 1.0)
+
+
+def jittered_boxes(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     """Boxes as the detector reports them."""
     shape = world.height.shape
     calm = np.ones((*shape[:2], 1))  # what stands still is boxed alike in every frame, parked vehicles almost exactly
     calm[:, P] = np.where(world.motion[:, P, None] == STILL, 0.7, 1)
     calm[:, V] = np.where(world.motion[:, V, None] == STILL, rng.uniform(0.15, 0.5, (shape[0], VEHICLES, 1)), 0.7)
+    calm = calm * np.where(world.motion == STILL, unrest, 1)[..., None]
     wide = world.width * np.exp(rng.normal(0, 0.09, shape) * calm)
     high = world.height * np.exp(rng.normal(0, 0.035, shape) * calm)
     x = world.centre + rng.normal(0, 0.02, shape) * calm * world.height
@@ -132,33 +140,37 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     return seen * (1 - part) + front.reshape(seen.shape) * part
 
 
-def standing_peaks(world: World, rng) -> Peaks:
+def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     """False alarms that stay where they are: posts, cones, stones, a coat on the grass."""
     batch, frames = world.times.shape
     shape = (batch, STANDING)
     many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
+    many = np.where(rng.random(batch) < 0.25, rng.integers(0, 3, batch), many)  # rooms and meadows
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
     flat = rng.random((batch, 1)) < 0.35
     group = np.where(flat, rng.choice(FALSE_GROUPS, size=shape, p=FLAT_SHARE / FLAT_SHARE.sum()), group)
     level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.14), shape)
-    most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), 0.58)
-    level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
     full = (*shape, frames)
-    high = level[..., None] + 0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)
-    high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
-    high = np.where(rng.random(full) < 0.04, 0, high)
     tall = np.exp(rng.uniform(np.log(0.035), np.log(0.26), shape))
     large = rng.random(shape) < np.where(flat, 0.18, 0.05)  # a wall, a front, a plant before the lens
     tall = np.where(large, rng.uniform(0.25, 1.05, shape), tall)
     ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
     x, y = rng.uniform(0, 1, shape), rng.uniform(0.05, 1, shape)
+    most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), 0.58)
+    most = np.where(tall > 0.15, np.minimum(most, LARGE_FALSE), most)
+    level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
     rows_of_alike(rng, (group, level, tall, ratio, y), x)
-    tall, wide = (a[..., None] * np.exp(rng.normal(0, s, full)) for a, s in ((tall, 0.06), (tall * ratio, 0.09)))
-    x, y = x[..., None] + rng.normal(0, 0.003, full), y[..., None] + rng.normal(0, 0.004, full)
+    unrest = unrest[..., None]
+    high = level[..., None] + (0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)) * unrest
+    high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
+    high = np.where(rng.random(full) < 0.04 * unrest, 0, high)
+    noise = lambda s: rng.normal(0, s, full) * unrest  # noqa: E731
+    tall, wide = tall[..., None] * np.exp(noise(0.06)), (tall * ratio)[..., None] * np.exp(noise(0.09))
+    x, y = x[..., None] + noise(0.003), y[..., None] + noise(0.004)
     box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
     plain = world.background[:, None] + rng.normal(0, 0.15, (*shape, 3))
     colour = np.where(rng.random((*shape, 1)) < 0.4, colours.RGB[rng.integers(0, 10, shape)], plain)
-    upper = colour[:, :, None] + rng.normal(0, 0.02, (*full, 3))
+    upper = colour[:, :, None] + rng.normal(0, 0.02, (*full, 3)) * unrest[..., None]
     lower = upper + rng.normal(0, 0.08, (*shape, 1, 3))
     return Peaks(high, box, group[..., None].repeat(frames, 2), upper, lower, np.full(full, -1))
 
@@ -173,10 +185,10 @@ def rows_of_alike(rng, looks: tuple[np.ndarray, ...], x: np.ndarray) -> None:
         x[clip, row] = x[clip, 0] + np.arange(row.stop) * rng.uniform(0.05, 0.25)
 
 
-def passing_peaks(world: World, rng) -> Peaks:
+def passing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     """False alarms of one frame."""
     full = (world.times.shape[0], PASSING, world.times.shape[1])
-    high = np.where(rng.random(full) < 0.3, 0.13 + rng.exponential(0.05, full), 0).clip(0, 0.4)
+    high = np.where(rng.random(full) < 0.3 * unrest[..., None], 0.13 + rng.exponential(0.05, full), 0).clip(0, 0.4)
     group = np.where(rng.random(full) < 0.8, layout.PERSON, np.where(rng.random(full) < 0.5, layout.CAR, layout.BIRD))
     tall = np.exp(rng.uniform(np.log(0.035), np.log(0.25), full))
     wide = tall * np.exp(rng.normal(-0.7, 0.5, full))
@@ -186,11 +198,12 @@ def passing_peaks(world: World, rng) -> Peaks:
     return Peaks(high, box, group, colour, colour, np.full(full, -1))
 
 
-def doubles(real: Peaks, rng) -> Peaks:
+def doubles(real: Peaks, rng, unrest: np.ndarray) -> Peaks:
     """Second, weaker peaks on real things: halves of a body, boxes that reach over to a neighbour."""
     batch, things, frames = real.height.shape
     full = (batch, DOUBLES, frames)
-    pick = rng.integers(0, things, full)
+    pick = np.where((unrest < 0.5)[..., None], *(rng.integers(0, things, (batch, DOUBLES, n)) for n in (1, frames)))
+    dice = rng.random(full)
     take = lambda a: np.take_along_axis(a, pick[..., None] if a.ndim == 4 else pick, 1)  # noqa: E731
     box, own = take(real.box).copy(), take(real.height)
     tall, wide = box[..., 3] - box[..., 1], box[..., 2] - box[..., 0]
@@ -205,7 +218,8 @@ def doubles(real: Peaks, rng) -> Peaks:
     box[..., 0] -= reach / 2
     box[..., 2] += reach / 2
     part = np.where(beside, rng.uniform(0.2, 0.5, full), rng.uniform(0.2, 0.62, full))
-    high = np.where((rng.random(full) < 0.42) & (tall > 0.06), own * part, 0)
+    steady = (unrest < 0.5)[..., None]  # in a quiet scene they stay, or never come
+    high = np.where((np.where(steady, dice[..., :1], dice) < 0.42) & (tall > 0.06), own * part, 0)
     return Peaks(high, box, take(real.group), take(real.upper), take(real.lower), np.full(full, -1))
 
 
@@ -270,15 +284,14 @@ def heats(peaks: Peaks, rng) -> np.ndarray:
     return np.where(result >= layout.FLOOR_CUT * high, result, 0)
 
 
-def picture_tokens(world: World, rng, tint: np.ndarray) -> np.ndarray:
+def picture_tokens(world: World, rng, tint: np.ndarray, unrest: np.ndarray) -> np.ndarray:
     """The picture token [B, T, 24]."""
     batch, frames = world.times.shape
     gain = world.gain[:, None, None]
     token = np.zeros((batch, frames, layout.DIM))
-    calm = np.exp(rng.uniform(np.log(0.03), 0, (batch, 1, 1)))  # some cameras hardly drift at all
-    drift = lambda n, s: rng.normal(0, s, (batch, frames, n)) * calm  # noqa: E731
+    drift = lambda n, s: rng.normal(0, s, (batch, frames, n)) * unrest[:, None]  # noqa: E731
     mean = (world.background[:, None] * gain * tint[:, None]) + drift(3, 0.008)
-    contrast, ratio = blindness.contrast_and_sharpness(world.blindness, rng)
+    contrast, ratio, edges = blindness.contrast_and_sharpness(world.blindness, rng)
     spread = contrast[:, None, None] + drift(3, 0.025)
     token[..., layout.MEAN_RGB] = mean
     token[..., layout.STD_RGB] = spread * gain.clip(0, 1) + drift(3, 0.005)
@@ -287,6 +300,7 @@ def picture_tokens(world: World, rng, tint: np.ndarray) -> np.ndarray:
     noise = np.where(world.light == DARK, rng.uniform(0, 0.12, batch), 0)[:, None]
     sharp = (ratio * contrast * world.gain.clip(0, 1.1))[:, None] + noise
     token[..., layout.SHARPNESS] = sharp + drift(1, 0.008)[..., 0]
+    token[..., layout.EDGES] = (edges * world.gain.clip(0, 1.1))[:, None] + 0.3 * noise + drift(1, 0.015)[..., 0]
     token = token.clip(0, 1)
     token[..., layout.PICTURE] = 1
     return token
@@ -298,9 +312,11 @@ def observe(world: World, rng) -> Features:
     group = world.kind[..., None].repeat(frames, 2)
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
     upper, lower = shaded(world, rng, 0.33, 0.03, 0.35), shaded(world, rng, 0.685, 0.05, 0.45)
-    real = Peaks(peak_heights(world, rng), jittered_boxes(world, rng), group, upper, lower, things)
+    unrest = draw_unrest(batch, rng)
+    real = Peaks(peak_heights(world, rng, unrest), jittered_boxes(world, rng, unrest), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
-    peaks = Peaks.join([real, standing_peaks(world, rng), passing_peaks(world, rng), doubles(people, rng), second_vehicles(real, rng)])
+    false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
+    peaks = Peaks.join([real, *false, doubles(people, rng, unrest), second_vehicles(real, rng)])
     peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)
     peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
     order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]
@@ -323,7 +339,7 @@ def observe(world: World, rng) -> Features:
     objects = np.concatenate([peaks.box, heats(peaks, rng), *seen, valid[..., None], 0 * valid[..., None]], -1)
     tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
     tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
-    tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint)
+    tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint, unrest)
     blindness.spoil(tokens, world.blindness, world.present, rng)
     thing = np.where(valid, peaks.thing, -1).transpose(0, 2, 1)
     return Features(tokens, thing)
