@@ -1,4 +1,4 @@
-"""The command line: ``python -m wader_export encoder|statistics|train|export|evaluate``."""
+"""The command line: ``python -m wader_export encoder|statistics|train|export|evaluate|examples|judge-examples``."""
 
 import argparse
 from pathlib import Path
@@ -37,6 +37,14 @@ def main() -> None:
     )
     evaluate.add_argument("--simulated", type=int, default=1024, help="held-out simulated clips")
 
+    examples = commands.add_parser("examples", help="train the comparer of examples and put both its graphs in place")
+    examples.add_argument("--minutes", type=float, default=12.0, help="training time of the comparer")
+    examples.add_argument("--parts", type=int, default=26, help="synthetic episodes, in fifties")
+    examples.add_argument("--target", type=Path, default=paths.MODEL_DIR)
+
+    judge = commands.add_parser("judge-examples", help="judge both graphs on the real tasks and write EXAMPLES.md")
+    judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
+
     arguments = parser.parse_args()
     if arguments.command == "encoder":
         from .encoder.command import run
@@ -46,6 +54,10 @@ def main() -> None:
         from .training.command import run
     elif arguments.command == "export":
         from .graphs.command import run
+    elif arguments.command == "examples":
+        from .examples.command import run
+    elif arguments.command == "judge-examples":
+        from .examples.judge_command import run
     else:
         from .evaluation.command import run
     run(arguments)
