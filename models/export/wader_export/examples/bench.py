@@ -40,7 +40,8 @@ def in_front(room: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         scale = rng.uniform(1.2, 3.2)
         size = (int(picture.shape[1] * scale), int(picture.shape[0] * scale))
         picture, mask = cv2.resize(picture, size), cv2.resize(mask, size)[..., None]
-        x, y = int(rng.uniform(-size[0] / 2, street.WIDE - size[0] / 2)), int(rng.uniform(40, street.HIGH - size[1] * 0.6))
+        x = int(rng.uniform(-size[0] / 2, street.WIDE - size[0] / 2))
+        y = int(rng.uniform(40, street.HIGH - size[1] * 0.6))
         step = int(rng.normal(0, 10) * scale)
         for number, frame in enumerate(shown):
             left = x + step * number
@@ -78,14 +79,13 @@ def pictures(task: tasks.Task, seed: int) -> Iterator[tuple[int, str, bool, list
 
 
 def seen(task: tasks.Task, seed: int) -> tuple[list[tuple[int, str, bool]], list[list[np.ndarray]]]:
-    """All windows of a task; those of the coded condition have gone through the encoder, one clip a state."""
+    """All windows of a task; those of the coded condition have gone through the encoder, as one clip."""
     every = list(pictures(task, seed))
     facts, frames = [e[:3] for e in every], [e[3] for e in every]
-    for state in (0, 1):
-        clip = [i for i, (s, name, _) in enumerate(facts) if s == state and name == conditions.CODED]
-        back = conditions.coded(np.concatenate([np.stack(frames[i]) for i in clip]))
-        for number, i in enumerate(clip):
-            frames[i] = list(back[number * layout.FRAMES : (number + 1) * layout.FRAMES])
+    clip = [i for i, (_, name, _) in enumerate(facts) if name == conditions.CODED]
+    back = conditions.coded(np.concatenate([np.stack(frames[i]) for i in clip]))
+    for number, i in enumerate(clip):
+        frames[i] = list(back[number * layout.FRAMES : (number + 1) * layout.FRAMES])
     return facts, frames
 
 

@@ -3,7 +3,11 @@
 from . import conditions, judge, tasks
 from .judge import Answers
 
-SHOW = {"comparer": "**comparer**", "most different cells": "most different cells (rule)", "nearest example": "nearest example (cosine)"}  # fmt: skip
+SHOW = {
+    "comparer": "**comparer**",
+    "most different cells": "most different cells (rule)",
+    "nearest example": "nearest example (cosine)",
+}
 PLAIN = [((n, n), "all", False) for n in judge.COUNTS]
 
 
@@ -19,7 +23,10 @@ def table(head: list[str], rows: list[list]) -> str:
 
 def bars(answers: Answers, refusals: dict) -> str:
     """The acceptance bars."""
-    of = lambda n, marked=False, condition=None: answers.accuracy(((n, n), "all", marked), condition=condition)  # noqa: E731
+
+    def of(count: int, marked: bool = False, condition: str | None = None) -> float:
+        return answers.accuracy(((count, count), "all", marked), condition=condition)
+
     wanted = [
         ("2 examples a state", of(2), 0.90, True),
         ("4 examples a state", of(4), 0.96, True),
@@ -81,18 +88,23 @@ def refused(refusals: dict) -> str:
             share, mean = refusals[kind, count]
             cells += [f"{100 * share:.0f} %", f"{mean:.2f}"]
         rows.append(cells)
-    return table(["examples", "4 a state: refused", "left-out probability", "8 a state: refused", "left-out probability"], rows)  # fmt: skip
+    head = [f"{n} a state: {what}" for n in (4, 8) for what in ("refused", "left-out probability")]
+    return table(["examples", *head], rows)
 
 
 def write(answers: Answers, refusals: dict, every: list[tasks.Task], times: dict[str, float]) -> str:
     """All tables."""
-    lines = [table(["said (surer side)", "right", "answers"], [[said, right, f"{n}"] for said, right, n in answers.reliability(PLAIN)])]  # fmt: skip
+    said = [[claim, right, f"{n}"] for claim, right, n in answers.reliability(PLAIN)]
+    honest = table(["said (surer side)", "right", "answers"], said)
     unequal = table(
         ["examples of state 0 and 1", "accuracy"],
         [[f"{a} and {b}", answers.accuracy(((a, b), "all", False))] for a, b in judge.UNEQUAL],
     )
     count = sum(len(r[1]) for r in answers.rows[PLAIN[0], "comparer"])
-    asked = f"{len(every)} tasks, {count} answers a figure. In pairs: examples from all conditions | from clean and other light only."  # fmt: skip
+    asked = (
+        f"{len(every)} tasks, {count} answers a figure. "
+        "In pairs: examples from all conditions | from clean and other light only."
+    )
     ece = f"Expected calibration error: {answers.calibration(PLAIN):.3f} over 1 to 8 examples; " + ", ".join(
         f"{answers.calibration([s]):.3f} at {s[0][0]}" for s in PLAIN
     )
@@ -101,7 +113,7 @@ def write(answers: Answers, refusals: dict, every: list[tasks.Task], times: dict
             bars(answers, refusals),
             f"### By number of examples\n\n{asked}\n\n{by_count(answers)}\n\n{unequal}",
             f"### By condition of the query (examples from all conditions)\n\n{by_condition(answers)}",
-            f"### Are the probabilities true?\n\n{ece}.\n\n{lines[0]}",
+            f"### Are the probabilities true?\n\n{ece}.\n\n{honest}",
             f"### Refusal: one pair left out, mean probability under 0.8\n\n{refused(refusals)}",
             f"### By task\n\n{by_task(answers, every)}",
             f"### Time on one CPU thread\n\n{table(['', 'ms'], [[k, f'{v:.2f}'] for k, v in times.items()])}",

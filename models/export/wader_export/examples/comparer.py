@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..nn.layers import MASKED
 from . import layout
 
-WIDTH, GROUPS = 32, 4
+WIDTH, GROUPS = 40, 4
 CONTEXT, HIDDEN = 32, 32
 KEY = 8
 SMALL = 1e-3
@@ -110,7 +110,8 @@ class Comparer(nn.Module):
         most = (distance + outside).max(-1, keepdim=True).values
         mean = (distance * inside).sum(-1, keepdim=True) / inside.sum(-1, keepdim=True).clamp(min=1.0)
         few = scarce[:, None].expand_as(distance)
-        maps = torch.stack([distance - mean, (distance - most).clamp(-12, 12), spread, distance - spread, few, inside], 1)
+        below = (distance - most).clamp(-12, 12)
+        maps = torch.stack([distance - mean, below, spread, distance - spread, few, inside], 1)
         maps = torch.cat([apart.log().transpose(1, 2), maps], 1).reshape(-1, GROUPS + 6, layout.ROWS, layout.COLUMNS)
         return self.weigh(maps).flatten(1) + outside
 

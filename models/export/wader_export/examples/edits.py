@@ -119,7 +119,10 @@ def cover(rng: np.random.Generator) -> Edit:
     return lambda image: (image * (1 - mask) + colour * mask).astype(np.uint8)
 
 
-KINDS = {"object": 0.3, "copy": 0.12, "flat": 0.08, "tint": 0.2, "glow": 0.08, "turn": 0.06, "line": 0.08, "cover": 0.04, "blur": 0.04}  # fmt: skip
+KINDS = {
+    "object": 0.3, "copy": 0.12, "flat": 0.08, "tint": 0.2, "glow": 0.08, "turn": 0.06, "line": 0.08, "cover": 0.04,
+    "blur": 0.04,
+}  # fmt: skip
 
 
 def draw(rng: np.random.Generator, base: np.ndarray) -> Edit:

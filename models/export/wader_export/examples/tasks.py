@@ -49,7 +49,9 @@ def soft(box: Box, feather: float = 1.0, round_: bool = False) -> np.ndarray:
 
 def mixed(image: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """`other` where the mask is."""
-    return (image * (1 - mask) + other * mask).clip(0, 255).astype(np.uint8)
+    mask = np.ascontiguousarray(mask[..., 0], np.float32)
+    other = np.broadcast_to(other, image.shape)
+    return cv2.blendLinear(image, other.clip(0, 255).astype(np.uint8), 1 - mask, mask)
 
 
 def placed(stem: str, cut: tuple[float, float, float, float], box: Box, round_: bool = False):
@@ -62,6 +64,24 @@ def placed(stem: str, cut: tuple[float, float, float, float], box: Box, round_: 
     layer[y : y + h, x : x + w] = cv2.resize(piece, (w, h), interpolation=cv2.INTER_AREA)
     mask = soft(box, 0.7, round_)
     return lambda image: mixed(image, layer, mask)
+
+
+# Photo, place in it as fractions, whether cut out as an ellipse.
+THINGS = {
+    "bin": ("box", (0, 0, 1, 1), False),
+    "plant": ("plant", (0.15, 0.0, 0.9, 1.0), False),
+    "ball": ("orange", (0.1, 0.1, 0.9, 0.9), True),
+    "poster": ("rocket", (0.3, 0.1, 0.75, 0.9), False),
+    "cat": ("chelsea", (0.1, 0.05, 0.85, 0.95), True),
+    "squirrel": ("squirrel_cls", (0.3, 0.2, 0.75, 0.95), True),
+    "player": ("messi5", (0.3, 0.1, 0.62, 1.0), False),
+}
+
+
+def thing(name: str) -> Callable[[Box], Callable[[np.ndarray], np.ndarray]]:
+    """A maker of the change that puts a thing into a box."""
+    stem, cut, round_ = THINGS[name]
+    return lambda box: placed(stem, cut, box, round_)
 
 
 def lit(box: Box, gain: float, colour: tuple[float, float, float], round_: bool = False):
@@ -124,27 +144,27 @@ def moved(base: np.ndarray, source: Box, to: Box):
 
 def street_tasks() -> list[Task]:
     """Twenty changes of the street; boxes in the footage's own coordinates."""
-    base, s = street.empty(), scaled
+    base = street.empty()
     inside = {
-        "bin put out": (s((560, 290, 44, 62)), lambda b: placed("box", (0, 0, 1, 1), b)),
-        "plant on the lawn": (s((190, 325, 62, 86)), lambda b: placed("plant", (0.15, 0.0, 0.9, 1.0), b)),
-        "ball on the lawn": (s((330, 520, 40, 40)), lambda b: placed("orange", (0.1, 0.1, 0.9, 0.9), b, True)),
-        "poster on the wall": (s((585, 95, 40, 40)), lambda b: placed("rocket", (0.3, 0.1, 0.75, 0.9), b)),
-        "van away": (s((648, 40, 78, 62)), lambda b: gone(base, b)),
-        "car away": (s((732, 46, 36, 48)), lambda b: gone(base, b)),
-        "sign taken down": (s((411, 200, 36, 46)), lambda b: gone(base, b)),
-        "tripod away": (s((455, 335, 75, 150)), lambda b: gone(base, b)),
-        "jacket picked up": (s((66, 492, 98, 40)), lambda b: gone(base, b)),
-        "boulder away": (s((158, 246, 40, 34)), lambda b: gone(base, b)),
-        "van in the car park": (s((490, 130, 78, 56)), lambda b: moved(base, s((648, 40, 78, 62)), b)),
-        "street lamp lit": (s((385, 4, 70, 60)), lamp),
-        "windows lit": (s((328, 34, 246, 48)), lambda b: lit(b, 1.5, (60, 50, 10))),
-        "gate open": (s((637, 25, 52, 64)), lambda b: lit(b, 0.25, (8, 8, 10))),
-        "sign turned red": (s((413, 203, 33, 41)), lambda b: lit(b, 0.5, (120, 0, 0))),
-        "puddle": (s((540, 380, 130, 44)), lambda b: lit(b, 0.6, (0, 4, 10), True)),
-        "lawn white": (s((20, 300, 260, 150)), lambda b: lit(b, 0.5, (110, 112, 118), True)),
+        "bin put out": ((560, 290, 44, 62), thing("bin")),
+        "plant on the lawn": ((190, 325, 62, 86), thing("plant")),
+        "ball on the lawn": ((330, 520, 40, 40), thing("ball")),
+        "poster on the wall": ((585, 95, 40, 40), thing("poster")),
+        "van away": ((648, 40, 78, 62), lambda b: gone(base, b)),
+        "car away": ((732, 46, 36, 48), lambda b: gone(base, b)),
+        "sign taken down": ((411, 200, 36, 46), lambda b: gone(base, b)),
+        "tripod away": ((455, 335, 75, 150), lambda b: gone(base, b)),
+        "jacket picked up": ((66, 492, 98, 40), lambda b: gone(base, b)),
+        "boulder away": ((158, 246, 40, 34), lambda b: gone(base, b)),
+        "van in the car park": ((490, 130, 78, 56), lambda b: moved(base, scaled((648, 40, 78, 62)), b)),
+        "street lamp lit": ((385, 4, 70, 60), lamp),
+        "windows lit": ((328, 34, 246, 48), lambda b: lit(b, 1.5, (60, 50, 10))),
+        "gate open": ((637, 25, 52, 64), lambda b: lit(b, 0.25, (8, 8, 10))),
+        "sign turned red": ((413, 203, 33, 41), lambda b: lit(b, 0.5, (120, 0, 0))),
+        "puddle": ((540, 380, 130, 44), lambda b: lit(b, 0.6, (0, 4, 10), True)),
+        "lawn white": ((20, 300, 260, 150), lambda b: lit(b, 0.5, (110, 112, 118), True)),
     }
-    found = [Task(name, box, make(box)) for name, (box, make) in inside.items()]
+    found = [Task(name, scaled(box), make(scaled(box))) for name, (box, make) in inside.items()]
     box, change = bar((365, 168), (575, 150), 7)
     found.append(Task("barrier down", box, change))
     cover = (360, 200, 270, 270)
@@ -160,28 +180,23 @@ def room(name: str) -> np.ndarray:
 
 def room_tasks() -> list[Task]:
     """One change in each of twelve photos."""
-    letters, write = written("OPEN", (250, 120), 1.1, (240, 230, 60))
+    banner, write = written("OPEN", (250, 120), 1.1, (240, 230, 60))
     barrier, lower = bar((60, 330), (420, 300), 9)
     plan = [
-        ("ball on the square", "leuvenA", (300, 385, 50, 46), lambda b: placed("orange", (0.1, 0.1, 0.9, 0.9), b, True)),
+        ("ball on the square", "leuvenA", (300, 385, 50, 46), thing("ball")),
         ("gate dark", "home", (300, 330, 90, 110), lambda b: lit(b, 0.35, (5, 5, 5))),
         ("windows lit", "building", (150, 160, 200, 60), lambda b: lit(b, 1.3, (70, 55, 15))),
-        ("cat on the floor", "basketball1", (300, 330, 120, 100), lambda b: placed("chelsea", (0.1, 0.05, 0.85, 0.95), b, True)),
+        ("cat on the floor", "basketball1", (300, 330, 120, 100), thing("cat")),
         ("lighter away", "stuff", (270, 300, 130, 160), lambda b: gone(room("stuff"), b)),
-        ("squirrel on the table", "coffee", (20, 30, 110, 120), lambda b: placed("squirrel_cls", (0.3, 0.2, 0.75, 0.95), b, True)),
-        ("banner up", "china", None, None),
-        ("drawer box there", "rubberwhale1", (430, 60, 110, 90), lambda b: placed("box", (0, 0, 1, 1), b)),
-        ("player stands there", "scenetext03", (120, 300, 70, 150), lambda b: placed("messi5", (0.3, 0.1, 0.62, 1.0), b)),
+        ("squirrel on the table", "coffee", (20, 30, 110, 120), thing("squirrel")),
+        ("banner up", "china", banner, lambda _: write),
+        ("box on the curtain", "rubberwhale1", (430, 60, 110, 90), thing("bin")),
+        ("player stands there", "scenetext03", (120, 300, 70, 150), thing("player")),
         ("shutter closed", "scenetext04", (230, 220, 120, 110), lambda b: lit(b, 0.2, (90, 92, 96))),
-        ("barrier down", "scenetext05", None, None),
-        ("plant on the pavement", "scenetext06", (90, 340, 60, 90), lambda b: placed("plant", (0.15, 0.0, 0.9, 1.0), b)),
-    ]  # fmt: skip
-    drawn = {"banner up": (letters, write), "barrier down": (barrier, lower)}
-    found = []
-    for name, photo, box, make in plan:
-        box, change = drawn[name] if make is None else (box, make(box))
-        found.append(Task(f"{name} ({photo})", box, change, photo))
-    return found
+        ("barrier down", "scenetext05", barrier, lambda _: lower),
+        ("plant on the pavement", "scenetext06", (90, 340, 60, 90), thing("plant")),
+    ]
+    return [Task(f"{name} ({photo})", box, make(box), photo) for name, photo, box, make in plan]
 
 
 def all_tasks() -> list[Task]:

@@ -14,7 +14,7 @@ from .comparer import Comparer
 BATCH, RATE, DECAY, WARM_STEPS = 12, 3e-3, 0.02, 60
 HELD_OUT = 100  # the last episodes are for validation
 FIND = 0.1  # how much finding the changed cells counts beside the answer
-REPORT_SECONDS = 30
+REPORT_SECONDS = 60
 
 
 def loss_of(model: Comparer, batch: draws.Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,7 +35,7 @@ def calibration_error(probability: np.ndarray, truth: np.ndarray, bins: int = 10
     return float(sum(p.sum() * abs(sure[p].mean() - right[p].mean()) for p in parts if p.any()) / len(sure))
 
 
-def validate(model: Comparer, episodes: draws.Episodes, rounds: int = 6) -> dict:
+def validate(model: Comparer, episodes: draws.Episodes, rounds: int = 3) -> dict:
     """Accuracy on held-out episodes by examples a state, with one example and a region, and the calibration error."""
     rng, result = np.random.default_rng(9), {}
     every: list[tuple[np.ndarray, np.ndarray]] = []
@@ -55,7 +55,7 @@ def validate(model: Comparer, episodes: draws.Episodes, rounds: int = 6) -> dict
 
 
 def train(data: tuple, folder: Path, minutes: float, seed: int = 1) -> Comparer:
-    """Trains for so many minutes in all; the result is `comparer.pt` in the run folder."""
+    """Trains for so many minutes of processor time in all; the result is `comparer.pt` in the run folder."""
     folder.mkdir(parents=True, exist_ok=True)
     final, checkpoint = folder / "comparer.pt", folder / "checkpoint.pt"
     torch.manual_seed(seed)
@@ -71,8 +71,8 @@ def train(data: tuple, folder: Path, minutes: float, seed: int = 1) -> Comparer:
         step, spent = saved["step"], saved["spent"]
     teach = draws.Episodes(*(d[:-HELD_OUT] for d in data))
     check = draws.Episodes(*(d[-HELD_OUT:] for d in data))
-    rng, start, shown, losses = np.random.default_rng([seed, step]), time.time() - spent, spent, []
-    while (spent := time.time() - start) < minutes * 60:
+    rng, start, shown, losses = np.random.default_rng([seed, step]), time.process_time() - spent, spent, []
+    while (spent := time.process_time() - start) < minutes * 60:
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM_STEPS) * max(0.01, 1 - spent / (minutes * 60))
         most = int(rng.choice(draws.COUNTS, p=draws.SHARES))
@@ -90,14 +90,15 @@ def train(data: tuple, folder: Path, minutes: float, seed: int = 1) -> Comparer:
             report(folder, step, spent, answer=round(mean[0], 4), find=round(mean[1], 4), **validate(model, check))
             saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "spent": spent}
             torch.save(saved, checkpoint)
-    report(folder, step, spent, **validate(model, check, 40))
+    report(folder, step, spent, **validate(model, check, 16))
     torch.save(model.state_dict(), final)
     return model.eval()
 
 
 def report(folder: Path, step: int, spent: float, **figures) -> None:
     """One line for the log and the terminal."""
-    line = json.dumps({"at": round(time.time(), 1), "stage": "examples", "step": step, "elapsed": round(spent, 1), **figures})
+    facts = {"at": round(time.time(), 1), "stage": "examples", "step": step, "elapsed": round(spent, 1)}
+    line = json.dumps(facts | figures)
     with open(folder / "log.jsonl", "a") as log:
         log.write(line + "\n")
     print(line, flush=True)

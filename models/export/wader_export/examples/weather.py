@@ -29,7 +29,8 @@ def draw(rng: np.random.Generator, high: int, wide: int) -> Weather:
         if rng.random() < 0.5:
             angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.6)
             rows, columns = np.mgrid[-0.5 : 0.5 : high * 1j, -0.5 : 0.5 : wide * 1j]
-            one.slope = (1 - depth * (0.5 + np.cos(angle) * columns + np.sin(angle) * rows)).astype(np.float32)[..., None]
+            falls = 1 - depth * (0.5 + np.cos(angle) * columns + np.sin(angle) * rows)
+            one.slope = falls.astype(np.float32)[..., None]
     elif 0.55 < kind < 0.7:  # dark
         one.gain, one.noise = rng.uniform(0.15, 0.5) * np.exp(rng.normal(0, 0.06, 3)), rng.uniform(1, 6)
     elif kind > 0.7:  # night: infra-red or starved of light

@@ -102,7 +102,7 @@ def write(folder: Path, words: list[str]) -> int:
 def save(folder: Path, document: dict) -> int:
     """Writes a manifest; returns the folder's size in bytes."""
     (folder / "manifest.json").write_text(json.dumps(document, indent=2) + "\n")
-    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())  # with cards and pictures
     if size > MAX_BYTES:
         raise RuntimeError(f"{folder} holds {size} bytes, more than {MAX_BYTES}")
     return size
