@@ -14,7 +14,7 @@ from .comparer import Comparer
 BATCH, RATE, DECAY, WARM_STEPS = 12, 3e-3, 0.02, 60
 HELD_OUT = 100  # the last episodes are for validation
 FIND = 0.1  # how much finding the changed cells counts beside the answer
-REPORT_SECONDS = 60
+REPORT_SECONDS = 40
 
 
 def loss_of(model: Comparer, batch: draws.Batch) -> tuple[torch.Tensor, torch.Tensor]:
