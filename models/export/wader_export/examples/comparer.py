@@ -43,7 +43,7 @@ class Embedding(nn.Module):
     def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         x = self.first(cells)
         mean = x.mean(1)
-        spread = torch.sqrt(((x - mean[:, None]) ** 2).mean(1) + SMALL)
+        spread = torch.sqrt(((x * x).mean(1) - mean * mean).clamp(min=0.0) + SMALL)
         whole = torch.cat([mean, spread], -1)
         whole = torch.cat([whole, self.context(whole)], -1)
         scale, offset = self.shift(whole)[:, None].chunk(2, -1)
@@ -84,11 +84,11 @@ class Comparer(nn.Module):
         scarce = (1 / number.clamp(min=1.0)).sum(-1) / 2  # 1: one example of each
         flat = z.reshape(batch, count, cells * WIDTH)
         means = torch.matmul(member / number.clamp(min=1.0)[..., None], flat).reshape(batch, 2, cells, WIDTH)
-        own = torch.matmul(member.transpose(1, 2), means.reshape(batch, 2, -1)).reshape(batch, count, cells, WIDTH)
         apart = group_mean((means[:, 1] - means[:, 0]) ** 2) + SMALL  # [batch, cells, GROUPS]
-        squares = group_mean((z - own) ** 2) * present.to(z.dtype)[:, :, None, None]
+        squares = torch.matmul(member, flat * flat).reshape(batch, 2, cells, WIDTH)
+        squares = group_mean((squares - means * means * number[:, :, None, None]).sum(1)).clamp(min=0.0)
         freedom = number.sum(-1) - 2
-        varies = squares.sum(1) / freedom.clamp(min=1.0)[:, None, None] + SMALL
+        varies = squares / freedom.clamp(min=1.0)[:, None, None] + SMALL
         varies = torch.where(freedom[:, None, None] > 0, varies, torch.ones_like(varies))
 
         weights = self.weights(apart, varies, scarce, region)

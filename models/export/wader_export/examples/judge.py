@@ -12,6 +12,7 @@ from .region import cells_in
 from .train import calibration_error
 
 COUNTS, DRAWS = (1, 2, 4, 8), 2
+EVERY = 2  # every so many of the query windows are asked about
 POOLS = {"all": conditions.NAMES, "day": ("clean", "other light")}
 UNEQUAL = ((1, 4), (2, 8), (8, 3))
 MARKED = (1, 2, 4)
@@ -39,6 +40,11 @@ def pick(seen: Features, counts: tuple[int, int], pool: tuple[str, ...], rng: np
     return seen.cells[windows], seen.state[windows].astype(np.int64)
 
 
+def queries_of(seen: Features) -> np.ndarray:
+    """The windows that are asked about."""
+    return np.nonzero(seen.query)[0][::EVERY]
+
+
 class Answers:
     """Probabilities and truths, by setting and system, task by task."""
 
@@ -46,7 +52,7 @@ class Answers:
         self.rows = defaultdict(list)
 
     def put(self, setting: tuple, system: str, task: int, score: np.ndarray, seen: Features) -> None:
-        asked = seen.query
+        asked = queries_of(seen)
         self.rows[setting, system].append((task, score, seen.state[asked], seen.condition[asked]))
 
     def accuracy(self, setting: tuple, system: str = "comparer", condition: str | None = None) -> float:
@@ -95,7 +101,7 @@ def judge(asker: Asker, every: list[tuple[tasks.Task, Features]]) -> Answers:
     answers, whole = Answers(), np.ones(layout.CELLS, np.float32)
     for number, (task, seen) in enumerate(every):
         rng = np.random.default_rng([43, number])
-        queries = seen.cells[seen.query]
+        queries = seen.cells[queries_of(seen)]
         for setting in settings():
             counts, pool, marked = setting
             for _ in range(DRAWS):
@@ -115,13 +121,13 @@ def spoil(kind: str, seen: Features, count: int, rng: np.random.Generator) -> tu
     cells, states = pick(seen, (count, count), POOLS["all"], rng)
     if kind == "labels at random":  # half of each state's examples are truly of the other
         states = np.concatenate([rng.permutation(np.arange(count) % 2), rng.permutation(np.arange(count) % 2)])
-    if kind == "one wrong label":
+    if kind == "one pair exchanged":
         cells = cells.copy()
         cells[0], cells[count] = cells[count].copy(), cells[0].copy()
     return cells, states
 
 
-KINDS = ("sound", "labels at random", "nothing differs", "one wrong label")
+KINDS = ("sound", "labels at random", "nothing differs", "one pair exchanged")
 
 
 def refusals(asker: Asker, every: list[tuple[tasks.Task, Features]]) -> dict[tuple[str, int], tuple[float, float]]:

@@ -8,9 +8,9 @@ from PIL import Image
 
 from . import bench, conditions, tasks
 
-TILE = (120, 90)
-LABEL = 150
-COLOURS = 128
+TILE = (92, 69)
+LABEL = 140
+COLOURS = 48
 
 
 def tiles(task: tasks.Task, number: int) -> np.ndarray:
@@ -28,7 +28,7 @@ def label(lines: list[str], high: int) -> np.ndarray:
     """Black on white."""
     area = np.full((high, LABEL, 3), 255, np.uint8)
     for i, text in enumerate(lines):
-        cv2.putText(area, text, (3, 14 + 15 * i), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
+        cv2.putText(area, text, (3, 12 + 13 * i), cv2.FONT_HERSHEY_SIMPLEX, 0.33, (0, 0, 0), 1, cv2.LINE_AA)
     return area
 
 
