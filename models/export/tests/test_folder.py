@@ -2,12 +2,15 @@
 
 import json
 
+import onnx
 import pytest
 from tokenizers import Tokenizer
 
 from wader_export.encoder.package import sha256
 from wader_export.evaluation.kinds import KINDS, answer_of
 from wader_export.evaluation.real import ELSEWHERE
+from wader_export.examples import graph as comparer_graph
+from wader_export.examples import layout, packages, shipped
 from wader_export.graphs import goldens, manifest
 from wader_export.paths import MODEL_DIR
 from wader_export.tokens import text_words
@@ -26,7 +29,8 @@ def tokenizer():
 
 
 def test_files_are_the_ones_named(document):
-    assert sorted(document["files"]) == sorted(manifest.CONTENT)
+    examples = shipped.GRAPHS.values() if shipped.present(MODEL_DIR) else []
+    assert sorted(document["files"]) == sorted([*manifest.CONTENT, *examples])
     for name, entry in document["files"].items():
         path = MODEL_DIR / name
         assert path.stat().st_size == entry["bytes"], name
@@ -63,5 +67,37 @@ def test_the_evaluations_words_are_known(tokenizer):
 
 
 def test_goldens_replay():
+    tolerance = goldens.TOLERANCE | shipped.TOLERANCE
     for graph, difference in goldens.replay(MODEL_DIR).items():
-        assert difference <= goldens.TOLERANCE[graph], graph
+        assert difference <= tolerance[graph], graph
+
+
+def test_examples_are_described_and_have_goldens(document):
+    if not shipped.present(MODEL_DIR):
+        pytest.skip("the folder has no graphs for examples")
+    assert document["examples"] == shipped.block()
+    assert shipped.GRAPHS.items() <= document["graphs"].items()
+    assert shipped.TOLERANCE.items() <= document["golden"]["tolerance"].items()
+    assert packages.WEIGHTS_SHA256 in [s["sha256"] for s in document["provenance"]["sources"]]
+    assert shipped.NOTICE in (MODEL_DIR / "NOTICE").read_text()
+    cases = json.loads((MODEL_DIR / "golden" / "golden.json").read_text())["cases"]
+    assert {c["graph"] for c in cases} == set(document["graphs"])
+    again = shipped.describe(json.loads(json.dumps(document)), MODEL_DIR)
+    assert again == document  # described twice is described once
+
+
+def test_examples_graphs_keep_the_contract():
+    if not shipped.present(MODEL_DIR):
+        pytest.skip("the folder has no graphs for examples")
+    for name, file in shipped.GRAPHS.items():
+        model = onnx.load(MODEL_DIR / file)
+        assert model.ir_version == 10 and [(o.domain, o.version) for o in model.opset_import] == [("", 21)], name
+        assert {n.domain for n in model.graph.node} <= {""}, name
+        shapes = {
+            v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim]
+            for v in (*model.graph.input, *model.graph.output)
+        }
+        if name == "comparer":
+            assert shapes == comparer_graph.INPUTS | comparer_graph.OUTPUTS
+        else:
+            assert shapes == {"pixels": ["frames", 288, 384, 3], "cells": ["frames", layout.CELLS, layout.DIM]}

@@ -1,4 +1,4 @@
-"""The command line: ``python -m wader_export encoder|statistics|train|export|evaluate|variants``."""
+"""The command line: ``python -m wader_export encoder|statistics|train|export|evaluate|variants|examples|judge-examples``."""
 
 import argparse
 from pathlib import Path
@@ -48,6 +48,14 @@ def main() -> None:
             )
             judge.add_argument("--skip", help="not these")
 
+    examples = commands.add_parser("examples", help="train the comparer of examples and put both its graphs in place")
+    examples.add_argument("--minutes", type=float, default=12.0, help="training time of the comparer")
+    examples.add_argument("--parts", type=int, default=26, help="synthetic episodes, in fifties")
+    examples.add_argument("--target", type=Path, default=paths.MODEL_DIR)
+
+    judge = commands.add_parser("judge-examples", help="judge both graphs on the real tasks and write EXAMPLES.md")
+    judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
+
     arguments = parser.parse_args()
     if arguments.command == "encoder":
         from .encoder.command import run
@@ -59,6 +67,10 @@ def main() -> None:
         from .graphs.command import run
     elif arguments.command == "variants":
         from .evaluation.command import run_variants as run
+    elif arguments.command == "examples":
+        from .examples.command import run
+    elif arguments.command == "judge-examples":
+        from .examples.judge_command import run
     else:
         from .evaluation.command import run
     run(arguments)

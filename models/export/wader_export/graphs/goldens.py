@@ -169,20 +169,26 @@ def write(model: Flamingo, words: tokens.Words, folder: Path) -> None:
     cases = [encoder_case(store, folder / "vision_encoder.onnx")]
     more, media = resampler_cases(store, model)
     cases += more + decoder_cases(store, model, words, media)
+    save(folder, store, cases)
+
+
+def save(folder: Path, store: Store, cases: list[dict]) -> None:
+    """Writes both files."""
     (folder / "golden").mkdir(exist_ok=True)
     (folder / "golden" / "golden.json").write_text(json.dumps({"cases": cases}, indent=1) + "\n")
     (folder / "golden" / "golden.bin").write_bytes(bytes(store.data))
+
+
+def stored(data: bytes, entry: dict) -> np.ndarray:
+    """The array that an entry names."""
+    count = int(np.prod(entry["shape"])) if entry["shape"] else 1
+    return np.frombuffer(data, entry["dtype"], count, entry["offset"]).reshape(entry["shape"])
 
 
 def replay(folder: Path) -> dict[str, float]:
     """Largest difference of each graph from its goldens, on ONNX Runtime."""
     document = json.loads((folder / "golden" / "golden.json").read_text())
     data = (folder / "golden" / "golden.bin").read_bytes()
-
-    def array(entry: dict) -> np.ndarray:
-        count = int(np.prod(entry["shape"])) if entry["shape"] else 1
-        return np.frombuffer(data, entry["dtype"], count, entry["offset"]).reshape(entry["shape"])
-
     sessions: dict[str, onnxruntime.InferenceSession] = {}
     worst: dict[str, float] = {}
     for one in document["cases"]:
@@ -190,8 +196,8 @@ def replay(folder: Path) -> dict[str, float]:
         if name not in sessions:
             sessions[name] = session(folder / f"{name}.onnx")
         wanted = one["outputs"]
-        got = sessions[name].run(list(wanted), {k: array(v) for k, v in one["inputs"].items()})
+        got = sessions[name].run(list(wanted), {k: stored(data, v) for k, v in one["inputs"].items()})
         for value, entry in zip(got, wanted.values()):
-            difference = float(np.abs(value - array(entry)).max()) if value.size else 0.0
+            difference = float(np.abs(value - stored(data, entry)).max()) if value.size else 0.0
             worst[name] = max(worst.get(name, 0.0), difference)
     return worst

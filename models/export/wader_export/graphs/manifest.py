@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import __version__, layout, tokens
 from ..encoder.package import FILES, PACKAGE, sha256
+from ..examples import shipped
 from ..nn import decoder as lm
 from ..nn import resampler as rs
 from ..questions.words import SECONDS
@@ -96,9 +97,14 @@ def manifest(folder: Path, words: list[str]) -> dict:
 
 
 def write(folder: Path, words: list[str]) -> int:
-    """Writes manifest.json; returns the folder's size in bytes."""
-    (folder / "manifest.json").write_text(json.dumps(manifest(folder, words), indent=2) + "\n")
-    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    """Writes manifest.json, with the examples' graphs where the folder has them; returns the folder's size in bytes."""
+    return save(folder, shipped.describe(manifest(folder, words), folder))
+
+
+def save(folder: Path, document: dict) -> int:
+    """Writes a manifest; returns the folder's size in bytes."""
+    (folder / "manifest.json").write_text(json.dumps(document, indent=2) + "\n")
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())  # with cards and pictures
     if size > MAX_BYTES:
         raise RuntimeError(f"{folder} holds {size} bytes, more than {MAX_BYTES}")
     return size

@@ -1,0 +1,1 @@
+"""Show, don't tell: a user's own two-state thing from a few example windows."""

@@ -1,0 +1,73 @@
+"""The six conditions under which the real tasks are seen. Other code and other figures than the training's weather."""
+
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+NAMES = ("clean", "other light", "dark", "night", "blur", "H.264")
+CODED = "H.264"
+KILOBITS, FRAMES_PER_SECOND, KEY_INTERVAL = 250, 10, 20
+
+
+@cache
+def grain() -> np.ndarray:
+    """A sheet of noise of variance one; every frame gets another piece of it."""
+    return np.random.default_rng(53).standard_normal((1400, 1800, 3), np.float32)
+
+
+def noisy(image: np.ndarray, rng: np.random.Generator, sigma: float) -> np.ndarray:
+    """With sensor noise: a gray picture's is gray."""
+    high, wide = image.shape[:2]
+    y, x = rng.integers(0, grain().shape[0] - high), rng.integers(0, grain().shape[1] - wide)
+    piece = grain()[y : y + high, x : x + wide]
+    if image.ndim == 2:
+        piece = np.ascontiguousarray(piece[..., 0])
+    seen_ = cv2.addWeighted(image.astype(np.float32), 1, piece, sigma, 0, dtype=cv2.CV_8U)
+    return seen_ if image.ndim == 3 else cv2.cvtColor(seen_, cv2.COLOR_GRAY2RGB)
+
+
+def see(frames: list[np.ndarray], name: str, rng: np.random.Generator) -> list[np.ndarray]:
+    """A window's frames as the camera sees them; the condition is drawn once for the window."""
+    high, wide = frames[0].shape[:2]
+    if name in ("clean", CODED):
+        return [noisy(f, rng, 1.5) for f in frames]
+    if name == "blur":
+        sigma = rng.uniform(1.5, 3.0)
+        return [noisy(cv2.GaussianBlur(f, (0, 0), sigma), rng, 1.5) for f in frames]
+    if name == "dark":
+        gain = np.float32(rng.uniform(0.2, 0.4))
+        return [noisy(f * gain, rng, 3.0) for f in frames]
+    if name == "night":
+        gain = np.float32(rng.uniform(0.3, 0.55))
+        return [noisy(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) * gain, rng, 12.0) for f in frames]
+    gain = rng.uniform(0.65, 1.3) * (1 + rng.uniform(-0.08, 0.08, 3))
+    gamma = np.exp(rng.normal(0, 0.15))
+    curve = (255 * (np.arange(256)[:, None] / 255) ** gamma * gain).clip(0, 255).round().astype(np.uint8)
+    bright = [cv2.LUT(f, curve[:, None]) for f in frames]
+    if rng.random() < 0.5:  # the sun from one side
+        light = np.linspace(*rng.permutation([0.65, 1.1]), wide, dtype=np.float32)[None, :, None]
+        bright = [f * light for f in bright]
+    return [noisy(f, rng, 1.5) for f in bright]
+
+
+def coded(frames: np.ndarray) -> np.ndarray:
+    """Frames [n, H, W, 3] through a real H.264 encoder and decoder (GStreamer: x264enc, avdec_h264)."""
+    count, high, wide, _ = frames.shape
+    with tempfile.TemporaryDirectory() as scratch:
+        source, target = Path(scratch) / "in.rgb", Path(scratch) / "out.rgb"
+        source.write_bytes(np.ascontiguousarray(frames).tobytes())
+        pipeline = (
+            f"filesrc location={source} blocksize={high * wide * 3} ! rawvideoparse format=rgb width={wide} "
+            f"height={high} framerate={FRAMES_PER_SECOND}/1 ! videoconvert ! video/x-raw,format=I420 ! x264enc "
+            f"tune=zerolatency speed-preset=veryfast threads=1 bitrate={KILOBITS} key-int-max={KEY_INTERVAL} "
+            f"! h264parse ! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=RGB ! filesink location={target}"
+        )
+        subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True, stdout=subprocess.DEVNULL)
+        back = np.frombuffer(target.read_bytes(), np.uint8)
+    if len(back) != frames.size:
+        raise RuntimeError(f"{len(back) / (high * wide * 3):.1f} of {count} frames came back from the decoder")
+    return back.reshape(frames.shape)

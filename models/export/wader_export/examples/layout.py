@@ -1,0 +1,18 @@
+"""Shapes that the encoder, the comparer, their training and the manifest share."""
+
+ROWS, COLUMNS = 12, 20
+CELLS = ROWS * COLUMNS
+DIM = 70  # 48 of the deep map, 16 of the fine map, mean and spread of the colours
+FRAMES = 3  # a window's features are the median over its newest frames
+MAX_EXAMPLES = 16
+STATES = (0, 1)
+ABSENT = -1
+
+# Refused: four examples or more of each state, and the left-out ones get less than this on average.
+MIN_PROBABILITY = 0.8
+MIN_PAIRS = 4
+
+# The network's own picture: 16 pixels a cell.
+NET_HEIGHT, NET_WIDTH = 16 * ROWS, 16 * COLUMNS
+DEEP, FINE, COLOURS = 112, 40, 6
+RAW = DEEP + FINE + COLOURS
