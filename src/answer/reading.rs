@@ -54,6 +54,10 @@ pub fn read(reply: &Reply, kind: &AnswerKind, thresholds: &Thresholds) -> Readin
         Reply::UnknownWords(words) => {
             Reading { outcome: Outcome::Unsure(UnsureReason::UnknownWords(words.clone())), scores: None }
         }
+        Reply::ContradictingExamples { right, of } => {
+            let reason = UnsureReason::ContradictingExamples { right: *right, of: *of };
+            Reading { outcome: Outcome::Unsure(reason), scores: None }
+        }
         Reply::Closed { scores, mass, evidence } => closed(scores, *mass, *evidence, kind, thresholds),
         Reply::Text { text, finished, probability } => open(text, *finished, *probability, thresholds),
     }

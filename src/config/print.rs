@@ -53,6 +53,10 @@ impl Page<'_> {
         _ = writeln!(self.text, "{gap}[{}]", path.join("."));
     }
 
+    fn item(&mut self, path: &[&str]) {
+        _ = writeln!(self.text, "\n[[{}]]", path.join("."));
+    }
+
     fn line(&mut self, path: &[&str], value: &str) {
         let setting = format!("{} = {value}", path.last().unwrap_or(&""));
         // What a camera or prompt does not say itself, it has from the table of defaults.
@@ -161,4 +165,14 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
     page.line(&at("hold"), &config.hold.to_string());
     page.line(&at("min_probability"), &config.min_probability.to_string());
     page.line(&at("enabled"), &config.enabled.to_string());
+    if let Some(region) = config.region {
+        page.line(&at("region"), &format!("{:?}", region.edges()));
+    }
+    for (number, example) in config.examples.iter().enumerate() {
+        let number = number.to_string();
+        let at = |key: &'static str| ["prompts", name, "examples", number.as_str(), key];
+        page.item(&["prompts", name, "examples"]);
+        page.path(&at("path"), &example.path);
+        page.word(&at("answer"), &example.answer);
+    }
 }
