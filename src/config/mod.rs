@@ -17,7 +17,7 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use url::Url;
 
-pub use print::print;
+pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;
 pub use sources::{DEFAULT_FILE, Sources, load};

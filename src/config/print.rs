@@ -6,7 +6,7 @@ use super::{
     BrokerConfig, CameraConfig, Device, Loaded, LoginConfig, MqttConfig, PromptConfig, Publish, duration, file::spell,
     secret::redact_url,
 };
-use crate::prompt::AnswerKind;
+use crate::{name::PromptName, prompt::AnswerKind};
 
 /// The column where origins begin, unless a line is longer.
 const ORIGIN_COLUMN: usize = 56;
@@ -39,6 +39,12 @@ pub fn print(loaded: &Loaded) -> String {
         prompt(&mut page, one);
     }
     page.text
+}
+
+/// The lines that give a prompt one more example; they may stand anywhere below the prompt's own.
+pub fn example(prompt: &PromptName, path: &Path, answer: &str) -> String {
+    let path = spell(&path.to_string_lossy());
+    format!("[[prompts.{prompt}.examples]]\npath = {path}\nanswer = {}\n", spell(answer))
 }
 
 struct Page<'a> {

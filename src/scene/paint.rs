@@ -17,6 +17,9 @@ const MARKING: [u8; 3] = [206, 204, 190];
 const WINDOW: [u8; 3] = [70, 84, 98];
 const SKIN: [u8; 3] = [204, 160, 130];
 const TROUSERS: [u8; 3] = [52, 52, 74];
+const GATE: [u8; 3] = [150, 96, 52];
+const PLANK: [u8; 3] = [112, 70, 36];
+const YARD: [u8; 3] = [34, 38, 36];
 const TYRE: [u8; 3] = [22, 22, 22];
 
 /// Where the wall ends and the road begins and ends, in fractions of the height.
@@ -33,6 +36,9 @@ pub(super) fn paint(truth: &Truth, size: Size) -> Option<Picture> {
         light: truth.light as f32,
     };
     canvas.street();
+    if let Some(is_open) = truth.gate_open {
+        canvas.gate(is_open);
+    }
     for object in &truth.objects {
         match object.kind {
             Kind::Person => canvas.person(object),
@@ -113,6 +119,22 @@ impl Canvas {
             self.rect([left, 0.725, left + 0.06, 0.735], MARKING);
         }
         self.rect([0.0, ROAD_ENDS, 1.0, 1.0], WALKWAY);
+    }
+
+    /// Between two windows: planks, or the dark yard behind them.
+    fn gate(&mut self, is_open: bool) {
+        let [left, top, right] = [0.365, 0.28, 0.445];
+        self.rect([left, top, right, WALL_ENDS], if is_open { YARD } else { GATE });
+        if is_open {
+            // its wings, seen from the edge
+            self.rect([left, top, left + 0.008, WALL_ENDS], GATE);
+            self.rect([right - 0.008, top, right, WALL_ENDS], GATE);
+            return;
+        }
+        for plank in 1..5_u8 {
+            let at = left + (right - left) * f32::from(plank) / 5.0;
+            self.rect([at - 0.001, top, at + 0.001, WALL_ENDS], PLANK);
+        }
     }
 
     fn shadow(&mut self, left: f32, right: f32, ground: f32, height: f32) {
