@@ -106,6 +106,27 @@ mod tests {
     }
 
     #[test]
+    fn a_jpeg_is_a_picture_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("picture.jpg");
+        gst::init().unwrap();
+        let text = format!(
+            "videotestsrc num-buffers=1 pattern=green ! video/x-raw,width=96,height=80 ! jpegenc ! filesink location={}",
+            file.display()
+        );
+        let owned = Owned(gst::parse::launch(&text).unwrap().downcast().unwrap());
+        owned.0.set_state(gst::State::Playing).unwrap();
+        let done = [gst::MessageType::Eos, gst::MessageType::Error];
+        let ended = owned.0.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &done).unwrap();
+        assert_eq!(ended.type_(), gst::MessageType::Eos);
+        let decoded = still(&file, SIZE).unwrap();
+        assert_eq!(decoded.len(), 24 * 16 * 3);
+        for pixel in decoded.chunks(3) {
+            assert!(pixel[0] < 20 && pixel[1] > 235 && pixel[2] < 20, "{pixel:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_picture_says_so_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("open.png");

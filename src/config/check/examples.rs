@@ -45,14 +45,18 @@ pub(super) fn read(
     limits: &Limits<'_>,
 ) -> (Vec<ExampleConfig>, Option<Region>) {
     let at = ["prompts", name, "examples"];
-    let region = region(checker, name, prompt);
+    let region = region(checker, name, prompt, limits);
     let Some(given) = &prompt.examples else { return (Vec::new(), region) };
     let labels = match kind {
         Some(kind @ (AnswerKind::YesNo | AnswerKind::Choice(_))) => Some(kind.labels()),
         None => None, // that was reported
         Some(AnswerKind::Number { .. } | AnswerKind::Text { .. }) => {
             let wrong = "examples show which of some answers is right, and this prompt has no such answers";
-            checker.wrong_with(&at, wrong, "ask with `answer = \"yes_no\"` or `\"choice\"`, or delete the examples");
+            checker.wrong_key_with(
+                &at,
+                wrong,
+                "ask with `answer = \"yes_no\"` or `\"choice\"`, or delete the examples",
+            );
             None
         }
     };
@@ -67,7 +71,7 @@ pub(super) fn read(
             // Nobody knows which answer it was meant to show: there is nothing to count.
             _ => answers = None,
         }
-        let found = path(checker, &item, example, answer.as_deref(), limits);
+        let found = path(checker, &item, example, answer.as_deref(), cameras, limits);
         if let (Some(answer), Some((path, pictures))) = (answer, found) {
             if examples.iter().any(|other| other.path == path) {
                 checker.wrong([item.as_slice(), &["path"]].concat().as_slice(), "stands here twice");
@@ -77,7 +81,7 @@ pub(super) fn read(
     }
     if given.len() > MOST_EXAMPLES {
         let wrong = format!("{} examples are more than {MOST_EXAMPLES}", given.len());
-        checker.wrong_with(&at, wrong, "keep those that differ most: other times of the day, other weather");
+        checker.wrong_key_with(&at, wrong, "keep those that differ most: other times of the day, other weather");
     }
     if let (Some(answers), Some(labels)) = (answers, labels) {
         let needed = if prompt.region.is_some() { 1 } else { FEWEST };
@@ -110,14 +114,19 @@ fn few(
         plural(has, "example", "examples"),
         plural(needed, "is", "are"),
     );
-    let camera = cameras.first().map_or("CAMERA", CameraName::as_str);
-    let right = format!("`wader snapshot {camera} --label {} --out examples/{name}` takes one", shell_word(label));
+    let right = taking_one(name, label, cameras);
     let at = ["prompts", name, "examples"];
     if limits.examples_may_be_few {
         checker.warn(&at, wrong, right);
     } else {
-        checker.problems.push(checker.origins.key_problem(&at, wrong, Some(right)));
+        checker.wrong_key_with(&at, wrong, right);
     }
+}
+
+/// The command that takes an example.
+fn taking_one(name: &str, label: &str, cameras: &[CameraName]) -> String {
+    let camera = cameras.first().map_or("CAMERA", CameraName::as_str);
+    format!("`wader snapshot {camera} --label {} --out examples/{name}` takes one", shell_word(label))
 }
 
 /// A label as one would type it.
@@ -126,11 +135,11 @@ fn shell_word(label: &str) -> String {
     if label.chars().all(plain) { label.to_owned() } else { format!("'{}'", label.replace('\'', "'\\''")) }
 }
 
-fn region(checker: &mut Checker<'_>, name: &str, prompt: &file::Prompt) -> Option<Region> {
+fn region(checker: &mut Checker<'_>, name: &str, prompt: &file::Prompt, limits: &Limits<'_>) -> Option<Region> {
     let at = ["prompts", name, "region"];
     let given = prompt.region.as_ref()?;
-    if prompt.examples.is_none() {
-        let right = format!("add `[[prompts.{name}.examples]]`, or delete it");
+    if prompt.examples.is_none() && !limits.examples_may_be_few {
+        let right = taking_one(name, "ANSWER", &[]);
         checker.wrong_with(&at, "has a meaning only together with examples", right);
     }
     let region = <[f64; 4]>::try_from(given.as_slice()).ok().and_then(Region::new);
@@ -169,6 +178,7 @@ fn path(
     item: &[&str; 4],
     example: &file::Example,
     answer: Option<&str>,
+    cameras: &[CameraName],
     limits: &Limits<'_>,
 ) -> Option<(PathBuf, Vec<PathBuf>)> {
     let at = [item.as_slice(), &["path"]].concat();
@@ -184,10 +194,7 @@ fn path(
     match pictures(&path) {
         Ok(pictures) => Some((path, pictures)),
         Err(Wrong::Absent) => {
-            let folder = written.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.map_or_else(|| "examples".to_owned(), |folder| folder.display().to_string());
-            let label = answer.map_or_else(|| "LABEL".to_owned(), shell_word);
-            let right = format!("`wader snapshot CAMERA --label {label} --out {folder}` takes one");
+            let right = taking_one(item[1], answer.unwrap_or("ANSWER"), cameras);
             checker.wrong_with(&at, format!("there is no `{}`", path.display()), right);
             None
         }

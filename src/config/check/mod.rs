@@ -75,6 +75,11 @@ impl Checker<'_> {
         self.problems.push(self.origins.key_problem(path, wrong.into(), None));
     }
 
+    /// The key at a path is wrong, whatever its value, and this would be right.
+    fn wrong_key_with(&mut self, path: &[&str], wrong: impl Into<String>, right: impl Into<String>) {
+        self.problems.push(self.origins.key_problem(path, wrong.into(), Some(right.into())));
+    }
+
     /// A key that must be there is not; silent where it may have been written but could not be read.
     fn missing(&mut self, path: &[&str], right: impl Into<String>) {
         if !self.origins.may_be_broken(path) {

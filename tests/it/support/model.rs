@@ -165,7 +165,7 @@ impl FolderCopy {
     }
 
     /// Makes the manifest's size and hash of a file fit.
-    fn list(&self, name: &str) {
+    pub(crate) fn list(&self, name: &str) {
         let content = std::fs::read(self.path().join(name)).unwrap();
         let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
         self.change_manifest(|manifest| {
