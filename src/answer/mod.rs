@@ -78,10 +78,10 @@ pub enum UnsureReason {
     UnknownWords(Vec<String>),
     /// The prompt's examples contradict each other.
     ContradictingExamples {
-        /// How often an example was recognised from the others.
-        right: u32,
-        /// How often one was left out to see.
-        of: u32,
+        /// What an example's right answer got from the other examples on average, in percent.
+        percent: u32,
+        /// What the model wants it to get.
+        needed: u32,
     },
     /// The model ended a text before its first word.
     NoText,
@@ -169,9 +169,9 @@ impl Outcome {
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::Unsure(UnsureReason::UnknownWords(words)) => Some(words.join(", ")),
-            Self::Unsure(UnsureReason::ContradictingExamples { right, of }) => {
-                Some(format!("left out in turn, an example was recognised from the others {right} times of {of}"))
-            }
+            Self::Unsure(UnsureReason::ContradictingExamples { percent, needed }) => Some(format!(
+                "left out in turn, an example's right answer got {percent} % from the others; {needed} % are needed"
+            )),
             Self::Failed(FailedReason::ModelError(why) | FailedReason::BadReply(why)) => Some(why.clone()),
             _ => None,
         }
@@ -311,8 +311,8 @@ mod tests {
         assert_eq!(words.detail().as_deref(), Some("zebra, gnu"));
         assert_eq!(words.to_string(), "unsure (unknown_words)");
         assert_eq!(Outcome::Answer(Value::Number(2)).to_string(), "2");
-        let contradicting = Outcome::Unsure(UnsureReason::ContradictingExamples { right: 10, of: 32 });
+        let contradicting = Outcome::Unsure(UnsureReason::ContradictingExamples { percent: 61, needed: 80 });
         assert_eq!(contradicting.to_string(), "unsure (contradicting_examples)");
-        assert!(contradicting.detail().is_some_and(|detail| detail.ends_with("10 times of 32")));
+        assert!(contradicting.detail().is_some_and(|detail| detail.contains("got 61 % from the others")));
     }
 }

@@ -54,8 +54,8 @@ pub fn read(reply: &Reply, kind: &AnswerKind, thresholds: &Thresholds) -> Readin
         Reply::UnknownWords(words) => {
             Reading { outcome: Outcome::Unsure(UnsureReason::UnknownWords(words.clone())), scores: None }
         }
-        Reply::ContradictingExamples { right, of } => {
-            let reason = UnsureReason::ContradictingExamples { right: *right, of: *of };
+        Reply::ContradictingExamples { percent, needed } => {
+            let reason = UnsureReason::ContradictingExamples { percent: *percent, needed: *needed };
             Reading { outcome: Outcome::Unsure(reason), scores: None }
         }
         Reply::Closed { scores, mass, evidence } => closed(scores, *mass, *evidence, kind, thresholds),
@@ -180,5 +180,7 @@ mod tests {
         }
         let reply = Reply::UnknownWords(vec!["gnu".to_owned()]);
         assert_eq!(read(&reply, &kind, &thresholds).outcome.to_string(), "unsure (unknown_words)");
+        let reply = Reply::ContradictingExamples { percent: 61, needed: 80 };
+        assert_eq!(read(&reply, &kind, &thresholds).outcome.to_string(), "unsure (contradicting_examples)");
     }
 }

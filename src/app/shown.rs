@@ -78,8 +78,8 @@ pub(super) fn worker(
     }
     let prompts: Vec<_> = asked.iter().map(|(camera, p)| (camera.clone(), Arc::new(p.prompt.clone()))).collect();
     let worker = Worker::showing(model, &prompts, &all)?;
-    for Doubt { prompt, right, of } in worker.doubts() {
-        Event::ExamplesContradict { prompt, right: *right, of: *of }.emit();
+    for Doubt { prompt, percent, needed } in worker.doubts() {
+        Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
     }
     Ok((worker, all.into_iter().map(|(name, shown)| (name, digest(&shown))).collect()))
 }

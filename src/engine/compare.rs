@@ -10,22 +10,22 @@ use crate::{
     frame::Frame,
     model::{self, Cells, Comparison, Examples, Model},
     name::{CameraName, PromptName},
-    prompt::{PlanError, Prompt, Reply, Shown, compared_reply, contests, fits, leave_out, recognised},
+    prompt::{PlanError, Prompt, Reply, Shown, compared_reply, contests, fits, leave_out, share_of},
     window::Window,
 };
 
 /// Frames whose looks are kept for one camera: windows share the newest frames, and a look is large.
 const LOOKS_KEPT: usize = 128;
 
-/// A prompt whose examples contradict each other: left out in turn, too few are recognised from the others.
+/// A prompt whose examples contradict each other: left out in turn, their right answers get too little from the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// The prompt.
     pub prompt: PromptName,
-    /// How often an example was recognised.
-    pub right: u32,
-    /// How often one was left out.
-    pub of: u32,
+    /// What an example's right answer got from the other examples on average, in percent.
+    pub percent: u32,
+    /// What the model wants it to get.
+    pub needed: u32,
 }
 
 /// A prompt's examples as they look.
@@ -40,7 +40,7 @@ pub(super) struct Compared {
 #[derive(Debug, Clone)]
 pub(super) enum Prepared {
     Good(Arc<Compared>),
-    Doubtful { right: u32, of: u32 },
+    Doubtful { percent: u32, needed: u32 },
 }
 
 impl Prepared {
@@ -60,27 +60,29 @@ impl Prepared {
         }
         let region = shown.region.map_or_else(|| vec![1.0; form.count()], |region| region.weights(form.cells));
         let compared = Compared { labels, examples, region };
-        let (right, of) = compared.left_out(model)?;
-        Ok(if f64::from(right) < form.min_probability_loo * f64::from(of) {
-            Self::Doubtful { right, of }
-        } else {
-            Self::Good(Arc::new(compared))
+        let percent = |share: f64| (share * 100.0) as u32;
+        Ok(match compared.left_out(model)? {
+            // a share that is no number is in doubt too
+            Some(share) if !(share >= form.min_probability_loo) => {
+                Self::Doubtful { percent: percent(share), needed: percent(form.min_probability_loo) }
+            }
+            _ => Self::Good(Arc::new(compared)),
         })
     }
 }
 
 impl Compared {
-    /// How often an example is recognised from the others, and how often one was left out to see.
-    fn left_out<M: Model>(&self, model: &mut M) -> Result<(u32, u32), model::Error> {
+    /// What an example's right answer gets from the others on average, when it is left out; `None` where there are too
+    /// few to see.
+    fn left_out<M: Model>(&self, model: &mut M) -> Result<Option<f64>, model::Error> {
         let states: Vec<usize> = self.examples.iter().map(|(_, state)| *state).collect();
-        let (mut right, mut of) = (0, 0);
-        for left_out in leave_out(&states, self.labels.len()) {
+        let all = leave_out(&states, self.labels.len());
+        let mut sum = 0.0;
+        for left_out in &all {
             let (query, state) = &self.examples[left_out.asked];
-            let logits = model.compare(&self.comparisons(query, &left_out.without))?;
-            right += u32::from(recognised(&logits, *state));
-            of += 1;
+            sum += share_of(&model.compare(&self.comparisons(query, &left_out.without))?, *state);
         }
-        Ok((right, of))
+        Ok((!all.is_empty()).then(|| sum / all.len() as f64))
     }
 
     /// The comparisons that decide what a window shows; some examples may be left out.

@@ -26,7 +26,7 @@ enum Ready {
     Ask { plan: Plan, blind: Vec<f64> },
     Compare(Arc<Compared>),
     Unknown(Vec<String>),
-    Doubtful { right: u32, of: u32 },
+    Doubtful { percent: u32, needed: u32 },
 }
 
 /// A prompt that cannot be asked of this model.
@@ -122,8 +122,8 @@ impl<M: Model> Worker<M> {
             Some(prepared) => prepared.clone(),
             None => {
                 let prepared = Prepared::new(&mut self.model, prompt, shown)?;
-                if let Prepared::Doubtful { right, of } = prepared {
-                    self.doubts.push(Doubt { prompt: prompt.name.clone(), right, of });
+                if let Prepared::Doubtful { percent, needed } = prepared {
+                    self.doubts.push(Doubt { prompt: prompt.name.clone(), percent, needed });
                 }
                 compared.insert(&prompt.name, prepared.clone());
                 prepared
@@ -131,7 +131,7 @@ impl<M: Model> Worker<M> {
         };
         Ok(match prepared {
             Prepared::Good(compared) => Ready::Compare(compared),
-            Prepared::Doubtful { right, of } => Ready::Doubtful { right, of },
+            Prepared::Doubtful { percent, needed } => Ready::Doubtful { percent, needed },
         })
     }
 
@@ -297,7 +297,9 @@ impl<M: Model> Worker<M> {
         match self.ready(camera, prompt) {
             Some(Ready::Ask { .. } | Ready::Compare(_)) => None,
             Some(Ready::Unknown(words)) => Some(Reply::UnknownWords(words.clone())),
-            Some(Ready::Doubtful { right, of }) => Some(Reply::ContradictingExamples { right: *right, of: *of }),
+            Some(Ready::Doubtful { percent, needed }) => {
+                Some(Reply::ContradictingExamples { percent: *percent, needed: *needed })
+            }
             None => Some(Reply::UnknownWords(Vec::new())),
         }
     }

@@ -51,7 +51,7 @@ pub struct Comparison<'a> {
     pub query: &'a Cells,
     /// How each example looks, and whether it shows state 1 rather than state 0.
     pub examples: Vec<(&'a Cells, bool)>,
-    /// How much each cell counts, from 0 to 1.
+    /// 1 for each cell that counts, 0 for the others.
     pub region: &'a [f32],
 }
 

@@ -372,7 +372,7 @@ pub struct Examples {
     pub frames: usize,
     /// The most examples of a comparison.
     pub max_examples: usize,
-    /// The share of examples, each left out in turn, that must be recognised from the others.
+    /// The probability that an example's right answer must get from the others on average, when it is left out.
     pub min_probability_loo: f64,
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod words;
 
 pub use plan::{Candidate, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply};
-pub use shown::{Example, LeftOut, Region, Shown, compared_reply, contests, fits, leave_out, recognised};
+pub use shown::{Example, LeftOut, Region, Shown, compared_reply, contests, fits, leave_out, share_of};
 
 use crate::name::PromptName;
 
@@ -81,9 +81,9 @@ pub enum Reply {
     UnknownWords(Vec<String>),
     /// The prompt's examples contradict each other; no window was compared with them.
     ContradictingExamples {
-        /// How often an example was recognised from the others.
-        right: u32,
-        /// How often one was left out to see.
-        of: u32,
+        /// What an example's right answer got from the other examples on average, in percent.
+        percent: u32,
+        /// What the model wants it to get.
+        needed: u32,
     },
 }

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use super::{AnswerKind, PlanError, Reply, Scored, score::log_odds};
 use crate::{frame::Frame, model::Examples};
 
+/// A cell counts as part of a region when the region covers this part of it.
+const COVERED: f64 = 0.25;
+
 /// Where in the picture to look: edges in fractions of its width and height.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Region {
@@ -29,18 +32,18 @@ impl Region {
         [self.left, self.top, self.right, self.bottom]
     }
 
-    /// How much each cell of a grid counts, row after row: the part of it that lies inside, so that what lies inside most
-    /// counts as 1, also where the region is smaller than a cell.
+    /// Which cells of a grid count (1) and which do not (0), row after row: those of which a quarter or more lies inside,
+    /// or, where the region is smaller than that, those that it covers most. Models are trained and judged with this rule.
     pub fn weights(&self, [rows, columns]: [usize; 2]) -> Vec<f32> {
         let inside = |from: f64, to: f64, place: usize, places: usize| {
             let (begin, end) = (place as f64 / places as f64, (place + 1) as f64 / places as f64);
-            ((to.min(end) - from.max(begin)) * places as f64).clamp(0.0, 1.0)
+            ((to.min(end) - from.max(begin)) * places as f64).max(0.0)
         };
         let down: Vec<f64> = (0..rows).map(|row| inside(self.top, self.bottom, row, rows)).collect();
         let across: Vec<f64> = (0..columns).map(|column| inside(self.left, self.right, column, columns)).collect();
-        let largest = |parts: &[f64]| parts.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        let most = largest(&down) * largest(&across);
-        down.iter().flat_map(|down| across.iter().map(move |across| (down * across / most) as f32)).collect()
+        let covered: Vec<f64> = down.iter().flat_map(|down| across.iter().map(move |across| down * across)).collect();
+        let needed = covered.iter().copied().fold(0.0, f64::max).min(COVERED);
+        covered.iter().map(|&part| if part >= needed { 1.0 } else { 0.0 }).collect()
     }
 }
 
@@ -107,10 +110,9 @@ pub fn compared_reply(labels: &[String], logits: &[f32]) -> Reply {
     Reply::Closed { scores, mass: 1.0, evidence }
 }
 
-/// Whether these log-odds speak for this state, and for no other as much.
-pub fn recognised(logits: &[f32], state: usize) -> bool {
-    let shares = shares(logits);
-    shares.iter().enumerate().all(|(other, share)| other == state || *share < shares[state])
+/// The share that the log-odds of a prompt's contests give to one of its answers.
+pub fn share_of(logits: &[f32], state: usize) -> f64 {
+    shares(logits).get(state).copied().unwrap_or(0.0)
 }
 
 /// An example that is asked about while it, and one of each other state, is left out of the examples.
@@ -186,6 +188,13 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_told_by_its_state() {
+        let third = share_of(&[-(3_f32.ln())], 0);
+        assert!((third - 0.25).abs() < 1e-6 && (share_of(&[-(3_f32.ln())], 1) - 0.75).abs() < 1e-6);
+        assert_eq!(share_of(&[0.0], 2), 0.0);
+    }
+
+    #[test]
     fn of_more_states_calibrated_probabilities_stay_what_they_are() {
         let logit = |share: f32| (share / (1.0 - share)).ln();
         let (shares, evidence) = read(&[logit(0.6), logit(0.3), logit(0.1)]);
@@ -197,21 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn a_tie_recognises_nothing() {
-        assert!(recognised(&[0.1], 0) && recognised(&[-0.1], 1) && !recognised(&[0.1], 1));
-        assert!(!recognised(&[0.0], 0) && !recognised(&[0.0], 1));
-        assert!(recognised(&[-1.0, -0.5, -2.0], 1) && !recognised(&[1.0, 1.0, 0.0], 0));
-        assert!(!recognised(&[f32::NAN], 0));
-    }
-
-    #[test]
-    fn a_region_weighs_cells_by_what_lies_inside() {
+    fn a_region_is_the_cells_of_which_a_quarter_lies_inside() {
         let weights = |edges| Region::new(edges).unwrap().weights([2, 4]);
         assert_eq!(weights([0.0, 0.0, 1.0, 1.0]), [1.0; 8]);
         assert_eq!(weights([0.25, 0.5, 0.75, 1.0]), [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
-        assert_eq!(weights([0.125, 0.0, 0.5, 0.5]), [0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(
+            weights([0.1875, 0.0, 0.5, 0.5]),
+            [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            "a quarter of the first"
+        );
+        assert_eq!(weights([0.2, 0.0, 0.5, 0.5]), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], "less than a quarter");
         let tiny = weights([0.3, 0.6, 0.31, 0.62]);
-        assert_eq!(tiny, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], "smaller than a cell, and yet it is looked at");
+        assert_eq!(tiny, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], "smaller than a quarter, and yet it is looked at");
         for wrong in [[0.0, 0.0, 0.0, 1.0], [0.5, 0.0, 0.4, 1.0], [-0.1, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, f64::NAN]] {
             assert_eq!(Region::new(wrong), None);
         }

@@ -17,8 +17,8 @@ const MARKING: [u8; 3] = [206, 204, 190];
 const WINDOW: [u8; 3] = [70, 84, 98];
 const SKIN: [u8; 3] = [204, 160, 130];
 const TROUSERS: [u8; 3] = [52, 52, 74];
-const GATE: [u8; 3] = [150, 96, 52];
-const PLANK: [u8; 3] = [112, 70, 36];
+const GATE: [u8; 3] = [236, 234, 226];
+const PLANK: [u8; 3] = [176, 174, 168];
 const YARD: [u8; 3] = [34, 38, 36];
 const TYRE: [u8; 3] = [22, 22, 22];
 
@@ -123,7 +123,7 @@ impl Canvas {
 
     /// Between two windows: planks, or the dark yard behind them.
     fn gate(&mut self, is_open: bool) {
-        let [left, top, right] = [0.365, 0.28, 0.445];
+        let [left, top, right] = [0.355, 0.28, 0.455];
         self.rect([left, top, right, WALL_ENDS], if is_open { YARD } else { GATE });
         if is_open {
             // its wings, seen from the edge
@@ -208,6 +208,20 @@ mod tests {
         assert_eq!(picture(5, 12.4), picture(5, 12.4));
         assert_ne!(picture(5, 12.4), picture(5, 14.4));
         assert_ne!(picture(5, 12.4), picture(6, 12.4));
+    }
+
+    #[test]
+    fn a_gate_changes_the_picture_where_it_is_and_nowhere_else() {
+        let size = Size { width: 320, height: 240 };
+        let paint = |gate_open| paint(&Truth { gate_open, objects: Vec::new(), ..truth(2, 0.0) }, size).unwrap().rgba;
+        let (none, open, shut) = (paint(None), paint(Some(true)), paint(Some(false)));
+        let differ = |a: &[u8], b: &[u8]| -> Vec<(usize, usize)> {
+            let pixels = a.chunks(4).zip(b.chunks(4)).enumerate();
+            pixels.filter(|(_, (a, b))| a != b).map(|(place, _)| (place % 320, place / 320)).collect()
+        };
+        for pair in [differ(&open, &shut), differ(&none, &open), differ(&none, &shut)] {
+            assert!(pair.len() > 1000 && pair.iter().all(|(x, y)| (113..=146).contains(x) && (67..=125).contains(y)));
+        }
     }
 
     #[test]

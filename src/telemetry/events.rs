@@ -80,10 +80,10 @@ pub enum Event<'a> {
     ExamplesContradict {
         /// Which prompt.
         prompt: &'a PromptName,
-        /// How often an example was recognised from the others.
-        right: u32,
-        /// How often one was left out to see.
-        of: u32,
+        /// What an example's right answer got from the other examples on average, in percent.
+        percent: u32,
+        /// What the model wants it to get.
+        needed: u32,
     },
     /// The broker took us in.
     BrokerConnected {
@@ -154,8 +154,8 @@ impl Event<'_> {
                 debug!(event = "answer_published", %camera, %prompt, state, ?age, "answer is published"),
             Self::AnswerFailed { camera, prompt, reason } =>
                 warn!(event = "answer_failed", %camera, %prompt, reason = %redact(reason), "no answer"),
-            Self::ExamplesContradict { prompt, right, of } =>
-                error!(event = "examples_contradict", %prompt, right, of, "the examples contradict each other: each answer \
+            Self::ExamplesContradict { prompt, percent, needed } =>
+                error!(event = "examples_contradict", %prompt, percent, needed, "the examples contradict each other: each answer \
                     will be `unsure`; look at them for a wrong answer, and mark the `region` where they differ"),
             Self::BrokerConnected { broker } => info!(event = "broker_connected", broker, "broker is connected"),
             Self::BrokerLost { broker, reason, retry_in } =>
