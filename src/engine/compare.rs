@@ -14,7 +14,7 @@ use crate::{
     window::Window,
 };
 
-/// Frames whose looks are kept for one camera: windows share the newest frames, and a look is large.
+/// Frames whose looks are kept for one camera from batch to batch: windows share the newest frames, and a look is large.
 const LOOKS_KEPT: usize = 128;
 
 /// A prompt whose examples contradict each other: left out in turn, their right answers get too little from the others.
@@ -117,6 +117,10 @@ impl Looks {
         let mut fresh: Vec<(&CameraName, &Arc<Frame>)> = Vec::new();
         for window in windows {
             let known = self.of.entry(window.camera.clone()).or_default();
+            // Before new ones come: none that these windows need may be thrown away.
+            while known.len() > LOOKS_KEPT {
+                known.pop_first();
+            }
             for frame in newest(window, &form) {
                 let listed =
                     fresh.iter().any(|(camera, other)| **camera == window.camera && other.number == frame.number);
@@ -129,9 +133,6 @@ impl Looks {
         for ((camera, frame), cells) in fresh.into_iter().zip(model.appearance(&frames)?) {
             let known = self.of.entry(camera.clone()).or_default();
             known.insert(frame.number, cells);
-            while known.len() > LOOKS_KEPT {
-                known.pop_first();
-            }
         }
         Ok(())
     }

@@ -145,7 +145,8 @@ impl<M: Model> Worker<M> {
         self.model.work()
     }
 
-    /// Answers all prompts of these windows. A fault of the model is every prompt's failure, never an answer.
+    /// Answers all prompts of these windows. A fault of the model is the failure of every prompt that it
+    /// concerns, never an answer.
     pub fn answer(&mut self, waiting: &[Waiting]) -> Vec<Replied> {
         let begun = Stamp::now();
         let mut spent = Spent::default();
@@ -230,6 +231,10 @@ impl<M: Model> Worker<M> {
         let mut fresh: Vec<(CameraName, Arc<Frame>)> = Vec::new();
         for window in windows {
             let known = self.features.entry(window.camera.clone()).or_default();
+            // Before new ones come: none that these windows need may be thrown away.
+            while known.len() > FEATURES_KEPT {
+                known.pop_first();
+            }
             for frame in window.frames.iter().flatten() {
                 let listed = |(camera, other): &(CameraName, Arc<Frame>)| {
                     *camera == window.camera && other.number == frame.number
@@ -246,9 +251,6 @@ impl<M: Model> Worker<M> {
         for ((camera, frame), features) in fresh.into_iter().zip(self.model.encode(&frames)?) {
             let known = self.features.entry(camera).or_default();
             known.insert(frame.number, features);
-            while known.len() > FEATURES_KEPT {
-                known.pop_first();
-            }
         }
         Ok(())
     }
@@ -305,7 +307,7 @@ impl<M: Model> Worker<M> {
     }
 }
 
-/// Frames whose features are kept for one camera: the longest window is far shorter.
+/// Frames whose features are kept for one camera from batch to batch.
 const FEATURES_KEPT: usize = 256;
 
 type Ask<'a> = (usize, usize, &'a Plan, &'a [f64]);

@@ -101,7 +101,8 @@ mod tests {
         let decoded = still(&png(folder.path(), large, &pixels), SIZE).unwrap();
         assert_eq!(decoded.len(), 24 * 16 * 3);
         for row in decoded.chunks(24 * 3) {
-            assert!(row[..10 * 3].iter().all(|&value| value == 10) && row[14 * 3..].iter().all(|&value| value == 200));
+            let near = |part: &[u8], level: u8| part.iter().all(|value| value.abs_diff(level) <= 4);
+            assert!(near(&row[..9 * 3], 10) && near(&row[15 * 3..], 200), "{row:?}");
         }
     }
 
@@ -122,7 +123,7 @@ mod tests {
         let decoded = still(&file, SIZE).unwrap();
         assert_eq!(decoded.len(), 24 * 16 * 3);
         for pixel in decoded.chunks(3) {
-            assert!(pixel[0] < 20 && pixel[1] > 235 && pixel[2] < 20, "{pixel:?}");
+            assert!(pixel[0] < 40 && pixel[1] > 200 && pixel[2] < 40, "{pixel:?}");
         }
     }
 
@@ -139,6 +140,6 @@ mod tests {
             assert!(error.to_string().contains("open.png` cannot be decoded as a picture: "), "{error}");
             assert!(Stamp::now().since(begun) < DECODE_WITHIN, "{error}");
         }
-        assert!(still(&folder.path().join("none.png"), SIZE).unwrap_err().reason.contains("No such file"));
+        assert_eq!(still(&folder.path().join("none.png"), SIZE).unwrap_err().reason, "Resource not found");
     }
 }

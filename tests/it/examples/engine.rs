@@ -198,6 +198,31 @@ fn who_walks_by_in_one_of_three_frames_is_not_seen() {
 }
 
 #[test]
+fn a_window_reaches_back_beyond_what_is_kept() {
+    let gate = prompt("gate", choice(&["moored", "away"]));
+    let slots = Prompt {
+        ask: "count f0 reference".to_owned(),
+        ..Prompt::clone(&prompt("slots", choice(&["count", "f0", "reference"])))
+    };
+    let asked = [(camera("yard"), gate), (camera("yard"), Arc::new(slots))];
+    let mut worker = worker(&asked, &[("gate", shown(&GATE))]);
+    let frame = |number| Some(picture(0, number));
+    for number in 0..300 {
+        worker.answer(&[window("yard", &[frame(1000 + number)], &["gate", "slots"])]);
+    }
+    let before = worker.work();
+    let replied = worker.answer(&[window("yard", &[frame(7), frame(400), frame(2000)], &["gate", "slots"])]);
+    assert!(replied[0].reply.is_ok(), "{replied:?}");
+    let read = |word| (share(&replied[1], word) / share(&replied[1], "reference")).ln().round();
+    assert_eq!((read("count"), read("f0")), (3.0, 7.0), "each of its frames is seen");
+    let after = worker.work();
+    assert_eq!(
+        (after.appearance_frames - before.appearance_frames, after.frames_encoded - before.frames_encoded),
+        (3, 3)
+    );
+}
+
+#[test]
 fn an_example_is_the_median_of_its_newest_frames() {
     let gate = prompt("gate", choice(&["moored", "away"]));
     let examples = [
