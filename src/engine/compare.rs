@@ -61,13 +61,14 @@ impl Prepared {
         let region = shown.region.map_or_else(|| vec![1.0; form.count()], |region| region.weights(form.cells));
         let compared = Compared { labels, examples, region };
         let percent = |share: f64| (share * 100.0) as u32;
-        Ok(match compared.left_out(model)? {
+        let needed = (form.min_probability_loo * 100.0).round() as u32;
+        let good = |compared| Ok(Self::Good(Arc::new(compared)));
+        match compared.left_out(model)? {
+            None => good(compared),
+            Some(share) if share >= form.min_probability_loo => good(compared),
             // a share that is no number is in doubt too
-            Some(share) if !(share >= form.min_probability_loo) => {
-                Self::Doubtful { percent: percent(share), needed: percent(form.min_probability_loo) }
-            }
-            _ => Self::Good(Arc::new(compared)),
-        })
+            Some(share) => Ok(Self::Doubtful { percent: percent(share), needed }),
+        }
     }
 }
 
