@@ -154,22 +154,27 @@ fn topics(config: &Config) -> Topics {
 
 impl Answers {
     /// The answer task's state for these cameras.
+    ///
+    /// `shown` names what is shown with prompts, `min_mass` is what the model says of itself; without it the default holds.
     pub(super) fn new(
         config: &Config,
         watched: &[Watched],
         shown: &Digests,
         model: ModelLabel,
+        min_mass: Option<f64>,
         outbox: Handle,
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
-        let standing = pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, shown))).collect();
+        let standing =
+            pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, shown, min_mass))).collect();
         let at_start = |enabled| if enabled { CameraStatus::Offline } else { CameraStatus::Disabled };
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c.enabled))).collect();
         Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox, cameras }
     }
 }
 
-fn standing(prompt: &PromptConfig, shown: &Digests) -> Standing {
+fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> Standing {
+    let usual = Thresholds::default();
     let publish = match prompt.publish {
         config::Publish::OnChange => answer::Publish::OnChange,
         config::Publish::Always => answer::Publish::Always,
@@ -183,7 +188,10 @@ fn standing(prompt: &PromptConfig, shown: &Digests) -> Standing {
         every: prompt.every,
         publish,
         policy: Policy::new(answer::Spec { publish, hold: prompt.hold.get() }),
-        thresholds: Thresholds { min_probability: prompt.min_probability, ..Thresholds::default() },
+        thresholds: Thresholds {
+            min_probability: prompt.min_probability,
+            min_mass: min_mass.unwrap_or(usual.min_mass),
+        },
         hash: format!("{:x}", Sha256::digest(asked)),
     }
 }

@@ -94,6 +94,7 @@ impl App {
             None => model.provider().to_string(),
         };
         let batch = model.manifest().limits.max_media_per_call;
+        let min_mass = model.manifest().prompt.min_mass;
         let watched = assemble::watched(&config, model.manifest())?;
         let asked: Vec<_> = watched.iter().flat_map(Watched::asked).collect();
         let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked));
@@ -108,7 +109,7 @@ impl App {
         deliver.start("mqtt", async move { publisher.run(&publishing_stop).await });
 
         let (inputs, input) = mpsc::channel(REPLIES);
-        let answers = Answers::new(&config, &watched, &digests, label, outbox);
+        let answers = Answers::new(&config, &watched, &digests, label, min_mass, outbox);
         let mut judge = Tasks::new();
         judge.start("answers", answers.run(replied, input));
 

@@ -313,7 +313,7 @@ pub struct Tokens {
 }
 
 /// How text for this model is put together.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptParts {
     /// A question about a picture.
@@ -328,6 +328,10 @@ pub struct PromptParts {
     pub numbers: Vec<String>,
     /// Words it was trained on, in lower case; `None` for an open vocabulary.
     pub words: Option<Vec<String>>,
+    /// Below this probability of the allowed answers together (0..1) the model says that the question has none of
+    /// them: it was trained to say so (`none`, `unclear`). `None` for a model that was not.
+    #[serde(default)]
+    pub min_mass: Option<f64>,
 }
 
 /// One part of a prompt.

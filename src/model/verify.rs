@@ -174,7 +174,13 @@ impl Manifest {
                 return Err(Error::manifest(folder, key, "is empty", EXPORT_AGAIN));
             }
         }
-        Ok(())
+        match self.prompt.min_mass {
+            Some(mass) if !(0.0..=1.0).contains(&mass) => {
+                let problem = format!("`{mass}` is no probability between 0 and 1");
+                Err(Error::manifest(folder, "prompt.min_mass", problem, EXPORT_AGAIN))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether every listed file is there, is no link, and has the listed size and SHA-256, and whether the graphs need

@@ -35,10 +35,12 @@ def tokenizer(scenes):
 
 @pytest.fixture(scope="session")
 def model(tokenizer):
-    """Random weights; the gates, 0 at the start of training, are opened so that pictures have an effect."""
+    """Random weights, no two alike; the gates, 0 at the start of training, are opened: pictures have an effect."""
     torch.manual_seed(3)
     flamingo = Flamingo(tokenizer.get_vocab_size()).eval()
     with torch.no_grad():
+        for parameter in flamingo.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
         for gated in flamingo.decoder.gated:
             gated.attention_gate.fill_(0.8)
             gated.feed_gate.fill_(0.6)
@@ -46,10 +48,18 @@ def model(tokenizer):
 
 
 @pytest.fixture(scope="session")
-def graphs(model, tmp_path_factory):
-    """Sessions of the exported resampler and decoder."""
-    from wader_export.graphs import goldens, write
+def folder(model, tmp_path_factory):
+    """The exported resampler and decoder."""
+    from wader_export.graphs import write
 
-    folder = tmp_path_factory.mktemp("graphs")
-    write.write(model, folder)
+    target = tmp_path_factory.mktemp("graphs")
+    write.write(model, target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def graphs(folder):
+    """Their sessions."""
+    from wader_export.graphs import goldens
+
     return {name: goldens.session(folder / f"{name}.onnx") for name in ("resampler", "decoder")}

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from wader_export import layout, tokens
+from wader_export.graphs import names
 from wader_export.graphs.modules import DECODER_INPUTS, PAST_NAMES, PRESENT_NAMES, DecoderGraph, ResamplerGraph
 from wader_export.nn import decoder as lm
 
@@ -152,3 +153,28 @@ def test_padding_and_holes_change_nothing(graphs, media):
     )
     assert np.abs(alone - hole).max() < 1e-4
     assert np.isfinite(hole).all()
+
+
+def test_an_interleaved_example_cached_or_not_gives_the_same_logits(graphs, media):
+    """In context: picture, question and answer of an example, then the query's own picture (latest-medium masking)."""
+    example = [*ROW, 30, tokens.END]
+    row = [*example, *ROW]
+    owner = [[0] * len(example) + [1] * len(ROW)]
+    whole = decode(graphs, [row], media, owner)
+    _, *past = decode(graphs, [example], media, [[0] * len(example)], outputs=("logits", *PRESENT_NAMES))
+    cached = decode(graphs, [ROW], media, [[1] * len(ROW)], past=past)
+    assert np.abs(whole - cached).max() < 1e-4
+    assert whole.argmax() == cached.argmax()
+    # the example is read, and its picture is not the query's
+    alone = decode(graphs, [ROW], media, [[1] * len(ROW)])
+    assert np.abs(whole - alone).max() > 1e-3
+    _, *other = decode(graphs, [example], media, [[1] * len(example)], outputs=("logits", *PRESENT_NAMES))
+    assert np.abs(decode(graphs, [ROW], media, [[1] * len(ROW)], past=other) - cached).max() > 1e-5
+
+
+def test_a_model_folder_gives_back_every_weight(graphs, model, folder):
+    stored = names.parameters(folder)
+    trained = {name: value for name, value in model.state_dict().items() if not name.startswith("head.")}
+    assert stored.keys() == trained.keys()
+    for name, value in trained.items():
+        assert np.array_equal(stored[name].numpy(), value.numpy()), name

@@ -6,8 +6,8 @@ import numpy as np
 
 from wader_export import layout
 from wader_export.questions import KINDS, Writer, caption
-from wader_export.questions.words import NUMBERS
-from wader_export.sim import PEOPLE, simulate
+from wader_export.questions.words import NUMBERS, UNCLEAR_ANSWER
+from wader_export.sim import PEOPLE, blindness, events, simulate
 from wader_export.sim.truth import HEADS, INDEX, UNCLEAR, truth
 
 
@@ -44,9 +44,12 @@ def test_every_window_length_works():
 
 def test_real_people_are_found_and_nothing_is_found_nowhere(scenes):
     world, features, _ = scenes
-    seen = world.visible[:, :PEOPLE].sum()
+    sees = ~np.isin(world.blindness, (blindness.BLACK, blindness.COVERED, blindness.BLURRED))
+    seen = world.visible[sees, :PEOPLE].sum()
     found = sum(((features.thing >= 0) & (features.thing < PEOPLE)).sum(axis=(1, 2)))
     assert found > 0.8 * seen
+    nothing = np.isin(world.blindness, (blindness.BLACK, blindness.COVERED))
+    assert (features.thing[nothing] < 0).all(), "a covered lens shows nothing"
     clip, frame, token = np.nonzero(features.thing >= 0)
     there = world.exists[clip, features.thing[clip, frame, token], frame]
     assert there.all(), "a token names a thing that is not there"
@@ -57,14 +60,25 @@ def test_truth_adds_up(scenes):
     get = lambda name: facts.state[:, INDEX[name]]  # noqa: E731
     sure = (get("left") != UNCLEAR) & (get("right") != UNCLEAR)
     assert (get("left") + get("right") == get("now"))[sure].all()
-    assert (get("now") == world.visible[:, :PEOPLE, -1].sum(1).clip(max=11)).all()
+    sees = world.blindness == blindness.SEES
+    assert (get("now") == world.visible[:, :PEOPLE, -1].sum(1).clip(max=11))[sees].all()
     assert (facts.state[:, : len(HEADS)].max() <= 11) and (facts.state.min() >= UNCLEAR)
+    unknown = set(INDEX) - {"blind", "light"}
+    assert all((get(name)[~sees] == UNCLEAR).all() for name in unknown), "nobody knows what a blind camera faces"
+    for came, ago in (("came", get("came_ago")), ("went", get("went_ago"))):
+        known = sees & (get(came) != UNCLEAR) & (ago != UNCLEAR)
+        assert ((ago == events.NEVER) == (get(came) == 0))[known].all(), came
+        span = -world.times[:, 0]
+        assert (ago <= np.minimum(span.round(), events.MOST_SECONDS))[known & (ago != events.NEVER)].all()
 
 
 def test_questions_agree_with_the_state(scenes):
     _, _, facts = scenes
     writer = Writer(Random(5))
     for state in facts.state:
+        if state[INDEX["blind"]] != blindness.SEES:
+            assert caption(state).startswith(("the camera is", "the picture is"))
+            continue
         now = state[INDEX["now"]]
         question = writer.one(state, "count")
         if question:
@@ -85,7 +99,7 @@ def test_questions_agree_with_the_state(scenes):
 def test_every_kind_is_asked_and_no_answer_prevails():
     writer = Writer(Random(6))
     rng = np.random.default_rng(6)
-    answers = {name: [] for name in KINDS}
+    answers = {name: [] for name in (*KINDS, UNCLEAR_ANSWER)}
     for _ in range(4):
         for state in truth(simulate(250, 8, rng)[0]).state:
             for _ in range(6):

@@ -20,6 +20,7 @@ def main() -> None:
         "train", help="train (resumes by itself); progress on the terminal, figures in log.jsonl"
     )
     train.add_argument("--folder", type=Path, default=None, help="run folder (default: train/run in the cache)")
+    train.add_argument("--start", type=Path, default=None, help="go on from the weights of a model or run folder")
     train.add_argument("--minutes", type=float, default=65.0, help="whole training time")
     train.add_argument("--batch", type=int, default=64, help="clips a step")
     train.add_argument("--threads", type=int, default=1)

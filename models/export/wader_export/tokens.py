@@ -6,7 +6,7 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from .questions import Writer
-from .questions.words import NUMBERS
+from .questions.words import NONE, PLACES, SECONDS, UNCLEAR_ANSWER
 from .sim import colours, simulate
 from .sim.truth import truth
 
@@ -23,7 +23,8 @@ def text_words(text: str) -> list[str]:
 def vocabulary(scenes: int = 3000, questions: int = 40) -> list[str]:
     """Every word the question writer uses, found by letting it write; sorted, so that it is reproducible."""
     rng, writer = np.random.default_rng(5), Writer(Random(5))
-    words = set(NUMBERS) | set(colours.NAMES) | {"yes", "no", "rises", "falls", "left", "right"}
+    words = {"yes", "no", "rises", "falls", "left", "right", NONE, UNCLEAR_ANSWER, *SECONDS, *colours.NAMES}
+    words |= {str(n) for n in range(13)} | {w for place in PLACES for w in text_words(place)}
     for start in range(0, scenes, 250):
         frames = (8, 16, 4)[start // 250 % 3]
         for state in truth(simulate(250, frames, rng)[0]).state:

@@ -12,6 +12,7 @@ from .. import layout
 from ..nn import decoder as lm
 from ..nn import resampler as rs
 from ..nn.flamingo import Flamingo
+from . import names
 from .modules import DECODER_INPUTS, LAYERS, PAST_NAMES, PRESENT_NAMES, RESAMPLER_INPUTS, DecoderGraph, ResamplerGraph
 
 OPSET, IR = 21, 10
@@ -62,8 +63,10 @@ def resampler_example() -> tuple:
     return torch.rand(9, layout.TOKENS, layout.DIM), torch.arange(10).reshape(2, 5) % 9, -torch.rand(2, 5)
 
 
-def export(module: torch.nn.Module, example: tuple, inputs: list[str], outputs: list[str], dynamic, path: Path) -> None:
-    """Exports one module and tidies the file."""
+def export(
+    module: torch.nn.Module, example: tuple, inputs: list[str], outputs: list[str], dynamic, path: Path, model: Flamingo
+) -> None:
+    """Exports one module of the model and tidies the file."""
     with torch.no_grad():
         torch.onnx.export(
             module.eval(),
@@ -77,17 +80,18 @@ def export(module: torch.nn.Module, example: tuple, inputs: list[str], outputs: 
             external_data=False,
             verbose=False,
         )
-    model = onnx.load(path)
-    name_dimensions(model)
-    halve(model)
-    model.ir_version = IR
-    model.producer_name = "wader_export"
-    model.graph.name = path.stem
-    del model.metadata_props[:]
-    for node in model.graph.node:
+    graph = onnx.load(path)
+    name_dimensions(graph)
+    del graph.metadata_props[:]
+    for node in graph.graph.node:
         del node.metadata_props[:]
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    names.name_parameters(graph, dict(model.named_parameters()))
+    halve(graph)
+    graph.ir_version = IR
+    graph.producer_name = "wader_export"
+    graph.graph.name = path.stem
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
 
 
 def name_dimensions(model: onnx.ModelProto) -> None:
@@ -117,8 +121,8 @@ def halve(model: onnx.ModelProto) -> None:
         if not np.array_equal(half.astype(np.float32), array):
             kept.append(tensor)  # a constant that float16 cannot hold
             continue
-        kept.append(numpy_helper.from_array(half, tensor.name + "/half"))
-        casts.append(helper.make_node("Cast", [tensor.name + "/half"], [tensor.name], to=TensorProto.FLOAT))
+        kept.append(numpy_helper.from_array(half, tensor.name + names.STORED))
+        casts.append(helper.make_node("Cast", [tensor.name + names.STORED], [tensor.name], to=TensorProto.FLOAT))
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     nodes = list(model.graph.node)
@@ -137,6 +141,7 @@ def write(model: Flamingo, folder: Path) -> None:
         ["media_kv"],
         ({0: any_}, {0: any_, 1: any_}, {0: any_, 1: any_}),
         folder / "resampler.onnx",
+        model,
     )
     two = {0: any_, 1: any_}
     export(
@@ -146,4 +151,5 @@ def write(model: Flamingo, folder: Path) -> None:
         ["logits", *PRESENT_NAMES],
         (two, two, two, two, two, {}, {0: any_}, [{0: any_, 2: any_} for _ in PAST_NAMES]),
         folder / "decoder.onnx",
+        model,
     )

@@ -16,8 +16,11 @@ WIDTH, HEADS, LATENTS = 128, 4, 24
 MIX_LAYERS, READ_LAYERS = 3, 2
 READ_OBJECTS = 20  # the strongest object tokens of a frame that are read; the rest costs time and says little
 READ_TOKENS = READ_OBJECTS + 1
+SAME = 1e-6
 OBJECT_FEATURES = 8 + 12 + 6 + 16
-PICTURE_FEATURES = 19
+COLOUR_FEATURES = 8
+PICTURE_STATISTICS = 19
+PICTURE_FEATURES = PICTURE_STATISTICS + 1
 
 
 def object_features(objects: Tensor) -> Tensor:
@@ -37,6 +40,28 @@ def object_features(objects: Tensor) -> Tensor:
         ax.sin(), ax.cos(), ay.sin(), ay.cos(),
     ]  # fmt: skip
     return torch.cat(parts, -1) * objects[..., layout.VALID : layout.VALID + 1]
+
+
+def colour_features(objects: Tensor, picture: Tensor) -> Tensor:
+    """The two colours of each object freed from the light: hue by channel, brightness against the whole picture.
+
+    The hue fades with the brightness: black clothes with a little skin in the box are not brown.
+    """
+    whole = picture[..., layout.MEAN_RGB].mean(-1)[..., None, None]
+    parts = []
+    for part in (layout.UPPER, layout.LOWER):
+        rgb = objects[..., part]
+        mean = rgb.mean(-1, keepdim=True)
+        parts += [(rgb - mean) / (mean + 0.15), torch.log((mean + 0.03) / (whole + 0.03))]
+    return torch.cat(parts, -1) * objects[..., layout.VALID : layout.VALID + 1]
+
+
+def repeated(frames: Tensor, seconds: Tensor, present: Tensor) -> Tensor:
+    """1 where a frame is to the last bit the one before it [B, T, 1]: no lens sees that twice, but a frozen camera."""
+    which, exists = motion.neighbours(seconds, present)
+    index = which[:, 0, :, None, None].expand(-1, -1, *frames.shape[2:])
+    change = (frames - frames.gather(1, index)).abs().amax((2, 3))
+    return ((change < SAME).to(frames.dtype) * exists[:, 0])[..., None]
 
 
 class Mixer(nn.Module):
@@ -74,7 +99,7 @@ class Resampler(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.object_in = nn.Linear(OBJECT_FEATURES + motion.FEATURES, WIDTH)
+        self.object_in = nn.Linear(OBJECT_FEATURES + motion.FEATURES + COLOUR_FEATURES, WIDTH)
         self.is_object = nn.Parameter(torch.randn(2, WIDTH) * 0.1)
         self.picture_in = nn.Sequential(nn.Linear(PICTURE_FEATURES, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
         self.is_picture = nn.Parameter(torch.randn(WIDTH) * 0.3)
@@ -89,11 +114,14 @@ class Resampler(nn.Module):
         batch, count = seconds.shape
         objects, picture = frames[:, :, :READ_OBJECTS], frames[:, :, layout.OBJECTS]
         with torch.autocast("cpu", enabled=False):
-            features = torch.cat([object_features(objects), motion.motion_features(objects, seconds, present)], -1)
+            moved = motion.motion_features(objects, seconds, present)
+            features = torch.cat([object_features(objects), moved, colour_features(objects, picture)], -1)
+            statistics = (picture[..., :PICTURE_STATISTICS] - 0.35) * 2
+            whole = torch.cat([statistics, repeated(frames, seconds, present)], -1)
             times = time_features(seconds)
         valid = objects[..., layout.VALID : layout.VALID + 1]
         x = self.object_in(features) + valid * self.is_object[0] + (1 - valid) * self.is_object[1]
-        whole = self.picture_in((picture[..., :PICTURE_FEATURES] - 0.35) * 2) + self.is_picture
+        whole = self.picture_in(whole) + self.is_picture
         x = torch.cat([x, whole[:, :, None]], 2)
         scale, shift = self.time(times).chunk(2, -1)
         x = x * (1 + scale[:, :, None]) + shift[:, :, None]

@@ -1,6 +1,6 @@
 """Captions: a few plain sentences about people, vehicles, other things and the light."""
 
-from ..sim import colours
+from ..sim import blindness, colours
 from ..sim.truth import INDEX
 from .words import NUMBERS, OTHER_NAMES
 
@@ -14,6 +14,11 @@ CAPTION_QUESTIONS = (
     "describe the picture.",
     "what is going on?",
     "tell me what happens.",
+    "describe the image.",
+    "what do you see in the picture?",
+    "what can you see?",
+    "what does the picture show?",
+    "tell me what you see.",
 )
 WAYS = (("walk_left", " to the left"), ("walk_right", " to the right"), ("closer", " closer"), ("away", " away"))
 NAMED = ("dog", "cat", "bicycle", "motorcycle", "bird", "animal")
@@ -21,6 +26,9 @@ NAMED = ("dog", "cat", "bicycle", "motorcycle", "bird", "animal")
 
 def caption(state) -> str:
     """The caption of one scene."""
+    blind = int(state[INDEX["blind"]])
+    if blind != blindness.SEES:
+        return f"the {'camera' if blind == blindness.COVERED else 'picture'} is {blindness.NAMES[blind]}."
     value = lambda name: max(int(state[INDEX[name]]), 0)  # noqa: E731
     now = value("now")
     empty = "nobody is there now" if value("ever") else "nobody is there"

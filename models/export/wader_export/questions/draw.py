@@ -4,11 +4,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from random import Random
 
+from ..sim import blindness
 from ..sim.truth import INDEX
+from . import things  # noqa: F401 (registers its kinds)
+from .asking import Wording
 from .kinds import KINDS
+from .words import UNCLEAR_ANSWER
 
 TRIES = 60
 STRICT = 3  # how hard the frequent answer of a yes/no question is held back
+TOLD_BLIND = ("light", "camera", "caption")  # what can be asked of a camera that shows nothing
+ASKED_BLIND = 0.5  # of the questions about such a camera are these
 
 
 @dataclass
@@ -31,10 +37,14 @@ class Lookup:
 
 
 class Writer:
-    """Writes questions and remembers what it wrote, so that no answer of a wording's meaning prevails."""
+    """Writes questions and remembers what it wrote, so that no answer of a wording's meaning prevails.
 
-    def __init__(self, random: Random):
-        self.random = random
+    `held_out`: asks in the wordings that training never sees, and only in these.
+    """
+
+    def __init__(self, random: Random, held_out: bool = False):
+        self.random, self.wording = random, Wording(random, held_out)
+        self.last = None  # a scene that shows something: its questions are what a blind camera cannot answer
         self.asked: dict[str, list[float]] = defaultdict(lambda: [1.0, 1.0])
         self.values: dict[str, dict[str, float]] = defaultdict(dict)
         self.names = list(KINDS)
@@ -64,10 +74,28 @@ class Writer:
 
     def one(self, state, kind: str | None = None) -> Question | None:
         """One question about a scene, of a given kind when one is named (None: not answerable)."""
+        if int(state[INDEX["blind"]]) != blindness.SEES:
+            return self.blind(state, kind)
+        question = self.clear(state, kind)
+        self.last = state
+        return question
+
+    def clear(self, state, kind: str | None) -> Question | None:
+        """A question with its answer in the picture."""
         lookup = Lookup(state)
         for _ in range(TRIES if kind is None else 12):
             name = kind or self.random.choices(self.names, self.weights)[0]
-            draft = KINDS[name][0](lookup, self.random)
+            draft = KINDS[name][0](lookup, self.wording)
             if draft is not None and self.accept(draft):
                 return Question(name, draft.text, draft.answer)
-        return None if kind else self.one(state, "caption")
+        return None if kind or self.wording.held_out else self.clear(state, "caption")
+
+    def blind(self, state, kind: str | None) -> Question | None:
+        """A question about a camera that shows nothing: of the camera itself, or any other, which is unclear."""
+        if kind in TOLD_BLIND or (kind is None and self.random.random() < ASKED_BLIND):
+            told = self.clear(state, kind or self.random.choice(TOLD_BLIND))
+            return told or (None if kind else self.clear(state, "caption"))
+        question = None if self.last is None else self.clear(self.last, kind)
+        if question is None or question.kind in TOLD_BLIND:
+            return None if kind else self.clear(state, "caption")
+        return Question(UNCLEAR_ANSWER, question.text, UNCLEAR_ANSWER)

@@ -21,12 +21,28 @@ RGB = np.array(
 UPPER_SHARE = np.array([0.26, 0.12, 0.11, 0.13, 0.14, 0.08, 0.06, 0.05, 0.03, 0.02])
 LOWER_SHARE = np.array([0.30, 0.07, 0.16, 0.05, 0.27, 0.03, 0.02, 0.08, 0.01, 0.01])
 VEHICLE_SHARE = np.array([0.20, 0.22, 0.20, 0.14, 0.14, 0.04, 0.03, 0.01, 0.02, 0.00])
-BLUE = NAMES.index("blue")
+BLUE, GRAY = NAMES.index("blue"), NAMES.index("gray")
 JEANS = np.array([0.33, 0.38, 0.47])  # most blue trousers are a greyish blue
+
+
+BRIGHTNESS, SPREAD = 0.18, 0.035  # how things of one colour word differ: in brightness, and in each channel
+ALSO = 100  # added to the number of a rival that can be named beside the own colour, not in its place
+VAGUE = 1.5  # log-likelihood by which a colour's own word must beat every other
+
+
+def rival(number: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """The other colour word that a person could use as well, -1 where there is none."""
+    shape = RGB / np.linalg.norm(RGB, axis=1, keepdims=True)
+    along = (rgb @ shape.T) / np.linalg.norm(RGB, axis=1)  # brightness as part of the word's own
+    rest = ((rgb[..., None, :] - along[..., None] * RGB) ** 2).sum(-1)
+    likely = -0.5 * (np.log(along.clip(0.05)) / BRIGHTNESS) ** 2 - 0.5 * rest / (2 * SPREAD) ** 2
+    own = np.take_along_axis(likely, number[..., None], -1)
+    np.put_along_axis(likely, number[..., None], -np.inf, -1)
+    return np.where((own[..., 0] - likely.max(-1)) < VAGUE, likely.argmax(-1), -1)
 
 
 def pick(rng, share, shape):
     """Colour numbers and their RGB with natural spread."""
     number = rng.choice(len(NAMES), size=shape, p=share / share.sum())
-    rgb = RGB[number] * np.exp(rng.normal(0, 0.18, (*shape, 1))) + rng.normal(0, 0.035, (*shape, 3))
+    rgb = RGB[number] * np.exp(rng.normal(0, BRIGHTNESS, (*shape, 1))) + rng.normal(0, SPREAD, (*shape, 3))
     return number, rgb.clip(0.02, 0.98)

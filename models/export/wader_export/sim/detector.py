@@ -9,17 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import colours
-from .world import DARK, DIM, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
+from . import blindness, colours
+from .world import BRIGHT, DARK, DIM, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
 STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
 FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
 FALSE_SHARE = np.array([0.60, 0.12, 0.05, 0.06, 0.04, 0.03, 0.04, 0.02, 0.015, 0.01, 0.01, 0.005])
+# a third of the cameras see other false things than posts and coats: shop fronts, plants, furniture
+FLAT_SHARE = np.array([0.22, 0.12, 0.08, 0.09, 0.06, 0.06, 0.06, 0.03, 0.03, 0.10, 0.08, 0.07])
 # the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
 FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
+HEAD = 0.17  # of the height of a body
+SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
 
@@ -72,8 +76,10 @@ def peak_heights(world: World, rng) -> np.ndarray:
     own *= np.where(rng.random(own.shape) < 0.045, rng.uniform(0.55, 0.78, own.shape), 1)
     own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
     own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
-    mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.8, 1.03, batch), 1))  # fmt: skip
+    mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.75, 1.03, batch), 1))  # fmt: skip
     mood = mood * np.exp(rng.normal(0, 0.05, batch))
+    bright = (world.light == BRIGHT)[:, None, None]
+    own[:, PEOPLE:] *= np.where(bright, 1, rng.uniform(0.2, 1, (batch, THINGS - PEOPLE, 1)))  # they fade sooner
     flicker = steady_noise(rng, (batch, THINGS, frames), world.times, 0.45)
     amount = np.full((1, THINGS, 1), 0.055)
     amount[:, V] = 0.02  # parked cars hardly flicker
@@ -114,6 +120,11 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.08, (batch, THINGS, frames, 1))
     mix = mix.clip(0, 0.75)
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
+    # face, hair and hands: some of an upper half, most where the picture's edge leaves little but the head
+    skin = rng.uniform(0, 0.22 if place < 0.5 else 0.05, (batch, THINGS, 1))
+    skin = np.maximum(skin, ((HEAD - where) / 0.1).clip(0, rng.uniform(0.5, 0.9, (batch, THINGS, 1))))
+    skin = (skin * (world.kind == layout.PERSON)[..., None])[..., None]
+    rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
     seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
     own = world.upper_rgb if place < 0.5 else world.lower_rgb
     front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
@@ -127,23 +138,39 @@ def standing_peaks(world: World, rng) -> Peaks:
     shape = (batch, STANDING)
     many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
+    flat = rng.random((batch, 1)) < 0.35
+    group = np.where(flat, rng.choice(FALSE_GROUPS, size=shape, p=FLAT_SHARE / FLAT_SHARE.sum()), group)
     level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.14), shape)
-    level = np.minimum(level, FALSE_MOST[group] * rng.uniform(0.7, 1, shape))
+    most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), 0.58)
+    level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
     full = (*shape, frames)
     high = level[..., None] + 0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)
     high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
     high = np.where(rng.random(full) < 0.04, 0, high)
     tall = np.exp(rng.uniform(np.log(0.035), np.log(0.26), shape))
+    large = rng.random(shape) < np.where(flat, 0.18, 0.05)  # a wall, a front, a plant before the lens
+    tall = np.where(large, rng.uniform(0.25, 1.05, shape), tall)
     ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
+    x, y = rng.uniform(0, 1, shape), rng.uniform(0.05, 1, shape)
+    rows_of_alike(rng, (group, level, tall, ratio, y), x)
     tall, wide = (a[..., None] * np.exp(rng.normal(0, s, full)) for a, s in ((tall, 0.06), (tall * ratio, 0.09)))
-    x = rng.uniform(0, 1, shape)[..., None] + rng.normal(0, 0.003, full)
-    y = rng.uniform(0.05, 1, shape)[..., None] + rng.normal(0, 0.004, full)
+    x, y = x[..., None] + rng.normal(0, 0.003, full), y[..., None] + rng.normal(0, 0.004, full)
     box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
     plain = world.background[:, None] + rng.normal(0, 0.15, (*shape, 3))
     colour = np.where(rng.random((*shape, 1)) < 0.4, colours.RGB[rng.integers(0, 10, shape)], plain)
     upper = colour[:, :, None] + rng.normal(0, 0.02, (*full, 3))
     lower = upper + rng.normal(0, 0.08, (*shape, 1, 3))
     return Peaks(high, box, group[..., None].repeat(frames, 2), upper, lower, np.full(full, -1))
+
+
+def rows_of_alike(rng, looks: tuple[np.ndarray, ...], x: np.ndarray) -> None:
+    """In some clips a few false things stand in a row and look alike: planters, windows, posts. In place."""
+    for clip in np.flatnonzero(rng.random(len(x)) < 0.25):
+        row = slice(0, rng.integers(2, 6))
+        for look in looks:
+            spread = np.exp(rng.normal(0, 0.06, row.stop)) if look.dtype.kind == "f" else 1
+            look[clip, row] = look[clip, 0] * spread
+        x[clip, row] = x[clip, 0] + np.arange(row.stop) * rng.uniform(0.05, 0.25)
 
 
 def passing_peaks(world: World, rng) -> Peaks:
@@ -174,9 +201,28 @@ def doubles(real: Peaks, rng) -> Peaks:
     shift = wide * rng.uniform(0.45, 0.9, full) * rng.choice([-1, 1], full) * beside
     box[..., 0] += shift
     box[..., 2] += shift
+    reach = wide * rng.uniform(0, 0.9, full) * (rng.random(full) < 0.3) * beside  # over two neighbours
+    box[..., 0] -= reach / 2
+    box[..., 2] += reach / 2
     part = np.where(beside, rng.uniform(0.2, 0.5, full), rng.uniform(0.2, 0.62, full))
     high = np.where((rng.random(full) < 0.42) & (tall > 0.06), own * part, 0)
     return Peaks(high, box, take(real.group), take(real.upper), take(real.lower), np.full(full, -1))
+
+
+def second_vehicles(real: Peaks, rng) -> Peaks:
+    """A van that is also seen as a truck: second peaks on a part of a vehicle, as steady as its own."""
+    own = real.height[:, V]
+    full = own.shape
+    part = rng.uniform(0.35, 0.75, (*full[:2], 1))
+    there = rng.random((*full[:2], 1)) < 0.3
+    box = real.box[:, V].copy()
+    wide = box[..., 2] - box[..., 0]
+    share, left = rng.uniform(0.3, 0.75, (*full[:2], 1)), rng.random((*full[:2], 1)) < 0.5
+    box[..., 2] = np.where(left, box[..., 0] + wide * share, box[..., 2])
+    box[..., 0] = np.where(left, box[..., 0], box[..., 2] - wide * share)
+    group = np.where(real.group[:, V] == layout.CAR, layout.BIG_VEHICLE, layout.CAR)
+    high = np.where(there, own * part, 0)
+    return Peaks(high, box, group, real.upper[:, V], real.lower[:, V], np.full(full, -1))
 
 
 def unhidden(height: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -229,16 +275,18 @@ def picture_tokens(world: World, rng, tint: np.ndarray) -> np.ndarray:
     batch, frames = world.times.shape
     gain = world.gain[:, None, None]
     token = np.zeros((batch, frames, layout.DIM))
-    drift = lambda n, s: rng.normal(0, s, (batch, frames, n))  # noqa: E731
+    calm = np.exp(rng.uniform(np.log(0.03), 0, (batch, 1, 1)))  # some cameras hardly drift at all
+    drift = lambda n, s: rng.normal(0, s, (batch, frames, n)) * calm  # noqa: E731
     mean = (world.background[:, None] * gain * tint[:, None]) + drift(3, 0.008)
-    spread = rng.uniform(0.10, 0.26, (batch, 1, 1)) + rng.normal(0, 0.025, (batch, 1, 3))
+    contrast, ratio = blindness.contrast_and_sharpness(world.blindness, rng)
+    spread = contrast[:, None, None] + drift(3, 0.025)
     token[..., layout.MEAN_RGB] = mean
     token[..., layout.STD_RGB] = spread * gain.clip(0, 1) + drift(3, 0.005)
-    coarse = rng.normal(0, 0.14, (batch, 1, 12)) * gain
+    coarse = rng.normal(0, 0.65, (batch, 1, 12)) * contrast[:, None, None] * gain
     token[..., layout.LAYOUT] = mean.mean(-1, keepdims=True) + coarse + drift(12, 0.012)
     noise = np.where(world.light == DARK, rng.uniform(0, 0.12, batch), 0)[:, None]
-    sharp = rng.uniform(0.08, 0.42, (batch, 1)) * world.gain[:, None].clip(0, 1.1) + noise
-    token[..., layout.SHARPNESS] = sharp + rng.normal(0, 0.008, (batch, frames))
+    sharp = (ratio * contrast * world.gain.clip(0, 1.1))[:, None] + noise
+    token[..., layout.SHARPNESS] = sharp + drift(1, 0.008)[..., 0]
     token = token.clip(0, 1)
     token[..., layout.PICTURE] = 1
     return token
@@ -252,7 +300,8 @@ def observe(world: World, rng) -> Features:
     upper, lower = shaded(world, rng, 0.33, 0.03, 0.35), shaded(world, rng, 0.685, 0.05, 0.45)
     real = Peaks(peak_heights(world, rng), jittered_boxes(world, rng), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
-    peaks = Peaks.join([real, standing_peaks(world, rng), passing_peaks(world, rng), doubles(people, rng)])
+    peaks = Peaks.join([real, standing_peaks(world, rng), passing_peaks(world, rng), doubles(people, rng), second_vehicles(real, rng)])
+    peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)
     peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
     order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]
     pick = lambda a, o: np.take_along_axis(a, o[..., None] if a.ndim == 4 else o, 1)  # noqa: E731
@@ -275,5 +324,6 @@ def observe(world: World, rng) -> Features:
     tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
     tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
     tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint)
+    blindness.spoil(tokens, world.blindness, world.present, rng)
     thing = np.where(valid, peaks.thing, -1).transpose(0, 2, 1)
     return Features(tokens, thing)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import colours
-from .world import STARTS, STOPS, O, P, V, World
+from . import blindness, colours, events
+from .world import DARK, STARTS, STOPS, O, P, V, World
 
 UNCLEAR = -100
 MOST = 11  # counts are cut here
@@ -22,7 +22,7 @@ FAR, FAR_UNCLEAR = 0.12, 0.15
 OTHER_GROUPS = (1, 2, 5, 6, 7, 8, 9, 10, 11)
 COUNTS = (
     "now first left right walk_left walk_right closer away still entered gone near far vehicles "
-    "vehicles_first parked driving arrived departed cars big_vehicles vehicles_ever light"
+    "vehicles_first parked driving arrived departed cars big_vehicles vehicles_ever light blind came_bucket went_bucket"
 ).split()
 HEADS = (
     COUNTS
@@ -33,7 +33,11 @@ HEADS = (
 )
 # for questions only, without a state head: people seen at all, coming closer or going away in whatever direction,
 # standing a while; how many there are surely and at most, who surely came in and went out
-EXTRA = "ever approaching retreating paused sure_now most_now sure_first most_first came went".split()
+# (`sure_walk_left` ... at most); seconds since somebody came in and left
+EXTRA = (
+    "ever approaching retreating paused sure_now most_now sure_first most_first came went "
+    "most_walk_left most_walk_right came_ago went_ago"
+).split()
 INDEX = {name: i for i, name in enumerate(HEADS + EXTRA)}
 
 
@@ -97,7 +101,9 @@ def truth(world: World) -> Truth:
     often = times_seen >= 2
     for name, which, toward in (("walk_left", LEFT, dx < 0), ("walk_right", RIGHT, dx > 0)):
         sure = people(often & (way == which))
-        put(name, sure, unless=(sure == 0) & (people(often & unclear & toward) > 0))
+        doubtful = people(often & unclear & toward)
+        put(name, sure, unless=(sure == 0) & (doubtful > 0))
+        put(f"most_{name}", sure + doubtful)
     put("closer", people(often & (way == CLOSER)))
     put("away", people(often & (way == AWAY)))
     spread, pause = spreads(world, seen)
@@ -126,14 +132,17 @@ def truth(world: World) -> Truth:
     big = (world.height * seen).max(2) > 0.09
     above, below = world.cut
     shown = {
-        "upper": ((np.minimum(1 - below, 0.5) - above).clip(0) > 0.25) & seen,
-        "lower": ((1 - below - np.maximum(above, 0.5)).clip(0) > 0.25) & seen,
+        "upper": ((np.minimum(1 - below, 0.5) - above).clip(0) > 0.2) & seen,
+        "lower": ((1 - below - np.maximum(above, 0.5)).clip(0) > 0.2) & seen,
     }
     for name, worn in (("upper", world.upper), ("lower", world.lower)):
-        clear = shown[name].sum(2) >= 2
+        clear = (shown[name].sum(2) >= 2) | shown[name][:, :, -1]
+        rival = getattr(world, f"{name}_vague")
         for c, colour in enumerate(colours.NAMES):
-            sure = people((worn == c) & clear & big)
-            put(f"{name}_{colour}", sure, 2, (sure == 0) & (people((worn == c) & (times_seen > 0)) > 0))
+            own = (worn == c) & ((rival < 0) | (rival >= colours.ALSO))
+            sure = people(own & clear & big)
+            perhaps = people(((worn == c) | (rival % colours.ALSO == c)) & (times_seen > 0))
+            put(f"{name}_{colour}", sure, 2, (sure == 0) & (perhaps > 0))
 
     vehicles = lambda a: a[:, V].sum(1)  # noqa: E731
     put("vehicles", vehicles(now))
@@ -147,8 +156,9 @@ def truth(world: World) -> Truth:
     put("cars", vehicles(often & (world.kind == layout.CAR)))
     put("big_vehicles", vehicles(often & (world.kind == layout.BIG_VEHICLE)))
     for c, colour in enumerate(colours.NAMES):
-        sure = vehicles(often & (world.upper == c))
-        put(f"paint_{colour}", sure, 2, (sure == 0) & (vehicles((world.upper == c) & (times_seen > 0)) > 0))
+        sure = vehicles(often & (world.upper == c) & (world.upper_vague < 0))
+        perhaps = vehicles(((world.upper == c) | (world.upper_vague == c)) & (times_seen > 0))
+        put(f"paint_{colour}", sure, 2, (sure == 0) & (perhaps > 0))
 
     clear = often & ((world.height * seen).max(2) > 0.035)
     for group in OTHER_GROUPS:
@@ -156,6 +166,7 @@ def truth(world: World) -> Truth:
         sure = (own & clear[:, O]).sum(1)
         put(f"other_{layout.GROUP_NAMES[group]}", sure, 2, (sure == 0) & ((own & (times_seen[:, O] > 0)).sum(1) > 0))
     put("light", world.light)
+    blind_truth(world, state)
     return Truth(state, way, enters, leaves, velocity(world))
 
 
@@ -194,6 +205,21 @@ def doubts(world: World, seen: np.ndarray, oldest: np.ndarray, put, people) -> N
         half = at(world.inside, oldest) if name == "came" else world.inside[:, :, -1]
         perhaps = people((half < 0.5) & maybe.any(2))
         put(name, clear, unless=(clear == 0) & (perhaps > 0))
+        ago, unclear = events.when(world, inside, ~edge & ever.any(2), name == "went")
+        unclear |= perhaps > clear
+        put(f"{name}_ago", ago, events.NEVER, unclear)
+        put(f"{name}_bucket", events.bucket(ago), unless=unclear)
+
+
+def blind_truth(world: World, state: np.ndarray) -> None:
+    """Of a camera that shows nothing only that is known, and the light of a picture that is merely black."""
+    blind = world.blindness
+    light = state[:, INDEX["light"]].copy()
+    state[blind != blindness.SEES] = UNCLEAR
+    state[:, INDEX["blind"]] = blind
+    known = np.isin(blind, (blindness.SEES, blindness.BLURRED, blindness.FROZEN))
+    light = np.where(blind == blindness.BLACK, DARK, light)
+    state[:, INDEX["light"]] = np.where(known | (blind == blindness.BLACK), light, UNCLEAR)
 
 
 def depth(world: World, seen: np.ndarray, put, people) -> None:

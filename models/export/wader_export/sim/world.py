@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import colours
+from . import blindness, colours
+from .cameras import draw_camera, draw_times
 
-PEOPLE, VEHICLES, OTHERS = 11, 3, 3
+PEOPLE, VEHICLES, OTHERS = 11, 3, 6
 THINGS = PEOPLE + VEHICLES + OTHERS
 P, V, O = slice(0, PEOPLE), slice(PEOPLE, PEOPLE + VEHICLES), slice(PEOPLE + VEHICLES, THINGS)  # noqa: E741
 STILL, MOVES, STOPS, STARTS = range(4)
+FILLS = 0.55  # head and shoulders that are so tall count as somebody wholly inside
 BRIGHT, DIM, DARK = range(3)
 
 # other things: share, height and width in metres
@@ -46,7 +48,7 @@ class World:
     foot: np.ndarray  # [B, N, T]
     height: np.ndarray  # [B, N, T]
     width: np.ndarray  # [B, N, T]
-    inside: np.ndarray  # [B, N, T] part of the box inside the picture, 0 when absent
+    inside: np.ndarray  # [B, N, T] part inside the picture, 0 when absent; see `part_inside`
     hidden: np.ndarray  # [B, N, T] part hidden by nearer things
     hider: np.ndarray  # [B, N, T] which thing hides most
     motion: np.ndarray  # [B, N] STILL ... STARTS
@@ -54,10 +56,13 @@ class World:
     lower: np.ndarray
     upper_rgb: np.ndarray  # [B, N, 3]
     lower_rgb: np.ndarray
+    upper_vague: np.ndarray  # [B, N] the colour word that would do as well, -1: none; from ALSO on: beside its own
+    lower_vague: np.ndarray
     light: np.ndarray  # [B] BRIGHT, DIM, DARK
     gain: np.ndarray  # [B]
     aspect: np.ndarray  # [B]
     background: np.ndarray  # [B, 3]
+    blindness: np.ndarray  # [B] see `blindness`
 
     @property
     def visible(self) -> np.ndarray:
@@ -76,42 +81,6 @@ class World:
     def in_picture(self) -> np.ndarray:
         """[B, N, T]: inside the picture, though perhaps hidden by something."""
         return (self.inside > 0.4) & (self.height > 0.025) & self.present[:, None]
-
-
-def draw_times(batch: int, frames: int, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds relative to the newest frame, and which frames exist."""
-    dense = frames >= 12
-    span = np.exp(rng.uniform(np.log(3.0 if dense else 2.0), np.log(60 if dense else 40), (batch, 1)))
-    usual = np.exp(rng.uniform(np.log(2.5), np.log(10), (batch, 1)))
-    span = np.where(rng.random((batch, 1)) < 0.5, usual, span)
-    if frames > 1:
-        shape = np.where(rng.random((batch, 1)) < 0.65, 120.0, 2.5)
-        gaps = rng.gamma(shape, 1, (batch, frames - 1))
-        gaps = np.where(rng.random(gaps.shape) < 0.02, gaps * 2, gaps)
-        gaps *= span / gaps.sum(1, keepdims=True)
-        times = np.concatenate([-gaps[:, ::-1].cumsum(1)[:, ::-1], np.zeros((batch, 1))], 1)
-    else:
-        times = np.zeros((batch, 1))
-    present = np.ones((batch, frames), bool)
-    mood = rng.random(batch)
-    warming = mood < 0.08  # the camera has just started: only the newest frames exist
-    first = rng.integers(0, frames, batch)
-    present[warming] = np.arange(frames) >= first[warming, None]
-    holes = (mood > 0.92)[:, None] & (rng.random((batch, frames)) < 0.25)
-    present &= ~holes
-    present[:, -1] = True
-    return times, present
-
-
-def draw_camera(batch: int, rng):
-    """Height, focal length, horizon and aspect of each clip's camera, almost half of them zoomed."""
-    height = rng.uniform(2.2, 8, batch)
-    focal = rng.uniform(0.8, 2.2, batch)
-    horizon = rng.uniform(-0.5, 0.45, batch)
-    zoom = np.where(rng.random(batch) < 0.45, np.exp(rng.uniform(np.log(1.2), np.log(4), batch)), 1.0)
-    offset = rng.uniform(0, 1, batch) * (1 - 1 / zoom)
-    aspect = np.where(rng.random(batch) < 0.6, 4 / 3, 16 / 9)
-    return height, focal * zoom, (horizon - offset) * zoom, aspect
 
 
 def sizes(batch: int, rng):
@@ -152,11 +121,11 @@ def motions(batch: int, rng, kind):
     return motion
 
 
-def draw(batch: int, frames: int, rng) -> World:
-    """Draws a batch of scenes."""
-    times, present = draw_times(batch, frames, rng)
+def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
+    """Draws a batch of scenes; `span` fixes the seconds between the oldest and the newest frame."""
+    times, present = draw_times(batch, frames, rng, span)
     span = (-times[:, :1]).clip(1.0)
-    camera, focal, horizon, aspect = (a[:, None] for a in draw_camera(batch, rng))
+    camera, focal, horizon, aspect, close = (a[:, None] for a in draw_camera(batch, rng))
     kind, tall, wide = sizes(batch, rng)
     shape = (batch, THINGS)
 
@@ -166,20 +135,27 @@ def draw(batch: int, frames: int, rng) -> World:
     active[:, P] = np.arange(PEOPLE) < count[:, None]
     active[:, V] = np.arange(VEHICLES) < rng.choice(4, size=batch, p=[0.42, 0.35, 0.16, 0.07])[:, None]
     active[:, O] = np.arange(OTHERS) < rng.choice(4, size=batch, p=[0.5, 0.32, 0.13, 0.05])[:, None]
+    herd = rng.random(batch) < 0.06  # many of one kind: pigeons, sheep, bicycles in a rack
+    active[herd, O] |= np.arange(OTHERS) < rng.integers(3, OTHERS + 1, herd.sum())[:, None]
+    for a in (kind, tall, wide):
+        a[herd, O] = a[herd, O.start][:, None] * (1 if a is kind else np.exp(rng.normal(0, 0.1, (herd.sum(), OTHERS))))
 
     # a place on the ground inside the picture at the reference time
     low = np.maximum(horizon + 0.04, 0.04)
-    y = rng.uniform(0, 1, shape) * (1.02 - low) + low
+    below = np.where(close, np.exp(rng.uniform(np.log(1.1), np.log(5), (batch, 1))), 1.02)  # feet out of the picture
+    y = rng.uniform(0, 1, shape) * (below - low) + low
     size = tall / camera * (y - horizon)
     least = np.where(tall < 1, 0.03, np.where(rng.random(shape) < 0.15, 0.045, 0.08))
     y = np.where(size < least, horizon + least * camera / tall, y)
-    y = np.where(size > 0.85, horizon + 0.85 * camera / tall, y)
+    most = np.where(close, 4.5, 0.85)
+    y = np.where(size > most, horizon + most * camera / tall, y)
     far = focal * camera / (y - horizon)
     across = (rng.uniform(0.01, 0.99, shape) - 0.5) * far * aspect / focal
 
     # how it moves
     motion = motions(batch, rng, kind)
     speed = np.where(rng.random(shape) < 0.07, rng.uniform(2.2, 3.5, shape), rng.uniform(0.7, 1.7, shape))
+    speed = np.where(rng.random(shape) < 0.07, rng.uniform(0.04, 0.4, shape), speed)  # some shuffle along
     speed[:, V] = rng.uniform(2, 8, (batch, VEHICLES))
     speed[:, O] *= np.where(kind[:, O] == layout.BICYCLE, rng.uniform(2, 3.5, (batch, OTHERS)), 1)
     sideways = rng.choice([0, np.pi], size=shape) + rng.normal(0, 0.35, shape)
@@ -198,7 +174,7 @@ def draw(batch: int, frames: int, rng) -> World:
         0 * (t + reference),
     )
 
-    # pairs of people, ridden bicycles, dogs on a lead
+    # pairs of people, ridden bicycles, dogs on a lead, what is carried or played with
     for i in range(1, PEOPLE):
         pair = rng.random(batch) < 0.27
         travel[pair, i] = travel[pair, i - 1]
@@ -207,9 +183,9 @@ def draw(batch: int, frames: int, rng) -> World:
         across[pair, i] = across[pair, i - 1] + rng.normal(0, 0.8, pair.sum())
         far[pair, i] = (far[pair, i - 1] + rng.normal(0, 0.6, pair.sum())).clip(1.5)
     j = O.start
-    ridden = np.isin(kind[:, j], (layout.BICYCLE, layout.MOTORCYCLE, layout.DOG))
-    ridden &= (rng.random(batch) < 0.5) & (count > 0)
-    lead = np.where(kind[:, j] == layout.DOG, rng.normal(0, 0.8, batch), 0.0)
+    own = (layout.BICYCLE, layout.MOTORCYCLE, layout.DOG, layout.BAG, layout.UMBRELLA, layout.BALL)
+    ridden = np.isin(kind[:, j], own) & (rng.random(batch) < 0.55) & (count > 0)
+    lead = rng.normal(0, 1, batch) * np.select([kind[:, j] == layout.DOG, kind[:, j] > layout.ANIMAL], [0.8, 0.4], 0.0)
     travel[ridden, j] = travel[ridden, 0]
     for a in (vx, vz, motion):
         a[ridden, j] = a[ridden, 0]
@@ -220,8 +196,9 @@ def draw(batch: int, frames: int, rng) -> World:
     sway = rng.normal(0, 0.06, travel.shape) * (kind == layout.PERSON)[..., None]
     x = across[..., None] + vx[..., None] * travel + sway
     z = far[..., None] + vz[..., None] * travel
-    exists = active[..., None] & (z > 1.2)
-    z = z.clip(1.2)
+    nearest = np.where(close, 0.3, 1.2)[..., None]
+    exists = active[..., None] & (z > nearest)
+    z = np.maximum(z, nearest)
     dice = rng.random(shape)  # some appear or vanish inside the picture (doors)
     door = (-rng.uniform(0.1, 0.9, shape) * span)[..., None]
     late, early = (dice < 0.07)[..., None], (dice > 0.93)[..., None]
@@ -240,18 +217,29 @@ def draw(batch: int, frames: int, rng) -> World:
     width *= 1 + 0.12 * rng.normal(size=width.shape) * stride
     centre = 0.5 + focal * x / z / ratio
     box = np.stack([centre - width / 2, foot - height, centre + width / 2, foot], -1)
-    clipped = box.clip(0, 1)
-    inside = (clipped[..., 2] - clipped[..., 0]) * (clipped[..., 3] - clipped[..., 1])
-    inside = np.where(exists, inside / np.maximum(width * height, 1e-6), 0.0)
+    inside = np.where(exists, part_inside(box, width, height), 0.0)
     hidden, hider = hiding(rng, box, z, inside, width, height)
 
     light, gain = draw_light(batch, rng)
     background = (rng.uniform(0.15, 0.7, (batch, 1)) + rng.normal(0, 0.08, (batch, 3))).clip(0.05, 0.9)
-    upper, lower, upper_rgb, lower_rgb = clothes(batch, rng)
     return World(
         times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider, motion,
-        upper, lower, upper_rgb, lower_rgb, light, gain, aspect[:, 0], background,
+        *clothes(batch, rng), light, gain, aspect[:, 0], background, blindness.draw(batch, rng),
     )  # fmt: skip
+
+
+def part_inside(box, width, height):
+    """How much of each thing is inside the picture [B, N, T].
+
+    Of somebody right before the camera the feet are below the picture: head and shoulders that fill a good part of
+    its height show as well who it is as a whole far body does.
+    """
+    clipped = box.clip(0, 1)
+    across = (clipped[..., 2] - clipped[..., 0]) / np.maximum(width, 1e-6)
+    shown = clipped[..., 3] - clipped[..., 1]
+    down = shown / np.maximum(height, 1e-6)
+    headless = -box[..., 1] > 0.25 * height
+    return across * np.where(headless, down, np.maximum(down, (shown / FILLS).clip(0, 1)))
 
 
 def hiding(rng, box, z, inside, width, height):
@@ -284,13 +272,22 @@ def clothes(batch: int, rng):
     """Colours of everything: of clothes for people, of the paint for vehicles."""
     upper, upper_rgb = colours.pick(rng, colours.UPPER_SHARE, (batch, THINGS))
     lower, lower_rgb = colours.pick(rng, colours.LOWER_SHARE, (batch, THINGS))
+    upper_vague, lower_vague = colours.rival(upper, upper_rgb), colours.rival(lower, lower_rgb)
+    open_coat = rng.random(upper.shape) < 0.12  # or sleeves: a second colour that one could name as well
+    second, second_rgb = colours.pick(rng, colours.UPPER_SHARE, (batch, THINGS))
+    part = rng.uniform(0.4, 0.75, (*upper.shape, 1))
+    upper_rgb = np.where(open_coat[..., None], part * upper_rgb + (1 - part) * second_rgb, upper_rgb)
+    upper_vague = np.where(open_coat, np.where(second == upper, -1, second + colours.ALSO), upper_vague)
     jeans = (lower == colours.BLUE) & (rng.random(lower.shape) < 0.6)
     faded = colours.JEANS * np.exp(rng.normal(0, 0.2, (*lower.shape, 1)))
     lower_rgb = np.where(jeans[..., None], faded, lower_rgb)
+    lower_vague = np.where(jeans, np.where(rng.random(lower.shape) < 0.3, colours.GRAY, -1), lower_vague)
     suit = rng.random(lower.shape) < 0.12
     lower, lower_rgb = np.where(suit, upper, lower), np.where(suit[..., None], upper_rgb, lower_rgb)
+    lower_vague = np.where(suit, upper_vague, lower_vague)
     paint, paint_rgb = colours.pick(rng, colours.VEHICLE_SHARE, (batch, VEHICLES))
     upper[:, V], lower[:, V] = paint, paint
+    upper_vague[:, V] = lower_vague[:, V] = colours.rival(paint, paint_rgb)
     upper_rgb[:, V] = paint_rgb * rng.uniform(0.6, 1.0, (batch, VEHICLES, 1))  # windows darken the upper half
     lower_rgb[:, V] = paint_rgb * rng.uniform(0.7, 1.0, (batch, VEHICLES, 1))
-    return upper, lower, upper_rgb, lower_rgb
+    return upper, lower, upper_rgb, lower_rgb, upper_vague, lower_vague

@@ -10,14 +10,14 @@ from ..sim.truth import HEADS, UNCLEAR
 from .data import Batch, Maker, segment
 from .losses import tensors
 
-SEED = 770_077
+SEED = 7
 
 
 class HeldOut:
     """A fixed set of clips and questions."""
 
     def __init__(self, tokenizer, clips: int = 384, questions: int = 4, seed: int = SEED, frames=(8,)):
-        maker = Maker(tokenizer, seed)
+        maker = Maker(tokenizer, seed, "validation")
         self.words = maker.words
         self.batches: list[Batch] = []
         for start in range(0, clips, 64):

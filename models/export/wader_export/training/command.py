@@ -10,4 +10,4 @@ def run(arguments) -> None:
     """Trains or goes on training."""
     torch.set_num_threads(arguments.threads)
     folder = arguments.folder or cache_dir("train", "run")
-    Run(folder, arguments.minutes, arguments.batch, arguments.seed).train()
+    Run(folder, arguments.minutes, arguments.batch, arguments.seed, start=arguments.start).train()

@@ -10,13 +10,13 @@ import numpy as np
 
 from .. import tokens
 from ..questions import Question, Writer
-from ..sim import PEOPLE, simulate
+from ..sim import PEOPLE, blindness, simulate, sources
 from ..sim.truth import UNCLEAR, UNKNOWN, truth
 
 CAPTION_WEIGHT = 0.35
 FRAMES = (8, 4, 16)
 FRAMES_SHARE = (0.70, 0.13, 0.17)
-QUESTIONS = 3  # a clip and step
+QUESTIONS = 4  # a clip and step
 INTERLEAVED = 4  # every so many steps the rows hold three media each
 BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
 
@@ -48,7 +48,8 @@ def token_targets(world, facts, thing: np.ndarray, present: np.ndarray) -> dict[
     """Targets of single tokens [B, T, K]; UNCLEAR where there is none."""
     clip, frame = np.arange(len(thing))[:, None, None], np.arange(thing.shape[1])[None, :, None]
     who = thing.clip(0)
-    valid = (present & present.any(1, keepdims=True))[:, :, None]
+    sees = (world.blindness == blindness.SEES)[:, None]
+    valid = (present & present.any(1, keepdims=True) & sees)[:, :, None]
     person = (thing >= 0) & (thing < PEOPLE) & valid
     direction = facts.direction[clip, who]
     return {
@@ -93,11 +94,11 @@ def pack(items: list[tuple[list[tuple[list[int], list[int], float]], list[int]]]
 
 
 class Maker:
-    """Makes batches from a seed."""
+    """Makes batches of a split from a seed."""
 
-    def __init__(self, tokenizer, seed: int):
+    def __init__(self, tokenizer, seed: int, split: str = "train"):
         self.words = tokens.Words(tokenizer)
-        self.rng, self.random = np.random.default_rng(seed), Random(seed)
+        self.rng, self.random = sources(split, seed)
         self.writer = Writer(self.random)
         self.step = 0
 

@@ -3,6 +3,7 @@
 Stages (the recipe of Flamingo's frozen language model, with a state head before it so that the resampler already
 carries the scene when the words come): ``state`` resampler against the state head; ``text`` language model on
 question and answer text alone; ``bridge`` cross-attention with the language model frozen; ``joint`` everything.
+A run that starts from an earlier model needs two: ``adapt`` a new state head and gently the resampler, ``joint``.
 """
 
 import json
@@ -18,6 +19,7 @@ from torch import nn
 
 from .. import tokens
 from ..nn.flamingo import Flamingo
+from . import earlier
 from .check import HeldOut, by_kind
 from .data import Batch, Feeder
 from .losses import state_loss, tensors, text_loss
@@ -41,7 +43,12 @@ STAGES = (
     Stage("bridge", 0.04, 1.2e-3, 0.8, True, 0.5),
     Stage("joint", 0.70, 1.0e-3, 0.0, True, 0.4),
 )
+CONTINUED = (
+    Stage("adapt", 0.08, 1.6e-3, 0.5, False, 1.0),
+    Stage("joint", 0.92, 8.0e-4, 0.0, True, 0.4),
+)
 WARM_STEPS = 80
+ADAPTING_RATE = 0.25  # of the rate, for a resampler that already sees
 RESAMPLER_RATE = 0.6  # of the rate, once words are trained
 GATE_RATE = 5.0
 WEIGHT_DECAY = 0.02
@@ -59,6 +66,7 @@ def groups(model: Flamingo, stage: Stage) -> list[dict]:
     head = list(model.head.parameters())
     chosen = {
         "state": [(seeing, 1.0, True), (head, 1.0, True)],
+        "adapt": [(seeing, ADAPTING_RATE, True), (head, 1.0, True)],
         "text": [(language, 1.0, True)],
         "bridge": [(crossing, 1.0, True), (gates, GATE_RATE, False), (seeing, RESAMPLER_RATE, True), (head, 1.0, True)],
         "joint": [
@@ -77,7 +85,7 @@ def groups(model: Flamingo, stage: Stage) -> list[dict]:
 class Run:
     """A training run in a folder: checkpoint.pt, tokenizer.json, log.jsonl."""
 
-    def __init__(self, folder: Path, minutes: float, batch: int, seed: int, stages=STAGES):
+    def __init__(self, folder: Path, minutes: float, batch: int, seed: int, stages=None, start: Path | None = None):
         self.folder, self.minutes, self.batch, self.seed = folder, minutes, batch, seed
         folder.mkdir(parents=True, exist_ok=True)
         words = folder / "tokenizer.json"
@@ -86,10 +94,12 @@ class Run:
         self.tokenizer = Tokenizer.from_file(str(words))
         torch.manual_seed(seed)
         self.model = Flamingo(self.tokenizer.get_vocab_size())
-        self.stages = stages
+        self.stages = stages or (CONTINUED if start else STAGES)
         self.stage, self.elapsed, self.step, self.optimiser_state = 0, 0.0, 0, None
         if (folder / "checkpoint.pt").exists():
             self.load()
+        elif start is not None:
+            print(f"starting from {start}: {earlier.take(self.model, self.tokenizer, start)}", flush=True)
 
     def load(self) -> None:
         saved = torch.load(self.folder / "checkpoint.pt")

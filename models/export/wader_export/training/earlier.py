@@ -1,0 +1,50 @@
+"""Starts from an earlier model, though its vocabulary or its inputs were smaller: what is new begins at its own start."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from ..graphs import names
+
+EMBEDDING = "decoder.embedding.weight"
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    """Parameters by name, of a run folder or of a model folder."""
+    final, checkpoint = folder / "final.pt", folder / "checkpoint.pt"
+    if final.exists():
+        return torch.load(final)
+    return torch.load(checkpoint)["model"] if checkpoint.exists() else names.parameters(folder)
+
+
+def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
+    """Copies the weights of `folder` into the model; says what was new.
+
+    A word keeps its row of the embedding under its new number. A linear layer with more inputs than before gets the
+    old columns and zeros, so that it gives what it gave.
+    """
+    old = weights(folder)
+    state = model.state_dict()
+    words = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+    kept = [(words[word], number) for word, number in tokenizer.get_vocab().items() if word in words]
+    new, grown = [], []
+    for name, value in state.items():
+        if name not in old or (name.startswith("head.") and old[name].shape != value.shape):
+            new.append(name)
+        elif name == EMBEDDING:
+            before, after = zip(*kept)
+            value[list(after)] = old[name][list(before)].to(value.dtype)
+        elif old[name].shape == value.shape:
+            value.copy_(old[name])
+        else:
+            rows, columns = old[name].shape
+            if value.shape[0] != rows or value.shape[1] < columns:
+                raise ValueError(f"{name}: {tuple(old[name].shape)} does not grow to {tuple(value.shape)}")
+            value.zero_()
+            value[:, :columns] = old[name]
+            grown.append(name)
+    model.load_state_dict(state)
+    parts = sorted({name.split(".")[0] for name in new})
+    return f"{len(kept)} of {len(tokenizer.get_vocab())} words known; new: {parts or 'nothing'}; wider: {grown or 'nothing'}"
