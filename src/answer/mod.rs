@@ -76,6 +76,13 @@ pub enum UnsureReason {
     LowMass,
     /// The question holds these words, which the model never saw.
     UnknownWords(Vec<String>),
+    /// The prompt's examples contradict each other.
+    ContradictingExamples {
+        /// What an example's right answer got from the other examples on average, in percent.
+        percent: u32,
+        /// What the model wants it to get.
+        needed: u32,
+    },
     /// The model ended a text before its first word.
     NoText,
 }
@@ -145,6 +152,7 @@ impl Outcome {
             Self::Unsure(UnsureReason::LowProbability) => "low_probability",
             Self::Unsure(UnsureReason::LowMass) => "low_mass",
             Self::Unsure(UnsureReason::UnknownWords(_)) => "unknown_words",
+            Self::Unsure(UnsureReason::ContradictingExamples { .. }) => "contradicting_examples",
             Self::Unsure(UnsureReason::NoText) => "no_text",
             Self::Blind(BlindReason::Black) => "black",
             Self::Blind(BlindReason::Covered) => "covered",
@@ -161,6 +169,9 @@ impl Outcome {
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::Unsure(UnsureReason::UnknownWords(words)) => Some(words.join(", ")),
+            Self::Unsure(UnsureReason::ContradictingExamples { percent, needed }) => Some(format!(
+                "left out in turn, an example's right answer got {percent} % from the others; {needed} % are needed"
+            )),
             Self::Failed(FailedReason::ModelError(why) | FailedReason::BadReply(why)) => Some(why.clone()),
             _ => None,
         }
@@ -300,5 +311,8 @@ mod tests {
         assert_eq!(words.detail().as_deref(), Some("zebra, gnu"));
         assert_eq!(words.to_string(), "unsure (unknown_words)");
         assert_eq!(Outcome::Answer(Value::Number(2)).to_string(), "2");
+        let contradicting = Outcome::Unsure(UnsureReason::ContradictingExamples { percent: 61, needed: 80 });
+        assert_eq!(contradicting.to_string(), "unsure (contradicting_examples)");
+        assert!(contradicting.detail().is_some_and(|detail| detail.contains("got 61 % from the others")));
     }
 }

@@ -54,6 +54,10 @@ pub fn read(reply: &Reply, kind: &AnswerKind, thresholds: &Thresholds) -> Readin
         Reply::UnknownWords(words) => {
             Reading { outcome: Outcome::Unsure(UnsureReason::UnknownWords(words.clone())), scores: None }
         }
+        Reply::ContradictingExamples { percent, needed } => {
+            let reason = UnsureReason::ContradictingExamples { percent: *percent, needed: *needed };
+            Reading { outcome: Outcome::Unsure(reason), scores: None }
+        }
         Reply::Closed { scores, mass, evidence } => closed(scores, *mass, *evidence, kind, thresholds),
         Reply::Text { text, finished, probability } => open(text, *finished, *probability, thresholds),
     }
@@ -176,5 +180,7 @@ mod tests {
         }
         let reply = Reply::UnknownWords(vec!["gnu".to_owned()]);
         assert_eq!(read(&reply, &kind, &thresholds).outcome.to_string(), "unsure (unknown_words)");
+        let reply = Reply::ContradictingExamples { percent: 61, needed: 80 };
+        assert_eq!(read(&reply, &kind, &thresholds).outcome.to_string(), "unsure (contradicting_examples)");
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::{
     Error,
     answers::{Answers, Input, Standing},
+    shown::Digests,
     watch::Watch,
 };
 use crate::{
@@ -19,7 +20,6 @@ use crate::{
     model::{self, Flamingo, Manifest},
     mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::CameraName,
-    prompt::Prompt,
     telemetry::Event,
     window::{self, Sampler, Schedule},
 };
@@ -33,8 +33,8 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Each prompt that asks about this camera.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (CameraName, Arc<Prompt>)> + '_ {
-        self.prompts.iter().map(|p| (self.name.clone(), Arc::new(p.prompt.clone())))
+    pub(super) fn asked(&self) -> impl Iterator<Item = (CameraName, PromptConfig)> + '_ {
+        self.prompts.iter().map(|prompt| (self.name.clone(), prompt.clone()))
     }
 
     /// The camera's task.
@@ -120,7 +120,8 @@ pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watche
         .collect()
 }
 
-fn camera_spec(config: &Config, camera: &CameraConfig, size: Size) -> Result<camera::Spec, Error> {
+/// How a configured camera is received.
+pub fn camera_spec(config: &Config, camera: &CameraConfig, size: Size) -> Result<camera::Spec, Error> {
     let wrong = |what: String| Error::Config(format!("camera `{}`: {what}", camera.name));
     let mut address = Address::parse(camera.url.as_str()).map_err(|e| wrong(e.to_string()))?;
     if let Some(login) = &camera.login {
@@ -154,29 +155,34 @@ fn topics(config: &Config) -> Topics {
 impl Answers {
     /// The answer task's state for these cameras.
     ///
-    /// `min_mass` is what the model says of itself; without it the default holds.
+    /// `shown` names what is shown with prompts, `min_mass` is what the model says of itself; without it the default holds.
     pub(super) fn new(
         config: &Config,
         watched: &[Watched],
+        shown: &Digests,
         model: ModelLabel,
         min_mass: Option<f64>,
         outbox: Handle,
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
-        let standing = pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, min_mass))).collect();
+        let standing =
+            pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, shown, min_mass))).collect();
         let at_start = |enabled| if enabled { CameraStatus::Offline } else { CameraStatus::Disabled };
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c.enabled))).collect();
         Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox, cameras }
     }
 }
 
-fn standing(prompt: &PromptConfig, min_mass: Option<f64>) -> Standing {
+fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> Standing {
     let usual = Thresholds::default();
     let publish = match prompt.publish {
         config::Publish::OnChange => answer::Publish::OnChange,
         config::Publish::Always => answer::Publish::Always,
     };
-    let asked = format!("{:?}", (&prompt.prompt, prompt.frames, prompt.span));
+    let mut asked = format!("{:?}", (&prompt.prompt, prompt.frames, prompt.span));
+    if let Some(shown) = shown.get(&prompt.prompt.name) {
+        asked.push_str(shown);
+    }
     Standing {
         prompt: Arc::new(prompt.prompt.clone()),
         every: prompt.every,

@@ -2,6 +2,7 @@
 
 mod answers;
 mod assemble;
+mod shown;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -11,15 +12,16 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{BrokerConfig, Config, Loaded},
-    engine::{Engine, Unaskable, Worker},
+    engine::{Engine, Unaskable},
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
-    name::CameraName,
-    prompt::Prompt,
     supervise::{Stop, Tasks},
     systemd::Notify,
     telemetry::Event,
 };
+pub use assemble::camera_spec;
+pub use shown::show;
+
 use answers::Answers;
 use assemble::Watched;
 
@@ -94,9 +96,9 @@ impl App {
         let batch = model.manifest().limits.max_media_per_call;
         let min_mass = model.manifest().prompt.min_mass;
         let watched = assemble::watched(&config, model.manifest())?;
-        let asked: Vec<(CameraName, Arc<Prompt>)> = watched.iter().flat_map(Watched::asked).collect();
-        let worker =
-            tokio::task::spawn_blocking(move || Worker::new(model, &asked)).await.map_err(|_| Error::EngineBroke)??;
+        let asked: Vec<_> = watched.iter().flat_map(Watched::asked).collect();
+        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked));
+        let (worker, digests) = preparing.await.map_err(|_| Error::EngineBroke)??;
         let (replies, replied) = mpsc::channel(REPLIES);
         let engine = Arc::new(Engine::start(worker, batch, replies)?);
 
@@ -107,7 +109,7 @@ impl App {
         deliver.start("mqtt", async move { publisher.run(&publishing_stop).await });
 
         let (inputs, input) = mpsc::channel(REPLIES);
-        let answers = Answers::new(&config, &watched, label, min_mass, outbox);
+        let answers = Answers::new(&config, &watched, &digests, label, min_mass, outbox);
         let mut judge = Tasks::new();
         judge.start("answers", answers.run(replied, input));
 

@@ -1,7 +1,7 @@
 //! `wader check`: every mistake of the configuration in one report, and what the model cannot be asked.
 
 use crate::{
-    cli, config,
+    app, cli, config,
     model::{Manifest, Template},
     prompt::{Plan, PlanError},
 };
@@ -45,16 +45,7 @@ fn askable(config: &config::Config) -> bool {
     let mut askable = true;
     for prompt in config.prompts.iter().filter(|p| p.enabled) {
         let name = &prompt.prompt.name;
-        match Plan::new(&prompt.prompt, &template) {
-            Ok(_) => {}
-            Err(error @ PlanError::UnknownWords(_)) => {
-                cli::say(format_args!("warning: prompts.{name} will always be `unsure`: {error}"));
-            }
-            Err(error) => {
-                cli::say(format_args!("prompts.{name}: {error}"));
-                askable = false;
-            }
-        }
+        askable &= if prompt.examples.is_empty() { sayable(prompt, &template) } else { showable(prompt, &manifest) };
         let most = manifest.resampler.max_frames;
         if prompt.frames > most {
             cli::say(format_args!("prompts.{name}.window.frames = {}: the model takes {most} at most", prompt.frames));
@@ -62,4 +53,51 @@ fn askable(config: &config::Config) -> bool {
         }
     }
     askable
+}
+
+/// Whether a prompt can be put into the model's words.
+fn sayable(prompt: &config::PromptConfig, template: &Template) -> bool {
+    let name = &prompt.prompt.name;
+    match Plan::new(&prompt.prompt, template) {
+        Ok(_) => true,
+        Err(error @ PlanError::UnknownWords(_)) => {
+            cli::say(format_args!("warning: prompts.{name} will always be `unsure`: {error}"));
+            true
+        }
+        Err(error) => {
+            cli::say(format_args!("prompts.{name}: {error}"));
+            false
+        }
+    }
+}
+
+/// Whether the model can compare with a prompt's examples; says how many there are.
+fn showable(prompt: &config::PromptConfig, manifest: &Manifest) -> bool {
+    let name = &prompt.prompt.name;
+    let frames = manifest.examples.as_ref().map_or(usize::MAX, |form| form.frames);
+    for example in prompt.examples.iter().filter(|example| example.pictures.len() > frames) {
+        cli::say(format_args!(
+            "warning: prompts.{name}.examples: `{}` is one moment, of whose {} pictures the newest {frames} are looked at; \
+             give other moments folders of their own",
+            example.path.display(),
+            example.pictures.len()
+        ));
+    }
+    match app::show(prompt, manifest) {
+        Ok(_) => {
+            let has = |label: &String| {
+                let count = prompt.examples.iter().filter(|example| example.answer == *label).count();
+                format!("{count} of `{label}`")
+            };
+            let counts: Vec<_> = prompt.prompt.kind.labels().iter().map(has).collect();
+            cli::say(format_args!("prompts.{name}: examples: {}", counts.join(", ")));
+            true
+        }
+        Err(problems) => {
+            for problem in problems {
+                cli::say(format_args!("{problem}"));
+            }
+            false
+        }
+    }
 }

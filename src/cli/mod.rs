@@ -110,6 +110,30 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
 }
 
 impl ConfigArguments {
+    /// Whether a file was named.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// The folder of the first file.
+    pub(crate) fn beside(&self) -> PathBuf {
+        let file = self.config.clone().unwrap_or_else(|| crate::config::DEFAULT_FILE.into());
+        file.parent().map_or_else(PathBuf::new, ToOwned::to_owned)
+    }
+
+    /// As [`Self::load`], for a command that takes examples: a prompt may have too few of them yet.
+    pub(crate) fn load_for_examples(&self) -> Option<crate::config::Config> {
+        let sources = crate::config::Sources::of_process(self.config.clone());
+        let sources = crate::config::Sources { examples_may_be_few: true, ..sources };
+        match crate::config::load(&sources, &crate::config::system_lookup) {
+            Ok(loaded) => Some(loaded.config),
+            Err(report) => {
+                say(format_args!("{report}"));
+                None
+            }
+        }
+    }
+
     /// Loads the configuration, or reports every problem and gives nothing.
     pub(crate) fn load(&self) -> Option<crate::config::Loaded> {
         let sources = crate::config::Sources::of_process(self.config.clone());

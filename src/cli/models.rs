@@ -56,6 +56,13 @@ fn show(manifest: &Manifest) -> std::io::Result<()> {
         "  window      up to {} frames, {} latents; frames are {}",
         resampler.max_frames, resampler.latents, resampler.frame_mode
     ))?;
+    if let Some(examples) = &manifest.examples {
+        let [rows, columns] = examples.cells;
+        cli::put(format_args!(
+            "  examples    up to {} for a prompt, compared in {columns}x{rows} places, median of {} frames",
+            examples.max_examples, examples.frames
+        ))?;
+    }
     cli::put(format_args!("  numbers     {}", manifest.prompt.numbers.join(" ")))?;
     if let Some(words) = &manifest.prompt.words {
         cli::put(format_args!("  words       {}", words.join(" ")))?;

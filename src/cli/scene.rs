@@ -69,6 +69,9 @@ pub(super) struct Scene {
     /// Paint a barcode with this camera number over the drawn street.
     #[arg(long, value_name = "CAMERA")]
     barcode: Option<u8>,
+    /// Draw a gate into the wall of the drawn street: open for so many seconds, shut for as many, and so on.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "footage")]
+    gate: Option<f64>,
     /// How the video is encoded.
     #[arg(long, value_enum, default_value = "h264")]
     codec: Video,
@@ -99,7 +102,11 @@ impl Scene {
                 crop: self.crop.as_ref().and_then(|c| c.as_slice().try_into().ok()),
                 ..Footage::new(file.clone(), self.from, self.to)
             }),
-            None => Source::Drawn(Drawn { seed: self.seed, barcode: self.barcode }),
+            None => Source::Drawn(Drawn {
+                seed: self.seed,
+                barcode: self.barcode,
+                gate: self.gate.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
+            }),
         };
         Spec {
             size: self.size,

@@ -17,7 +17,7 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use url::Url;
 
-pub use print::print;
+pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;
 pub use sources::{DEFAULT_FILE, Sources, load};
@@ -25,7 +25,7 @@ pub use template::system_lookup;
 
 use crate::{
     name::{CameraName, PromptName},
-    prompt::Prompt,
+    prompt::{Prompt, Region},
     telemetry,
 };
 
@@ -169,6 +169,10 @@ pub struct PromptConfig {
     pub prompt: Prompt,
     /// The cameras it is asked about, by name, none twice.
     pub cameras: Vec<CameraName>,
+    /// What it is shown, in place of being told; none for a prompt that is put into words.
+    pub examples: Vec<ExampleConfig>,
+    /// Where in the picture the examples differ; `None` is anywhere.
+    pub region: Option<Region>,
     /// The time from one answer to the next.
     pub every: Duration,
     /// How many frames the model sees.
@@ -183,6 +187,17 @@ pub struct PromptConfig {
     pub min_probability: f64,
     /// Whether it is asked.
     pub enabled: bool,
+}
+
+/// One example of a right answer: a moment of the camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExampleConfig {
+    /// The file or folder that was named, from the root of the disk.
+    pub path: PathBuf,
+    /// Its pictures, the oldest first; one at least.
+    pub pictures: Vec<PathBuf>,
+    /// The right answer, one of the prompt's.
+    pub answer: String,
 }
 
 /// Which answers are published.

@@ -6,7 +6,7 @@ use super::{
     BrokerConfig, CameraConfig, Device, Loaded, LoginConfig, MqttConfig, PromptConfig, Publish, duration, file::spell,
     secret::redact_url,
 };
-use crate::prompt::AnswerKind;
+use crate::{name::PromptName, prompt::AnswerKind};
 
 /// The column where origins begin, unless a line is longer.
 const ORIGIN_COLUMN: usize = 56;
@@ -41,6 +41,12 @@ pub fn print(loaded: &Loaded) -> String {
     page.text
 }
 
+/// The lines that give a prompt one more example; they may stand anywhere below the prompt's own.
+pub fn example(prompt: &PromptName, path: &Path, answer: &str) -> String {
+    let path = spell(&path.to_string_lossy());
+    format!("[[prompts.{prompt}.examples]]\npath = {path}\nanswer = {}\n", spell(answer))
+}
+
 struct Page<'a> {
     loaded: &'a Loaded,
     text: String,
@@ -51,6 +57,10 @@ impl Page<'_> {
         let gap = if self.text.is_empty() { "" } else { "\n" };
         // Writing into a String cannot fail, here and below.
         _ = writeln!(self.text, "{gap}[{}]", path.join("."));
+    }
+
+    fn item(&mut self, path: &[&str]) {
+        _ = writeln!(self.text, "\n[[{}]]", path.join("."));
     }
 
     fn line(&mut self, path: &[&str], value: &str) {
@@ -161,4 +171,14 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
     page.line(&at("hold"), &config.hold.to_string());
     page.line(&at("min_probability"), &config.min_probability.to_string());
     page.line(&at("enabled"), &config.enabled.to_string());
+    if let Some(region) = config.region {
+        page.line(&at("region"), &format!("{:?}", region.edges()));
+    }
+    for (number, example) in config.examples.iter().enumerate() {
+        let number = number.to_string();
+        let at = |key: &'static str| ["prompts", name, "examples", number.as_str(), key];
+        page.item(&["prompts", name, "examples"]);
+        page.path(&at("path"), &example.path);
+        page.word(&at("answer"), &example.answer);
+    }
 }

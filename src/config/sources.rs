@@ -31,6 +31,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// The most frames that a window can hold, a limit of the model.
     pub max_window_frames: usize,
+    /// Whether a prompt may have too few examples, because they are about to be taken.
+    pub examples_may_be_few: bool,
 }
 
 impl Sources {
@@ -51,6 +53,7 @@ impl Sources {
             file_may_be_absent: false,
             environment: Vec::new(),
             max_window_frames: MAX_WINDOW_FRAMES,
+            examples_may_be_few: false,
         }
     }
 }

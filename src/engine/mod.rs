@@ -2,6 +2,7 @@
 //!
 //! The accelerator is a thread behind a handle: windows in, replies out, joined when the handle goes.
 
+mod compare;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
+pub use compare::Doubt;
 pub use queue::{Queue, Waiting};
 pub use worker::{Unaskable, Worker};
 
@@ -73,11 +75,11 @@ impl Seen {
 pub struct Spent {
     /// In the queue.
     pub waited: Duration,
-    /// In the vision encoder.
+    /// In the vision encoder and the appearance encoder.
     pub encoding: Duration,
     /// In the resampler.
     pub resampling: Duration,
-    /// In the decoder.
+    /// In the decoder and the comparer.
     pub decoding: Duration,
 }
 

@@ -1,4 +1,5 @@
-//! Does each thing once: encodes a frame once, resamples a window once, decodes its prompts as one batch.
+//! Does each thing once: encodes a frame once, resamples a window once, decodes its prompts as one batch; what comes with
+//! examples is compared with them instead.
 //!
 //! The only place that knows the order of the three graphs.
 
@@ -8,19 +9,24 @@ use std::{
     time::Duration,
 };
 
-use super::{Replied, Seen, Spent, Waiting};
+use super::{
+    Replied, Seen, Spent, Waiting,
+    compare::{Compared, Doubt, Looks, Prepared},
+};
 use crate::{
     frame::{Frame, Stamp},
     model::{self, Features, Gates, Language, Model, Moments, Row, TokenId},
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Plan, PlanError, Prompt, Reply, blind_log_odds, closed_reply},
+    prompt::{AnswerKind, Plan, PlanError, Prompt, Reply, Shown, blind_log_odds, closed_reply},
     window::Window,
 };
 
 /// What a prompt needs, made when it was first seen.
 enum Ready {
     Ask { plan: Plan, blind: Vec<f64> },
+    Compare(Arc<Compared>),
     Unknown(Vec<String>),
+    Doubtful { percent: u32, needed: u32 },
 }
 
 /// A prompt that cannot be asked of this model.
@@ -41,40 +47,97 @@ pub struct Worker<M: Model> {
     prompts: HashMap<(CameraName, PromptName), Ready>,
     prefixes: HashMap<Vec<TokenId>, M::Prefix>,
     features: HashMap<CameraName, BTreeMap<u64, Features>>,
+    looks: Looks,
+    doubts: Vec<Doubt>,
 }
+
+/// What is to be answered of some windows: each reply, or why there is none; `None` until it is known.
+type Replies = [Option<Result<Reply, String>>];
 
 impl<M: Model> Worker<M> {
     /// Prepares every prompt: tokens, text before the picture, and the answer with the gates shut, each computed once.
     ///
     /// A question in words that the model never learned is no error: it gets [`Reply::UnknownWords`] each time.
-    pub fn new(mut model: M, asked: &[(CameraName, Arc<Prompt>)]) -> Result<Self, Unaskable> {
-        let mut prefixes: HashMap<Vec<TokenId>, M::Prefix> = HashMap::new();
-        let mut blind_of: HashMap<&Prompt, (Plan, Vec<f64>)> = HashMap::new();
-        let mut prompts = HashMap::new();
+    pub fn new(model: M, asked: &[(CameraName, Arc<Prompt>)]) -> Result<Self, Unaskable> {
+        Self::showing(model, asked, &HashMap::new())
+    }
+
+    /// As [`Self::new`], where some prompts come with examples: these are looked at once, and their prompts' windows are
+    /// compared with them and never put into words.
+    ///
+    /// Examples that contradict each other are no error: see [`Self::doubts`].
+    pub fn showing(
+        model: M,
+        asked: &[(CameraName, Arc<Prompt>)],
+        shown: &HashMap<PromptName, Shown>,
+    ) -> Result<Self, Unaskable> {
+        let mut worker = Self {
+            model,
+            prompts: HashMap::new(),
+            prefixes: HashMap::new(),
+            features: HashMap::new(),
+            looks: Looks::default(),
+            doubts: Vec::new(),
+        };
+        let mut plans: HashMap<&Prompt, (Plan, Vec<f64>)> = HashMap::new();
+        let mut compared: HashMap<&PromptName, Prepared> = HashMap::new();
         for (camera, prompt) in asked {
-            let named = |source: PlanError| Unaskable {
-                camera: camera.clone(),
-                prompt: prompt.name.clone(),
-                source: Box::new(source),
+            let named =
+                |source| Unaskable { camera: camera.clone(), prompt: prompt.name.clone(), source: Box::new(source) };
+            let ready = match shown.get(&prompt.name) {
+                Some(shown) => worker.show(prompt, shown, &mut compared),
+                None => worker.plan(prompt, &mut plans),
             };
-            let ready = match Plan::new(prompt, model.language()) {
-                Err(PlanError::UnknownWords(words)) => Ready::Unknown(words),
-                Err(error) => return Err(named(error)),
-                Ok(plan) => {
-                    let (plan, blind) = match blind_of.get(prompt.as_ref()) {
-                        Some(known) => known.clone(),
-                        None => {
-                            let blind = prepare(&mut model, &mut prefixes, &plan).map_err(|e| named(e.into()))?;
-                            blind_of.insert(prompt, (plan.clone(), blind.clone()));
-                            (plan, blind)
-                        }
-                    };
-                    Ready::Ask { plan, blind }
-                }
-            };
-            prompts.insert((camera.clone(), prompt.name.clone()), ready);
+            worker.prompts.insert((camera.clone(), prompt.name.clone()), ready.map_err(named)?);
         }
-        Ok(Self { model, prompts, prefixes, features: HashMap::new() })
+        Ok(worker)
+    }
+
+    /// A prompt in words, prepared once whatever the number of cameras.
+    fn plan<'a>(
+        &mut self,
+        prompt: &'a Prompt,
+        plans: &mut HashMap<&'a Prompt, (Plan, Vec<f64>)>,
+    ) -> Result<Ready, PlanError> {
+        let plan = match Plan::new(prompt, self.model.language()) {
+            Err(PlanError::UnknownWords(words)) => return Ok(Ready::Unknown(words)),
+            plan => plan?,
+        };
+        if let Some((plan, blind)) = plans.get(prompt).cloned() {
+            return Ok(Ready::Ask { plan, blind });
+        }
+        let blind = prepare(&mut self.model, &mut self.prefixes, &plan)?;
+        plans.insert(prompt, (plan.clone(), blind.clone()));
+        Ok(Ready::Ask { plan, blind })
+    }
+
+    /// A prompt with examples, looked at once whatever the number of cameras.
+    fn show<'a>(
+        &mut self,
+        prompt: &'a Prompt,
+        shown: &Shown,
+        compared: &mut HashMap<&'a PromptName, Prepared>,
+    ) -> Result<Ready, PlanError> {
+        let prepared = match compared.get(&prompt.name) {
+            Some(prepared) => prepared.clone(),
+            None => {
+                let prepared = Prepared::new(&mut self.model, prompt, shown)?;
+                if let Prepared::Doubtful { percent, needed } = prepared {
+                    self.doubts.push(Doubt { prompt: prompt.name.clone(), percent, needed });
+                }
+                compared.insert(&prompt.name, prepared.clone());
+                prepared
+            }
+        };
+        Ok(match prepared {
+            Prepared::Good(compared) => Ready::Compare(compared),
+            Prepared::Doubtful { percent, needed } => Ready::Doubtful { percent, needed },
+        })
+    }
+
+    /// The prompts whose examples contradict each other; they get [`Reply::ContradictingExamples`] each time.
+    pub fn doubts(&self) -> &[Doubt] {
+        &self.doubts
     }
 
     /// Counts of work so far.
@@ -82,24 +145,20 @@ impl<M: Model> Worker<M> {
         self.model.work()
     }
 
-    /// Answers all prompts of these windows. A fault of the model is every prompt's failure, never an answer.
+    /// Answers all prompts of these windows. A fault of the model is the failure of every prompt that it
+    /// concerns, never an answer.
     pub fn answer(&mut self, waiting: &[Waiting]) -> Vec<Replied> {
         let begun = Stamp::now();
         let mut spent = Spent::default();
         let replies = self.replies(waiting, &mut spent);
         let done = Stamp::now();
         let mut all = Vec::new();
-        let mut replies = replies.map(|r| r.into_iter()).map_err(|e| e.to_string());
-        for (Waiting { window, since }, prompt) in pairs(waiting) {
-            let reply = match &mut replies {
-                Ok(replies) => replies.next().ok_or_else(|| "the engine lost a reply".to_owned()),
-                Err(reason) => Err(reason.clone()),
-            };
+        for ((Waiting { window, since }, prompt), reply) in pairs(waiting).zip(replies) {
             let waited = begun.since(*since);
             all.push(Replied {
                 camera: window.camera.clone(),
                 prompt: prompt.clone(),
-                reply,
+                reply: reply.unwrap_or_else(|| Err("the engine lost a reply".to_owned())),
                 seen: Seen::of(window),
                 spent: Spent { waited, ..spent },
                 done,
@@ -109,25 +168,73 @@ impl<M: Model> Worker<M> {
     }
 
     /// One reply for each pair of window and prompt, in order.
-    fn replies(&mut self, waiting: &[Waiting], spent: &mut Spent) -> Result<Vec<Reply>, model::Error> {
-        let asks = |(window, prompt): &(&Waiting, &PromptName)| {
-            let key = (window.window.camera.clone(), (*prompt).clone());
-            matches!(self.prompts.get(&key), Some(Ready::Ask { .. }))
+    fn replies(&mut self, waiting: &[Waiting], spent: &mut Spent) -> Vec<Option<Result<Reply, String>>> {
+        let mut replies: Vec<_> = pairs(waiting).map(|(w, p)| self.unasked(&w.window.camera, p).map(Ok)).collect();
+        let asked = self.ask(waiting, spent, &mut replies);
+        fail(&mut replies, &self.places(waiting, |ready| matches!(ready, Ready::Ask { .. })), asked);
+        let compared = self.compare(waiting, spent, &mut replies);
+        fail(&mut replies, &self.places(waiting, |ready| matches!(ready, Ready::Compare(_))), compared);
+        replies
+    }
+
+    /// What was prepared for a prompt of a camera.
+    fn ready(&self, camera: &CameraName, prompt: &PromptName) -> Option<&Ready> {
+        self.prompts.get(&(camera.clone(), prompt.clone()))
+    }
+
+    /// The replies that belong to prompts of a kind.
+    fn places(&self, waiting: &[Waiting], wanted: impl Fn(&Ready) -> bool) -> Vec<usize> {
+        let all = pairs(waiting).enumerate();
+        all.filter(|(_, (w, p))| self.ready(&w.window.camera, p).is_some_and(&wanted)).map(|(place, _)| place).collect()
+    }
+
+    /// The prompts that are put into words: the three graphs in their order, for windows that anybody asks about.
+    fn ask(&mut self, waiting: &[Waiting], spent: &mut Spent, replies: &mut Replies) -> Result<(), model::Error> {
+        let asked_about = |w: &&Waiting| {
+            let ready = |prompt| self.ready(&w.window.camera, prompt);
+            w.window.prompts.iter().any(|prompt| matches!(ready(prompt), Some(Ready::Ask { .. })))
         };
-        if !pairs(waiting).any(|pair| asks(&pair)) {
-            return Ok(pairs(waiting).map(|(w, p)| self.unasked(&w.window.camera, p)).collect());
+        let windows: Vec<&Window> = waiting.iter().filter(asked_about).map(|w| &w.window).collect();
+        if windows.is_empty() {
+            return Ok(());
         }
-        timed(&mut spent.encoding, || self.encode(waiting))?;
-        let moments: Vec<Moments> = waiting.iter().map(|w| self.moments(&w.window)).collect();
+        timed(&mut spent.encoding, || self.encode(&windows))?;
+        let moments: Vec<Moments> = windows.iter().map(|window| self.moments(window)).collect();
         let media = timed(&mut spent.resampling, || self.model.resample(&moments))?;
-        timed(&mut spent.decoding, || self.decode(waiting, &media))
+        timed(&mut spent.decoding, || self.decode(waiting, &media, replies))
+    }
+
+    /// The prompts that come with examples: their windows' newest frames are looked at, then all are compared together.
+    fn compare(&mut self, waiting: &[Waiting], spent: &mut Spent, replies: &mut Replies) -> Result<(), model::Error> {
+        let (mut asks, mut places) = (Vec::new(), Vec::new());
+        for (place, (w, prompt)) in pairs(waiting).enumerate() {
+            if let Some(Ready::Compare(compared)) = self.ready(&w.window.camera, prompt) {
+                asks.push((&w.window, Arc::clone(compared)));
+                places.push(place);
+            }
+        }
+        if asks.is_empty() {
+            return Ok(());
+        }
+        let windows: Vec<&Window> = asks.iter().map(|(window, _)| *window).collect();
+        timed(&mut spent.encoding, || self.looks.look(&mut self.model, &windows))?;
+        let asks: Vec<(&Window, &Compared)> = asks.iter().map(|(window, compared)| (*window, &**compared)).collect();
+        let compared = timed(&mut spent.decoding, || self.looks.compare(&mut self.model, &asks))?;
+        for (place, reply) in places.into_iter().zip(compared) {
+            replies[place] = Some(Ok(reply));
+        }
+        Ok(())
     }
 
     /// Encodes the frames that no earlier window needed, and forgets those that no later window can need.
-    fn encode(&mut self, waiting: &[Waiting]) -> Result<(), model::Error> {
+    fn encode(&mut self, windows: &[&Window]) -> Result<(), model::Error> {
         let mut fresh: Vec<(CameraName, Arc<Frame>)> = Vec::new();
-        for Waiting { window, .. } in waiting {
+        for window in windows {
             let known = self.features.entry(window.camera.clone()).or_default();
+            // Before new ones come: none that these windows need may be thrown away.
+            while known.len() > FEATURES_KEPT {
+                known.pop_first();
+            }
             for frame in window.frames.iter().flatten() {
                 let listed = |(camera, other): &(CameraName, Arc<Frame>)| {
                     *camera == window.camera && other.number == frame.number
@@ -144,9 +251,6 @@ impl<M: Model> Worker<M> {
         for ((camera, frame), features) in fresh.into_iter().zip(self.model.encode(&frames)?) {
             let known = self.features.entry(camera).or_default();
             known.insert(frame.number, features);
-            while known.len() > FEATURES_KEPT {
-                known.pop_first();
-            }
         }
         Ok(())
     }
@@ -162,38 +266,48 @@ impl<M: Model> Worker<M> {
     }
 
     /// All prompts of all windows: one batch of closed and one of open prompts for each text before the picture.
-    fn decode(&mut self, waiting: &[Waiting], media: &M::VisualTokens) -> Result<Vec<Reply>, model::Error> {
-        let mut replies: Vec<Option<Reply>> = Vec::new();
-        let mut asks: Vec<(usize, usize, &Plan, &[f64])> = Vec::new();
-        for (row, Waiting { window, .. }) in waiting.iter().enumerate() {
+    fn decode(
+        &mut self,
+        waiting: &[Waiting],
+        media: &M::VisualTokens,
+        replies: &mut Replies,
+    ) -> Result<(), model::Error> {
+        let mut asks: Vec<Ask<'_>> = Vec::new();
+        let (mut place, mut row) = (0, 0);
+        for Waiting { window, .. } in waiting {
+            let before = asks.len();
             for prompt in &window.prompts {
-                match self.prompts.get(&(window.camera.clone(), prompt.clone())) {
-                    Some(Ready::Ask { plan, blind }) => {
-                        asks.push((replies.len(), row, plan, blind));
-                        replies.push(None);
-                    }
-                    _ => replies.push(Some(self.unasked(&window.camera, prompt))),
+                if let Some(Ready::Ask { plan, blind }) = self.prompts.get(&(window.camera.clone(), prompt.clone())) {
+                    asks.push((place, row, plan, blind));
                 }
+                place += 1;
             }
+            // only windows that anybody asks about were resampled
+            row += usize::from(asks.len() > before);
         }
         for (text, prefix) in &self.prefixes {
             let of_text = asks.iter().filter(|(_, _, plan, _)| plan.prefix == *text);
             let (open, closed): (Vec<_>, Vec<_>) = of_text.partition(|(_, _, plan, _)| plan.candidates.is_empty());
-            score_all(&mut self.model, prefix, media, &closed, &mut replies)?;
-            write_all(&mut self.model, prefix, media, &open, &mut replies)?;
+            score_all(&mut self.model, prefix, media, &closed, replies)?;
+            write_all(&mut self.model, prefix, media, &open, replies)?;
         }
-        Ok(replies.into_iter().flatten().collect())
+        Ok(())
     }
 
-    fn unasked(&self, camera: &CameraName, prompt: &PromptName) -> Reply {
-        match self.prompts.get(&(camera.clone(), prompt.clone())) {
-            Some(Ready::Unknown(words)) => Reply::UnknownWords(words.clone()),
-            _ => Reply::UnknownWords(Vec::new()),
+    /// The reply to a prompt that the model is not asked; `None` for one that it is.
+    fn unasked(&self, camera: &CameraName, prompt: &PromptName) -> Option<Reply> {
+        match self.ready(camera, prompt) {
+            Some(Ready::Ask { .. } | Ready::Compare(_)) => None,
+            Some(Ready::Unknown(words)) => Some(Reply::UnknownWords(words.clone())),
+            Some(Ready::Doubtful { percent, needed }) => {
+                Some(Reply::ContradictingExamples { percent: *percent, needed: *needed })
+            }
+            None => Some(Reply::UnknownWords(Vec::new())),
         }
     }
 }
 
-/// Frames whose features are kept for one camera: the longest window is far shorter.
+/// Frames whose features are kept for one camera from batch to batch.
 const FEATURES_KEPT: usize = 256;
 
 type Ask<'a> = (usize, usize, &'a Plan, &'a [f64]);
@@ -203,7 +317,7 @@ fn score_all<M: Model>(
     prefix: &M::Prefix,
     media: &M::VisualTokens,
     asks: &[&Ask<'_>],
-    replies: &mut [Option<Reply>],
+    replies: &mut Replies,
 ) -> Result<(), model::Error> {
     if asks.is_empty() {
         return Ok(());
@@ -215,7 +329,7 @@ fn score_all<M: Model>(
     for ((place, _, plan, blind), rows) in asks.iter().zip(&rows) {
         let (own, later) = rest.split_at(rows.len());
         rest = later;
-        replies[*place] = Some(closed_reply(plan, own, blind));
+        replies[*place] = Some(Ok(closed_reply(plan, own, blind)));
     }
     Ok(())
 }
@@ -225,7 +339,7 @@ fn write_all<M: Model>(
     prefix: &M::Prefix,
     media: &M::VisualTokens,
     asks: &[&Ask<'_>],
-    replies: &mut [Option<Reply>],
+    replies: &mut Replies,
 ) -> Result<(), model::Error> {
     let tokens_of = |plan: &Plan| match plan.prompt.kind {
         AnswerKind::Text { max_tokens } => max_tokens,
@@ -245,7 +359,7 @@ fn write_all<M: Model>(
         let mean = f64::from(sum) / text.log_probabilities.len().max(1) as f64;
         let reply =
             Reply::Text { text: model.language().text(&text.ids), finished: text.finished, probability: mean.exp() };
-        replies[*place] = Some(reply);
+        replies[*place] = Some(Ok(reply));
     }
     Ok(())
 }
@@ -272,9 +386,18 @@ fn pairs(waiting: &[Waiting]) -> impl Iterator<Item = (&Waiting, &PromptName)> {
     waiting.iter().flat_map(|w| w.window.prompts.iter().map(move |p| (w, p)))
 }
 
+/// Makes a fault of the model the failure of the prompts that it concerns, and of no others.
+fn fail(replies: &mut Replies, places: &[usize], done: Result<(), model::Error>) {
+    if let Err(error) = done {
+        for &place in places {
+            replies[place] = Some(Err(error.to_string()));
+        }
+    }
+}
+
 fn timed<T>(spent: &mut Duration, work: impl FnOnce() -> T) -> T {
     let begun = Stamp::now();
     let result = work();
-    *spent = Stamp::now().since(begun);
+    *spent += Stamp::now().since(begun);
     result
 }

@@ -12,12 +12,14 @@ struct Expected {
     dims: Vec<Option<usize>>,
 }
 
-/// The three graphs.
+/// The graphs of a model: a Flamingo's three, and two that only some models have, for comparing with examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     VisionEncoder,
     Resampler,
     Decoder,
+    AppearanceEncoder,
+    Comparer,
 }
 
 impl Role {
@@ -27,6 +29,8 @@ impl Role {
             Self::VisionEncoder => "vision_encoder",
             Self::Resampler => "resampler",
             Self::Decoder => "decoder",
+            Self::AppearanceEncoder => "appearance_encoder",
+            Self::Comparer => "comparer",
         }
     }
 }
@@ -60,7 +64,9 @@ fn expected(manifest: &Manifest, role: Role) -> (Vec<Expected>, Vec<Expected>) {
     let tensor =
         |name: &str, element, dims: &[Option<usize>]| Expected { name: name.to_owned(), element, dims: dims.to_vec() };
     let (height, width) = (vision.height as usize, vision.width as usize);
+    let pixels = || vec![tensor("pixels", Element::Uint8, &[None, Some(height), Some(width), Some(3)])];
     let features = [None, Some(vision.tokens), Some(vision.dim)];
+    let (cells, dim) = manifest.examples.as_ref().map_or((0, 0), |examples| (examples.count(), examples.dim));
     let media_kv = [
         None,
         Some(decoder.cross_layers),
@@ -71,9 +77,16 @@ fn expected(manifest: &Manifest, role: Role) -> (Vec<Expected>, Vec<Expected>) {
     ];
     let cache = [None, Some(decoder.kv_heads), None, Some(decoder.head_dim)];
     match role {
-        Role::VisionEncoder => (
-            vec![tensor("pixels", Element::Uint8, &[None, Some(height), Some(width), Some(3)])],
-            vec![tensor("frame_features", float, &features)],
+        Role::VisionEncoder => (pixels(), vec![tensor("frame_features", float, &features)]),
+        Role::AppearanceEncoder => (pixels(), vec![tensor("cells", Element::Float32, &[None, Some(cells), Some(dim)])]),
+        Role::Comparer => (
+            vec![
+                tensor("query", Element::Float32, &[None, Some(cells), Some(dim)]),
+                tensor("examples", Element::Float32, &[None, None, Some(cells), Some(dim)]),
+                tensor("example_state", Element::Int64, &[None, None]),
+                tensor("region", Element::Float32, &[None, Some(cells)]),
+            ],
+            vec![tensor("logit", Element::Float32, &[None])],
         ),
         Role::Resampler => (
             vec![

@@ -9,11 +9,11 @@ use ndarray::Array3;
 use crate::frame::{Frame, Size};
 
 use super::{
-    Error, Features, Float, Gates, Generation, Manifest, Model, Moments, Placement, Provider, Row, Spec, Template,
-    TokenId, Work,
+    Cells, Comparison, Error, Examples, Features, Float, Gates, Generation, Manifest, Model, Moments, Placement,
+    Provider, Row, Spec, Template, TokenId, Work,
     contract::{self, Role},
     decode::Prefix,
-    load::{Loaded, load},
+    load::{Comparing, Graphs, Loaded, load},
     manifest::Origin,
     runtime::{Graph, Tensor},
 };
@@ -27,6 +27,8 @@ pub struct Flamingo {
     pub(super) encoder: Graph,
     pub(super) resampler: Graph,
     pub(super) decoder: Graph,
+    /// Where the model can compare with examples.
+    pub(super) comparing: Option<Comparing>,
     /// Names of the decoder's past K/V inputs and of the outputs that become them.
     pub(super) past_names: Vec<String>,
     pub(super) present_names: Vec<String>,
@@ -68,7 +70,8 @@ impl Flamingo {
     /// name, type and shape and every special token against the manifest, replays the goldens where the model will
     /// serve, and reads back which provider ran them.
     pub fn load(folder: &Path, spec: &Spec) -> Result<Self, Error> {
-        let Loaded { manifest, template, provider, graphs: [encoder, resampler, decoder] } = load(folder, spec)?;
+        let Loaded { manifest, template, provider, graphs } = load(folder, spec)?;
+        let Graphs { encoder, resampler, decoder, comparing } = graphs;
         let placement = provider.used;
         let (layers, shape) = (manifest.decoder.self_layers, media_shape(&manifest, 1));
         let zeros = Tensor::floats(manifest.float, &shape, vec![0.0; shape.iter().product()])?;
@@ -79,6 +82,7 @@ impl Flamingo {
             encoder,
             resampler,
             decoder,
+            comparing,
             past_names: contract::past_names(layers),
             present_names: contract::present_names(layers),
             no_media: VisualTokens { media_kv: zeros.placed(placement)?, windows: 0 },
@@ -127,20 +131,7 @@ impl Model for Flamingo {
         if frames.is_empty() {
             return Ok(Vec::new());
         }
-        let Size { width, height } = self.input_size();
-        let bytes = width as usize * height as usize * 3;
-        let mut pixels = Vec::with_capacity(frames.len() * bytes);
-        for frame in frames {
-            if frame.size != self.input_size() || frame.pixels.len() != bytes {
-                let Size { width: had, height: high } = frame.size;
-                return Err(Error::request(format!(
-                    "a frame is {had}x{high} ({} bytes), and the model takes {width}x{height}",
-                    frame.pixels.len()
-                )));
-            }
-            pixels.extend_from_slice(&frame.pixels);
-        }
-        let pixels = Tensor::bytes(&[frames.len(), height as usize, width as usize, 3], pixels)?;
+        let pixels = self.pixels(frames)?;
         let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
         self.work.frames_encoded += frames.len() as u64;
         self.work.calls[0] += 1;
@@ -188,12 +179,42 @@ impl Model for Flamingo {
         self.generate_rows(prefix, media, rows, max_tokens)
     }
 
+    fn examples(&self) -> Option<&Examples> {
+        self.manifest.examples.as_ref()
+    }
+
+    fn appearance(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Cells>, Error> {
+        self.look_at(frames)
+    }
+
+    fn compare(&mut self, comparisons: &[Comparison<'_>]) -> Result<Vec<f32>, Error> {
+        self.compare_all(comparisons)
+    }
+
     fn work(&self) -> Work {
         self.work
     }
 }
 
 impl Flamingo {
+    /// The input `pixels`: frames of the model's size.
+    pub(super) fn pixels(&self, frames: &[Arc<Frame>]) -> Result<Tensor, Error> {
+        let Size { width, height } = self.input_size();
+        let bytes = width as usize * height as usize * 3;
+        let mut pixels = Vec::with_capacity(frames.len() * bytes);
+        for frame in frames {
+            if frame.size != self.input_size() || frame.pixels.len() != bytes {
+                let Size { width: had, height: high } = frame.size;
+                return Err(Error::request(format!(
+                    "a frame is {had}x{high} ({} bytes), and the model takes {width}x{height}",
+                    frame.pixels.len()
+                )));
+            }
+            pixels.extend_from_slice(&frame.pixels);
+        }
+        Tensor::bytes(&[frames.len(), height as usize, width as usize, 3], pixels)
+    }
+
     /// Inputs of the resampler: features that windows share lie in the bank once, shorter windows end in absent frames.
     fn windows_as_tensors(&self, windows: &[Moments]) -> Result<[(&'static str, Tensor); 3], Error> {
         let (limit, most) = (self.manifest.limits.max_media_per_call, self.manifest.resampler.max_frames);

@@ -1,11 +1,12 @@
-//! Replays a model folder's stored examples where the model will serve, and refuses it when the numbers differ.
+//! Replays a model folder's stored calls where the model will serve, and refuses it when the numbers differ.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{
     Error,
     contract::Role,
-    manifest::{Float, GoldenCase, GoldenGraph, Goldens, Manifest, Stored, StoredType},
+    load::Graphs,
+    manifest::{Float, GoldenCase, Goldens, Manifest, Stored, StoredType},
     runtime::{Graph, Placement, Tensor},
 };
 
@@ -13,7 +14,7 @@ use super::{
 pub(super) fn replay(
     folder: &Path,
     manifest: &Manifest,
-    graphs: &mut [Graph; 3],
+    graphs: &mut Graphs,
     placement: Placement,
 ) -> Result<(), Error> {
     let read = |name: &str| {
@@ -22,16 +23,15 @@ pub(super) fn replay(
     let goldens: Goldens = serde_json::from_slice(&read(&manifest.golden.file)?)
         .map_err(|error| Error::file(folder, &manifest.golden.file, format!("is not a list of cases ({error})")))?;
     let numbers = read(&manifest.golden_numbers())?;
-    let mut seen = [0; 3];
+    let mut unseen: BTreeSet<&str> = graphs.each().map(|(role, _)| role.name()).collect();
     for (index, case) in goldens.cases.iter().enumerate() {
-        let [encoder, resampler, decoder] = &mut *graphs;
-        let tolerance = &manifest.golden.tolerance;
-        let (which, graph, role, tolerance) = match case.graph {
-            GoldenGraph::VisionEncoder => (0, encoder, Role::VisionEncoder, tolerance.vision_encoder),
-            GoldenGraph::Resampler => (1, resampler, Role::Resampler, tolerance.resampler),
-            GoldenGraph::Decoder => (2, decoder, Role::Decoder, tolerance.decoder),
+        let role = Role::from(case.graph);
+        let tolerance = manifest.golden.tolerance.of(role);
+        let Some((_, graph)) = graphs.each().find(|(found, _)| *found == role) else {
+            let problem = format!("calls `{}`, which `graphs` of the manifest does not name", role.name());
+            return Err(Error::GoldenFile { folder: folder.to_owned(), case: index, problem });
         };
-        seen[which] += 1;
+        unseen.remove(role.name());
         let (output, difference) = replay_one(graph, case, &numbers).map_err(|failure| match failure {
             Failure::Stored(problem) => Error::GoldenFile { folder: folder.to_owned(), case: index, problem },
             Failure::Ran(error) => error,
@@ -49,7 +49,7 @@ pub(super) fn replay(
             });
         }
     }
-    if seen.contains(&0) {
+    if !unseen.is_empty() {
         return Err(Error::file(folder, &manifest.golden.file, "does not hold a case of every graph"));
     }
     Ok(())

@@ -28,8 +28,36 @@ pub struct Spec {
     pub onnxruntime: Option<PathBuf>,
 }
 
-/// Three graphs on one device: vision encoder, resampler, decoder.
-pub(super) type Graphs = [Graph; 3];
+/// The graphs of a model, on one device.
+pub(super) struct Graphs {
+    pub(super) encoder: Graph,
+    pub(super) resampler: Graph,
+    pub(super) decoder: Graph,
+    /// Where the model can compare with examples.
+    pub(super) comparing: Option<Comparing>,
+}
+
+/// The two graphs that compare windows with examples.
+pub(super) struct Comparing {
+    pub(super) appearance_encoder: Graph,
+    pub(super) comparer: Graph,
+}
+
+impl Graphs {
+    /// Each graph there is.
+    pub(super) fn each(&mut self) -> impl Iterator<Item = (Role, &mut Graph)> {
+        let comparing = self.comparing.iter_mut().flat_map(|Comparing { appearance_encoder, comparer }| {
+            [(Role::AppearanceEncoder, appearance_encoder), (Role::Comparer, comparer)]
+        });
+        [
+            (Role::VisionEncoder, &mut self.encoder),
+            (Role::Resampler, &mut self.resampler),
+            (Role::Decoder, &mut self.decoder),
+        ]
+        .into_iter()
+        .chain(comparing)
+    }
+}
 
 /// A model folder that passed every check.
 pub(super) struct Loaded {
@@ -50,7 +78,7 @@ pub(super) fn load(folder: &Path, spec: &Spec) -> Result<Loaded, Error> {
     let profiles = tempfile::tempdir().map_err(|error| Error::Profile { problem: error.to_string() })?;
     let opening = Opening { runtime: &runtime, folder, manifest: &manifest, spec, profiles: profiles.path() };
     let (mut graphs, used, reason) = opening.open()?;
-    for (role, graph) in [Role::VisionEncoder, Role::Resampler, Role::Decoder].into_iter().zip(&graphs) {
+    for (role, graph) in graphs.each() {
         let differences = contract::differences(&manifest, role, &graph.inputs, &graph.outputs);
         if !differences.is_empty() {
             return Err(Error::Tensors { folder: folder.to_owned(), graph: role.name(), differences });
@@ -58,7 +86,7 @@ pub(super) fn load(folder: &Path, spec: &Spec) -> Result<Loaded, Error> {
     }
     golden::replay(folder, &manifest, &mut graphs, used)?;
     let mut provider = Provider { asked: spec.device, used, reason, nodes: BTreeMap::new() };
-    for graph in &mut graphs {
+    for (_, graph) in graphs.each() {
         let profile = graph.end_profile()?;
         provider.nodes.insert(graph.name, nodes_by_provider(&profile)?);
     }
@@ -110,11 +138,19 @@ impl Opening<'_> {
                 .open(name, &self.folder.join(file), placement, self.spec.threads.max(1), &profile)
                 .map_err(|problem| (name, problem))
         };
-        Ok([
-            open(Role::VisionEncoder, &files.vision_encoder)?,
-            open(Role::Resampler, &files.resampler)?,
-            open(Role::Decoder, &files.decoder)?,
-        ])
+        let comparing = match (&files.appearance_encoder, &files.comparer) {
+            (Some(encoder), Some(comparer)) => Some(Comparing {
+                appearance_encoder: open(Role::AppearanceEncoder, encoder)?,
+                comparer: open(Role::Comparer, comparer)?,
+            }),
+            _ => None,
+        };
+        Ok(Graphs {
+            encoder: open(Role::VisionEncoder, &files.vision_encoder)?,
+            resampler: open(Role::Resampler, &files.resampler)?,
+            decoder: open(Role::Decoder, &files.decoder)?,
+            comparing,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Error, TokenId};
+use super::{Error, TokenId, contract::Role};
 
 /// The only contract this version speaks.
 const CONTRACT: &str = "flamingo-onnx/1";
@@ -48,7 +48,9 @@ pub struct Manifest {
     pub prompt: PromptParts,
     /// What a call may ask for.
     pub limits: Limits,
-    /// Stored examples to replay.
+    /// How windows are compared with examples; there if and only if the graphs for it are.
+    pub examples: Option<Examples>,
+    /// Stored calls to replay.
     pub golden: GoldenFile,
     /// SHA-256 of `manifest.json` itself, in hexadecimal: names this model exactly, since it names every file's hash.
     #[serde(skip)]
@@ -101,6 +103,24 @@ pub struct Graphs {
     pub resampler: String,
     /// Tokens and media K/V to logits.
     pub decoder: String,
+    /// Pixels to cells; only with a comparer.
+    pub appearance_encoder: Option<String>,
+    /// Cells of a window and of examples to log-odds; only with an appearance encoder.
+    pub comparer: Option<String>,
+}
+
+impl Graphs {
+    /// Each graph the model has, by its name in the contract, with its file.
+    pub(super) fn each(&self) -> Vec<(Role, &str)> {
+        let optional = [(Role::AppearanceEncoder, &self.appearance_encoder), (Role::Comparer, &self.comparer)];
+        let mut each = vec![
+            (Role::VisionEncoder, self.vision_encoder.as_str()),
+            (Role::Resampler, &self.resampler),
+            (Role::Decoder, &self.decoder),
+        ];
+        each.extend(optional.into_iter().filter_map(|(role, file)| Some((role, file.as_deref()?))));
+        each
+    }
 }
 
 /// Floating-point type of media K/V and past K/V.
@@ -344,7 +364,30 @@ pub struct Limits {
     pub max_new_tokens: usize,
 }
 
-/// Stored examples to replay.
+/// How windows are compared with a user's own examples.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Examples {
+    /// Rows and columns of the grid that a picture is looked at in.
+    pub cells: [usize; 2],
+    /// Numbers of a cell (C).
+    pub dim: usize,
+    /// Frames of a window that are looked at, the newest.
+    pub frames: usize,
+    /// The most examples of a comparison.
+    pub max_examples: usize,
+    /// The probability that an example's right answer must get from the others on average, when it is left out.
+    pub min_probability_loo: f64,
+}
+
+impl Examples {
+    /// Cells of a picture, row after row.
+    pub const fn count(&self) -> usize {
+        self.cells[0] * self.cells[1]
+    }
+}
+
+/// Stored calls to replay.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenFile {
@@ -364,6 +407,29 @@ pub struct Tolerance {
     pub resampler: f64,
     /// Of logits and K/V.
     pub decoder: f64,
+    /// Of cells; without it, a thousandth.
+    #[serde(default = "thousandth")]
+    pub appearance_encoder: f64,
+    /// Of the log-odds of a comparison; without it, a thousandth.
+    #[serde(default = "thousandth")]
+    pub comparer: f64,
+}
+
+const fn thousandth() -> f64 {
+    1e-3
+}
+
+impl Tolerance {
+    /// The allowed difference of a graph.
+    pub(super) const fn of(&self, role: Role) -> f64 {
+        match role {
+            Role::VisionEncoder => self.vision_encoder,
+            Role::Resampler => self.resampler,
+            Role::Decoder => self.decoder,
+            Role::AppearanceEncoder => self.appearance_encoder,
+            Role::Comparer => self.comparer,
+        }
+    }
 }
 
 /// `golden/golden.json`.
@@ -389,6 +455,20 @@ pub(super) enum GoldenGraph {
     VisionEncoder,
     Resampler,
     Decoder,
+    AppearanceEncoder,
+    Comparer,
+}
+
+impl From<GoldenGraph> for Role {
+    fn from(graph: GoldenGraph) -> Self {
+        match graph {
+            GoldenGraph::VisionEncoder => Self::VisionEncoder,
+            GoldenGraph::Resampler => Self::Resampler,
+            GoldenGraph::Decoder => Self::Decoder,
+            GoldenGraph::AppearanceEncoder => Self::AppearanceEncoder,
+            GoldenGraph::Comparer => Self::Comparer,
+        }
+    }
 }
 
 /// Where a tensor's numbers lie: little endian, row after row.

@@ -2,6 +2,7 @@
 //!
 //! A Flamingo (Alayrac et al., arXiv 2204.14198) in three graphs: a vision encoder run once per frame, a Perceiver
 //! Resampler run once per window, and a language model with gated cross-attention run once for all prompts of a window.
+//! Some models have two graphs more, which compare a window with a user's own examples.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use ndarray::ArcArray2;
 
 use crate::frame::Frame;
 
+mod appearance;
 mod batch;
 mod contract;
 mod decode;
@@ -26,12 +28,13 @@ mod template;
 mod tokenizer;
 mod verify;
 
+pub use appearance::{Cells, Comparison};
 pub use decode::Prefix;
 pub use error::Error;
 pub use flamingo::{Flamingo, VisualTokens};
 pub use language::Language;
 pub use load::Spec;
-pub use manifest::{Fit, Float, FrameMode, Manifest, MediaRule};
+pub use manifest::{Examples, Fit, Float, FrameMode, Manifest, MediaRule};
 pub use provider::{Device, Provider};
 pub use runtime::{Placement, bare_environment};
 pub use template::{PromptIds, Template};
@@ -96,8 +99,12 @@ pub struct Work {
     pub prefill_rows: u64,
     /// Tokens run one at a time after a prefill, over all rows.
     pub decode_tokens: u64,
-    /// Calls of the vision encoder, resampler and decoder graphs.
-    pub calls: [u64; 3],
+    /// Frames through the appearance encoder.
+    pub appearance_frames: u64,
+    /// Rows through the comparer: windows held against the examples of one state.
+    pub comparisons: u64,
+    /// Calls of the graphs: vision encoder, resampler, decoder, appearance encoder, comparer.
+    pub calls: [u64; 5],
 }
 
 /// Seam 2: the model as the engine sees it. One owner, one thread.
@@ -134,6 +141,18 @@ pub trait Model {
         rows: &[Row],
         max_tokens: usize,
     ) -> Result<Vec<Generation>, Error>;
+    /// How it compares windows with examples; `None` for a model that cannot.
+    fn examples(&self) -> Option<&Examples> {
+        None
+    }
+    /// How each frame looks, in the grid of [`Self::examples`]; the same order comes back.
+    fn appearance(&mut self, _: &[Arc<Frame>]) -> Result<Vec<Cells>, Error> {
+        Err(Error::request("it has no `appearance_encoder`"))
+    }
+    /// For each comparison, the log-odds that its query shows what the examples of state 1 show, not those of state 0.
+    fn compare(&mut self, _: &[Comparison<'_>]) -> Result<Vec<f32>, Error> {
+        Err(Error::request("it has no `comparer`"))
+    }
     /// Counts of work done so far.
     fn work(&self) -> Work;
 }

@@ -25,6 +25,7 @@ impl Manifest {
         self.check_files(folder)?;
         self.check_supported(folder)?;
         self.check_numbers(folder)?;
+        self.check_examples(folder)?;
         self.check_prompt(folder)
     }
 
@@ -41,14 +42,10 @@ impl Manifest {
             }
         }
         let numbers = self.golden_numbers();
-        for (key, name) in [
-            ("graphs.vision_encoder", self.graphs.vision_encoder.as_str()),
-            ("graphs.resampler", &self.graphs.resampler),
-            ("graphs.decoder", &self.graphs.decoder),
-            ("golden.file", &self.golden.file),
-            ("golden.file", &numbers),
-            ("files", "tokenizer.json"),
-        ] {
+        let graphs = self.graphs.each().into_iter().map(|(role, name)| (format!("graphs.{}", role.name()), name));
+        let others =
+            [("golden.file", self.golden.file.as_str()), ("golden.file", &numbers), ("files", "tokenizer.json")];
+        for (key, name) in graphs.chain(others.map(|(key, name)| (key.to_owned(), name))) {
             if !self.files.contains_key(name) {
                 return Err(Error::manifest(
                     folder,
@@ -110,6 +107,8 @@ impl Manifest {
             ("golden.tolerance.vision_encoder", tolerance.vision_encoder),
             ("golden.tolerance.resampler", tolerance.resampler),
             ("golden.tolerance.decoder", tolerance.decoder),
+            ("golden.tolerance.appearance_encoder", tolerance.appearance_encoder),
+            ("golden.tolerance.comparer", tolerance.comparer),
         ] {
             if !value.is_finite() || value <= 0.0 {
                 return Err(Error::manifest(folder, key, format!("`{value}` is not above zero"), EXPORT_AGAIN));
@@ -118,6 +117,39 @@ impl Manifest {
         if self.minimum_runtime().is_none() {
             let problem = format!("`{}` is not a version", self.minimum_runtime);
             return Err(Error::manifest(folder, "minimum_runtime", problem, "write it as `1.20`"));
+        }
+        Ok(())
+    }
+
+    /// Two graphs and what they mean by cells, all of it or nothing.
+    fn check_examples(&self, folder: &Path) -> Result<(), Error> {
+        let (encoder, comparer) = (&self.graphs.appearance_encoder, &self.graphs.comparer);
+        let parts = [
+            ("graphs.appearance_encoder", encoder.is_some()),
+            ("graphs.comparer", comparer.is_some()),
+            ("examples", self.examples.is_some()),
+        ];
+        let there: Vec<_> = parts.iter().filter(|(_, there)| *there).map(|(key, _)| format!("`{key}`")).collect();
+        if let (Some((missing, _)), false) = (parts.iter().find(|(_, there)| !there), there.is_empty()) {
+            let problem = format!("is missing, and {} is there: they belong together", there.join(" and "));
+            return Err(Error::manifest(folder, *missing, problem, EXPORT_AGAIN));
+        }
+        let Some(examples) = &self.examples else { return Ok(()) };
+        let [rows, columns] = examples.cells;
+        let sizes = [
+            ("examples.cells", rows.min(columns)),
+            ("examples.cells", rows.saturating_mul(columns)),
+            ("examples.dim", examples.dim),
+            ("examples.frames", examples.frames),
+            ("examples.max_examples", examples.max_examples),
+        ];
+        if let Some((key, value)) = sizes.into_iter().find(|&(_, value)| value == 0 || value > 1 << 16) {
+            return Err(Error::manifest(folder, key, format!("`{value}` is not a possible size"), EXPORT_AGAIN));
+        }
+        let share = examples.min_probability_loo;
+        if !(0.0..=1.0).contains(&share) {
+            let problem = format!("`{share}` is not a share from 0 to 1");
+            return Err(Error::manifest(folder, "examples.min_probability_loo", problem, EXPORT_AGAIN));
         }
         Ok(())
     }
@@ -157,7 +189,7 @@ impl Manifest {
         for (name, entry) in &self.files {
             verify_file(folder, name, entry)?;
         }
-        for name in [&self.graphs.vision_encoder, &self.graphs.resampler, &self.graphs.decoder] {
+        for (_, name) in self.graphs.each() {
             self.verify_graph(folder, name)?;
         }
         Ok(())

@@ -4,11 +4,13 @@
 
 mod plan;
 mod score;
+mod shown;
 #[cfg(test)]
 pub(crate) mod words;
 
 pub use plan::{Candidate, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply};
+pub use shown::{Example, LeftOut, Region, Shown, compared_reply, contests, fits, leave_out, share_of};
 
 use crate::name::PromptName;
 
@@ -62,7 +64,8 @@ pub enum Reply {
         scores: Vec<Scored>,
         /// The probability the model gave to the allowed answers together; little mass means that it did not answer.
         mass: f64,
-        /// Log-odds of the best answer with the picture minus its log-odds with the cross-attention gates shut.
+        /// Log-odds of the best answer with the picture minus its log-odds without: with the cross-attention gates shut,
+        /// or, where examples are compared, with every answer equally likely.
         evidence: f64,
     },
     /// A decoded answer.
@@ -76,4 +79,11 @@ pub enum Reply {
     },
     /// The question holds words the model never saw in training; it was not asked.
     UnknownWords(Vec<String>),
+    /// The prompt's examples contradict each other; no window was compared with them.
+    ContradictingExamples {
+        /// What an example's right answer got from the other examples on average, in percent.
+        percent: u32,
+        /// What the model wants it to get.
+        needed: u32,
+    },
 }

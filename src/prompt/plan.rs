@@ -41,6 +41,22 @@ pub enum PlanError {
     /// Two allowed answers are the same to the model.
     #[error("the model cannot tell `{0}` from `{1}`: both are the same tokens to it")]
     Same(String, String),
+    /// It comes with examples, and the model cannot compare.
+    #[error(
+        "the model cannot compare with examples: its manifest names no `appearance_encoder` and `comparer`; take a model that can, or delete the examples"
+    )]
+    NoComparer,
+    /// It comes with more examples than the model takes.
+    #[error("{given} examples, and the model takes {most} at most; delete some")]
+    TooManyExamples {
+        /// How many there are.
+        given: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// It comes with examples, and a text is no state that they could show.
+    #[error("examples show which of some answers is right; ask with `yes_no` or `choice`")]
+    OpenWithExamples,
     /// The model did not run.
     #[error(transparent)]
     Model(#[from] model::Error),
@@ -49,7 +65,7 @@ pub enum PlanError {
 impl Plan {
     /// Tokenises the question and every allowed answer.
     pub fn new(prompt: &Prompt, language: &impl Language) -> Result<Self, PlanError> {
-        let labels = labels(&prompt.kind);
+        let labels = prompt.kind.labels();
         let mut unknown = language.unknown_words(&prompt.ask);
         if let AnswerKind::Choice(choices) = &prompt.kind {
             unknown.extend(choices.iter().flat_map(|choice| language.unknown_words(choice)));
@@ -104,15 +120,6 @@ impl Plan {
         let head = &spelling[..n];
         let row = self.heads.iter().position(|h| h.starts_with(head)).unwrap_or(0);
         (row, n)
-    }
-}
-
-fn labels(kind: &AnswerKind) -> Vec<String> {
-    match kind {
-        AnswerKind::YesNo => vec!["yes".to_owned(), "no".to_owned()],
-        AnswerKind::Choice(choices) => choices.clone(),
-        AnswerKind::Number { min, max } => (*min..=*max).map(|n| n.to_string()).collect(),
-        AnswerKind::Text { .. } => Vec::new(),
     }
 }
 

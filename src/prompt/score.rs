@@ -28,7 +28,7 @@ pub fn blind_log_odds(plan: &Plan, log_probabilities: &[Vec<Vec<f32>>]) -> Vec<f
     shares(plan, log_probabilities).0.into_iter().map(log_odds).collect()
 }
 
-fn log_odds(share: f64) -> f64 {
+pub(super) fn log_odds(share: f64) -> f64 {
     let share = share.clamp(1.0 - CERTAIN, CERTAIN);
     (share / (1.0 - share)).ln()
 }

@@ -93,6 +93,8 @@ pub struct Truth {
     pub time_s: f64,
     /// How bright it is, from 0 to 1.
     pub light: f64,
+    /// Whether the gate in the wall is open, if there is one.
+    pub gate_open: Option<bool>,
     /// All that is at least partly in the picture, the farthest first.
     pub objects: Vec<Object>,
 }
@@ -141,7 +143,7 @@ pub fn truth(seed: u64, time_s: f64) -> Truth {
         objects.extend((first..=now).filter_map(|slot| enter(seed, number, lane, slot, time_s)));
     }
     let light = 0.8 + 0.2 * (time_s / 31.0).cos();
-    Truth { time_s, light, objects }
+    Truth { time_s, light, gate_open: None, objects }
 }
 
 /// The actor that entered a lane in a slot, if one did and is still to be seen.

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_stream_has_its_payloader() {
-        let spec = Spec::new(Source::Drawn(Drawn { seed: 1, barcode: None }));
+        let spec = Spec::new(Source::Drawn(Drawn { seed: 1, barcode: None, gate: None }));
         assert!(for_rtsp(&spec).contains("key-int-max=10"));
         assert!(!for_rtsp(&spec).contains("audiotestsrc"));
         let both = for_rtsp(&Spec { sound: true, ..spec.clone() });

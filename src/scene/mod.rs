@@ -124,6 +124,16 @@ pub struct Drawn {
     pub seed: u64,
     /// The camera's number (0 to 63) in the [`Barcode`] over the top quarter of the picture; `None` paints none.
     pub barcode: Option<u8>,
+    /// A gate in the wall that is open for so long, then shut for as long, and so on; `None` draws none.
+    pub gate: Option<Duration>,
+}
+
+impl Drawn {
+    /// What is true at this second of the scene.
+    pub fn truth(&self, at_s: f64) -> Truth {
+        let rounds = |gate: Duration| (at_s / gate.as_secs_f64().max(1e-3) + 1e-6) as u64;
+        Truth { gate_open: self.gate.map(|gate| rounds(gate) % 2 == 0), ..truth(self.seed, at_s) }
+    }
 }
 
 /// What is shown at a moment.
@@ -272,8 +282,7 @@ impl Player {
             (Self::Footage(player), Showing::Footage { at_s }) => player.picture(at_s, size),
             (Self::Footage(player), _) => player.background(size),
             (Self::Drawn(drawn), Showing::Drawn { frame, at_s }) => {
-                let mut picture =
-                    paint::paint(&truth(drawn.seed, at_s), size).ok_or(Error::Spec("a size beyond memory"))?;
+                let mut picture = paint::paint(&drawn.truth(at_s), size).ok_or(Error::Spec("a size beyond memory"))?;
                 if let Some(camera) = drawn.barcode {
                     Barcode::new(camera, frame).write(&mut picture);
                 }
@@ -303,13 +312,21 @@ mod tests {
 
     #[test]
     fn a_drawn_frame_has_the_time_of_its_number() {
-        let spec = Spec::new(Source::Drawn(Drawn { seed: 1, barcode: None }));
+        let spec = Spec::new(Source::Drawn(Drawn { seed: 1, barcode: None, gate: None }));
         assert_eq!(spec.showing(Duration::from_millis(1234)), Showing::Drawn { frame: 12, at_s: 1.2 });
     }
 
     #[test]
+    fn a_gate_is_open_as_long_as_it_is_shut() {
+        let drawn = Drawn { seed: 1, barcode: None, gate: Some(Duration::from_millis(2500)) };
+        let is_open = [0.0, 2.4, 2.5, 4.9, 5.0, 7.4, 7.5].map(|at_s| drawn.truth(at_s).gate_open.unwrap());
+        assert_eq!(is_open, [true, true, false, false, true, true, false]);
+        assert_eq!(Drawn { gate: None, ..drawn }.truth(0.0), truth(1, 0.0));
+    }
+
+    #[test]
     fn what_cannot_be_encoded_is_refused() {
-        let spec = Spec::new(Source::Drawn(Drawn { seed: 1, barcode: None }));
+        let spec = Spec::new(Source::Drawn(Drawn { seed: 1, barcode: None, gate: None }));
         assert!(spec.check().is_ok());
         let odd = Spec { size: Size { width: 641, height: 480 }, ..spec.clone() };
         assert!(odd.check().is_err());

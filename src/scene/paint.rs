@@ -17,6 +17,9 @@ const MARKING: [u8; 3] = [206, 204, 190];
 const WINDOW: [u8; 3] = [70, 84, 98];
 const SKIN: [u8; 3] = [204, 160, 130];
 const TROUSERS: [u8; 3] = [52, 52, 74];
+const GATE: [u8; 3] = [236, 234, 226];
+const PLANK: [u8; 3] = [176, 174, 168];
+const YARD: [u8; 3] = [34, 38, 36];
 const TYRE: [u8; 3] = [22, 22, 22];
 
 /// Where the wall ends and the road begins and ends, in fractions of the height.
@@ -33,6 +36,9 @@ pub(super) fn paint(truth: &Truth, size: Size) -> Option<Picture> {
         light: truth.light as f32,
     };
     canvas.street();
+    if let Some(is_open) = truth.gate_open {
+        canvas.gate(is_open);
+    }
     for object in &truth.objects {
         match object.kind {
             Kind::Person => canvas.person(object),
@@ -115,6 +121,22 @@ impl Canvas {
         self.rect([0.0, ROAD_ENDS, 1.0, 1.0], WALKWAY);
     }
 
+    /// Between two windows: planks, or the dark yard behind them.
+    fn gate(&mut self, is_open: bool) {
+        let [left, top, right] = [0.355, 0.28, 0.455];
+        self.rect([left, top, right, WALL_ENDS], if is_open { YARD } else { GATE });
+        if is_open {
+            // its wings, seen from the edge
+            self.rect([left, top, left + 0.008, WALL_ENDS], GATE);
+            self.rect([right - 0.008, top, right, WALL_ENDS], GATE);
+            return;
+        }
+        for plank in 1..5_u8 {
+            let at = left + (right - left) * f32::from(plank) / 5.0;
+            self.rect([at - 0.001, top, at + 0.001, WALL_ENDS], PLANK);
+        }
+    }
+
     fn shadow(&mut self, left: f32, right: f32, ground: f32, height: f32) {
         let mut paint = Paint { anti_alias: true, ..Paint::default() };
         paint.set_color_rgba8(0, 0, 0, 80);
@@ -186,6 +208,20 @@ mod tests {
         assert_eq!(picture(5, 12.4), picture(5, 12.4));
         assert_ne!(picture(5, 12.4), picture(5, 14.4));
         assert_ne!(picture(5, 12.4), picture(6, 12.4));
+    }
+
+    #[test]
+    fn a_gate_changes_the_picture_where_it_is_and_nowhere_else() {
+        let size = Size { width: 320, height: 240 };
+        let paint = |gate_open| paint(&Truth { gate_open, objects: Vec::new(), ..truth(2, 0.0) }, size).unwrap().rgba;
+        let (none, open, shut) = (paint(None), paint(Some(true)), paint(Some(false)));
+        let differ = |a: &[u8], b: &[u8]| -> Vec<(usize, usize)> {
+            let pixels = a.chunks(4).zip(b.chunks(4)).enumerate();
+            pixels.filter(|(_, (a, b))| a != b).map(|(place, _)| (place % 320, place / 320)).collect()
+        };
+        for pair in [differ(&open, &shut), differ(&none, &open), differ(&none, &shut)] {
+            assert!(pair.len() > 1000 && pair.iter().all(|(x, y)| (113..=146).contains(x) && (67..=125).contains(y)));
+        }
     }
 
     #[test]

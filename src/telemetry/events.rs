@@ -76,6 +76,15 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// A prompt's examples contradict each other: it will not be answered.
+    ExamplesContradict {
+        /// Which prompt.
+        prompt: &'a PromptName,
+        /// What an example's right answer got from the other examples on average, in percent.
+        percent: u32,
+        /// What the model wants it to get.
+        needed: u32,
+    },
     /// The broker took us in.
     BrokerConnected {
         /// Its host and port.
@@ -145,6 +154,9 @@ impl Event<'_> {
                 debug!(event = "answer_published", %camera, %prompt, state, ?age, "answer is published"),
             Self::AnswerFailed { camera, prompt, reason } =>
                 warn!(event = "answer_failed", %camera, %prompt, reason = %redact(reason), "no answer"),
+            Self::ExamplesContradict { prompt, percent, needed } =>
+                error!(event = "examples_contradict", %prompt, percent, needed, "the examples contradict each other: each answer \
+                    will be `unsure`; look at them for a wrong answer, and mark the `region` where they differ"),
             Self::BrokerConnected { broker } => info!(event = "broker_connected", broker, "broker is connected"),
             Self::BrokerLost { broker, reason, retry_in } =>
                 warn!(event = "broker_lost", broker, reason = %redact(reason), ?retry_in, "broker is lost"),

@@ -85,6 +85,7 @@ fn readings() -> Vec<(AnswerKind, Reading)> {
         (AnswerKind::YesNo, yes_no(0.93)),
         (AnswerKind::YesNo, yes_no(0.6)),
         (AnswerKind::YesNo, Reply::UnknownWords(vec!["zebra".to_owned()])),
+        (AnswerKind::YesNo, Reply::ContradictingExamples { percent: 61, needed: 80 }),
         (AnswerKind::Number { min: 0, max: 3 }, number),
         (text.clone(), caption("A man in a red coat walks a dog.")),
         (text, caption("")),
@@ -168,6 +169,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
             other => other,
         }),
         1 => Just(Reply::UnknownWords(vec!["zebra".to_owned()])),
+        1 => Just(Reply::ContradictingExamples { percent: 61, needed: 80 }),
         1 => Just(Reply::Closed { scores: Vec::new(), mass: 1.0, evidence: 0.0 }),
     ];
     prop_oneof![

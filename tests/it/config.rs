@@ -78,6 +78,13 @@ fn the_defaults_that_the_sample_states_are_the_defaults() {
     assert!(uncomment(&sample, false).lines().count() > 0 && uncomment(&sample, false) != sample);
 }
 
+/// What the configuration takes for a picture; whether it can be decoded shows later.
+fn picture(file: &Path) {
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, if file.extension().unwrap() == "png" { b"\x89PNG\r\n\x1a\n" } else { b"\xff\xd8\xff\xe0JFIF" })
+        .unwrap();
+}
+
 #[test]
 fn the_samples_examples_are_legal() {
     let sample = fs::read_to_string(root().join("config/wader.toml")).unwrap();
@@ -85,7 +92,13 @@ fn the_samples_examples_are_legal() {
         .replace("mqtt://localhost:1883", "mqtts://broker.lan")
         .replace("pipelines = \"pipelines\"", "")
         .replace("${MQTT_PASSWORD}", "hunter2");
-    let loaded = load_text(&everything).unwrap_or_else(|report| panic!("{report}"));
+    let folder = tempfile::tempdir().unwrap();
+    picture(&folder.path().join("examples/gate/open-1/00000.png"));
+    picture(&folder.path().join("examples/gate/shut-1.jpg"));
+    fs::write(folder.path().join("wader.toml"), everything).unwrap();
+    let loaded = load(&Sources::of_file(folder.path().join("wader.toml")), &no_values);
+    let loaded = loaded.unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(loaded.config.prompts.iter().map(|prompt| prompt.examples.len()).sum::<usize>(), 2);
     let BrokerConfig::Remote { host, port, tls, login } = loaded.config.mqtt.broker else { panic!("not remote") };
     assert_eq!((host.as_str(), port, login.unwrap().password.reveal()), ("broker.lan", 8883, "hunter2"));
     assert_eq!(tls.unwrap().ca.unwrap(), Path::new("/etc/ssl/certs/broker-ca.pem"));
@@ -197,6 +210,50 @@ fn what_is_printed_can_be_loaded_again_and_says_where_each_value_is_from() {
     let line = |start: &str| printed.lines().find(|line| line.starts_with(start)).unwrap_or_default();
     assert!(line("hold = 2").contains("wader.toml:"), "{printed}");
     assert!(line("device").ends_with("# default"), "{printed}");
+}
+
+#[test]
+fn examples_are_found_beside_the_file_that_names_them() {
+    let examples = "[[prompts.gate.examples]]\npath = \"gate/open\"\nanswer = \"yes\"\n\
+        [[prompts.gate.examples]]\npath = \"gate/shut.jpg\"\nanswer = \"no\"\n";
+    let gate = "[prompts.gate]\nask = \"Is the gate open?\"\nanswer = \"yes_no\"\nregion = [0, 0.25, 0.5, 1]\n";
+    let cameras = "[cameras]\nyard = \"rtsp://a/1\"\ndoor = \"rtsp://a/2\"\n";
+    let layers = Layers::new(&[("wader.toml", cameras), ("conf.d/gate.toml", &format!("{gate}{examples}"))], &[]);
+    let beside = layers.folder.path().join("conf.d/gate");
+    for name in ["open/2.png", "open/10.PNG", "open/.hidden.png", "open/notes.txt", "shut.jpg"] {
+        picture(&beside.join(name.to_lowercase()));
+    }
+    let loaded = layers.load().unwrap_or_else(|report| panic!("{report}"));
+    let prompt = &loaded.config.prompts[0];
+    let [open, shut] = prompt.examples.as_slice() else { panic!("{:?}", prompt.examples) };
+    assert_eq!((open.path.clone(), open.answer.as_str()), (beside.join("open"), "yes"));
+    assert_eq!(open.pictures, [beside.join("open/10.png"), beside.join("open/2.png")], "by name, and nothing else");
+    assert_eq!(shut.pictures, [beside.join("shut.jpg")]);
+    assert_eq!(prompt.region.unwrap().edges(), [0.0, 0.25, 0.5, 1.0]);
+    assert_eq!((prompt.frames, prompt.span), (3, Duration::from_secs(2)), "who walks by is not to be seen");
+    let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert_eq!(warning.wrong, "the examples are of one camera, and 2 cameras are held against them");
+    // what is printed can be loaded again, from anywhere
+    let printed = print(&loaded);
+    let again = load_text(&printed).unwrap_or_else(|report| panic!("{report}\n{printed}")).config;
+    assert_eq!(again, loaded.config, "{printed}");
+    assert!(printed.contains("[[prompts.gate.examples]]") && printed.contains("gate.toml:6:8"), "{printed}");
+    // what was written about windows holds for these too
+    let window = "[defaults.prompt]\nwindow = { frames = 5, span = \"4s\" }\n";
+    fs::write(layers.folder.path().join("wader.toml"), format!("{cameras}{window}")).unwrap();
+    assert_eq!(layers.load().unwrap().config.prompts[0].frames, 5);
+}
+
+#[test]
+fn examples_that_are_about_to_be_taken_may_be_few() {
+    let text = "[cameras]\nyard = \"rtsp://a/1\"\n[prompts.gate]\nask = \"Is the gate open?\"\nanswer = \"yes_no\"\n";
+    for rest in ["region = [0.1, 0.1, 0.5, 0.5]", "examples = []"] {
+        let layers = Layers::new(&[("wader.toml", &format!("{text}{rest}"))], &[]);
+        assert!(layers.load().is_err(), "{rest}");
+        let file = layers.folder.path().join("wader.toml");
+        let sources = Sources { examples_may_be_few: true, ..Sources::of_file(file) };
+        assert!(load(&sources, &no_values).is_ok(), "{rest}");
+    }
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn work_is_least(cameras: u32, prompts: usize) {
     }
     let after = rig.counts(replies);
     let suffixes: u64 = asked.iter().map(suffix).sum();
-    let done = Work { calls: [0; 3], ..after.work };
+    let done = Work { calls: [0; 5], ..after.work };
     let least = Work {
         frames_encoded: frames.len() as u64,
         windows_resampled: windows,
@@ -192,7 +192,9 @@ fn work_is_least(cameras: u32, prompts: usize) {
         prefill_tokens: blind + windows * suffixes,
         prefill_rows: before.prefill_rows + windows * asked.len() as u64,
         decode_tokens: written,
-        calls: [0; 3],
+        appearance_frames: 0,
+        comparisons: 0,
+        calls: [0; 5],
     };
     assert_eq!(done, least, "{cameras} cameras, {prompts} prompts");
     assert_eq!(after.replaced, 0);

@@ -5,6 +5,7 @@
 mod answer;
 mod camera;
 mod config;
+mod examples;
 mod flow;
 mod layers;
 mod model;

@@ -48,7 +48,7 @@ fn difference(a: &[u8], b: &[u8]) -> f64 {
 #[test]
 fn a_drawn_clip_is_the_same_for_the_same_seed_and_numbers_its_frames() {
     let clip = |seed| {
-        let source = Source::Drawn(Drawn { seed, barcode: Some(3) });
+        let source = Source::Drawn(Drawn { seed, barcode: Some(3), gate: None });
         pictures(scene::Spec { source, start: Duration::from_secs(20), ..drawn(0) }, Duration::from_millis(200))
     };
     let (once, again, other) = (clip(1), clip(1), clip(2));

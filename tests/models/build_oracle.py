@@ -17,6 +17,8 @@ How it knows (the words are explained in README.md beside this file):
 - A word's logit is its readout if the text asks for it, else OFF. So the allowed answers of a prompt that names them
   hold nearly all the probability, and log(share of word / share of `reference`) is the word's readout.
 - Everything seen passes through `media_index` (-1 sees nothing) and `gate_scale` (0 sees nothing): both give readout 0.
+- The appearance encoder gives the mean colour of each cell of 8x8 pixels, from 0 to 255; the comparer is the nearest mean:
+  by how much nearer, in squared distance over the region, a window is to state 1's mean than to state 0's.
 """
 
 import hashlib
@@ -36,6 +38,9 @@ SLOTS = 16  # frames a window may hold, one latent each
 UNITS_PER_SECOND = 0.5  # of frame_pos; not 1, so that forgetting it shows
 HEAD_DIM, CROSS_DIM, POSITIONS = 4, 4, 128
 OFF, WRITE = -40.0, 400.0  # logit of a word nobody asked for; what lifts the next word of a text above all readouts
+
+ROWS, COLUMNS = 6, 8  # cells of a picture, 8x8 pixels each
+SHARPNESS = 1 / 256  # of the comparer: log-odds per squared step of a colour; a power of two, so that it is exact
 
 NUMBERS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -307,6 +312,43 @@ def column_of(self, value, index):
 Graph.column_of = column_of
 
 
+def appearance_encoder():
+    g = Graph("appearance_encoder")
+    height, width = HEIGHT // ROWS, WIDTH // COLUMNS
+    cells = g.op("Reshape", g.float("pixels"), ints(-1, ROWS, height, COLUMNS, width, 3))
+    means = g.op("ReduceMean", cells, ints(2, 4), keepdims=0)  # [frames, ROWS, COLUMNS, 3]
+    g.op("Reshape", means, ints(-1, ROWS * COLUMNS, 3), outputs=["cells"])
+    pixels = tensor("pixels", "u8", "frames", HEIGHT, WIDTH, 3)
+    g.save([pixels], [tensor("cells", "f32", "frames", ROWS * COLUMNS, 3)])
+
+
+def comparer():
+    g = Graph("comparer")
+
+    def distance(state):
+        member = g.float(g.op("Equal", "example_state", ints(state)))  # [batch, K]
+        count = g.op("Max", g.op("ReduceSum", member, ints(1), keepdims=1), floats(1))
+        member = g.op("Unsqueeze", g.op("Div", member, count), ints(2, 3))
+        mean = g.op("ReduceSum", g.op("Mul", "examples", member), ints(1), keepdims=0)  # [batch, cells, 3]
+        step = g.op("Sub", "query", mean)
+        each = g.op("ReduceSum", g.op("Mul", step, step), ints(2), keepdims=0)  # [batch, cells]
+        return g.op("ReduceSum", g.op("Mul", each, "region"), ints(1), keepdims=0)
+
+    nearer = g.op("Sub", distance(0), distance(1))
+    looked_at = g.op("ReduceSum", "region", ints(1), keepdims=0)
+    g.op("Mul", g.op("Div", nearer, looked_at), floats(SHARPNESS), outputs=["logit"])
+    cells = ROWS * COLUMNS
+    g.save(
+        [
+            tensor("query", "f32", "batch", cells, 3),
+            tensor("examples", "f32", "batch", "K", cells, 3),
+            tensor("example_state", "i64", "batch", "K"),
+            tensor("region", "f32", "batch", cells),
+        ],
+        [tensor("logit", "f32", "batch")],
+    )
+
+
 def tokenizer():
     made = Tokenizer(models.WordLevel(ID, unk_token="<unk>"))
     made.normalizer = normalizers.Lowercase()
@@ -337,7 +379,7 @@ class Goldens:
         self.cases, self.bytes = [], b""
         self.sessions = {
             name: onnxruntime.InferenceSession(str(FOLDER / f"{name}.onnx"), providers=["CPUExecutionProvider"])
-            for name in ("vision_encoder", "resampler", "decoder")
+            for name in ("vision_encoder", "resampler", "decoder", "appearance_encoder", "comparer")
         }
 
     def put(self, tensors):
@@ -398,11 +440,31 @@ def goldens():
         )["logits"]
         told = {word: logits[0, 0, ID[word]] for word in ("f0", "t0", "f1", "c2", "cached", "misplaced", "reference")}
         print(gate, told)
+    comparisons(made)
     made.save()
+
+
+def comparisons(made):
+    """Grey pictures whose distances are exact."""
+    levels = [10, 12, 20, 22, 11, 50]
+    grey = np.stack([np.full((HEIGHT, WIDTH, 3), level, np.uint8) for level in levels])
+    cells = made.add("appearance_encoder", pixels=grey)["cells"]
+    assert cells[:, 0, 0].tolist() == levels
+    region = np.ones((2, ROWS * COLUMNS), np.float32)
+    region[1, ROWS * COLUMNS // 2 :] = 0
+    logit = made.add(
+        "comparer",
+        query=cells[[4, 2]],
+        examples=np.stack([cells[[0, 1, 2, 3]], cells[[0, 2, 5, 5]]]),
+        example_state=np.array([[0, 0, 1, 1], [0, 1, -1, -1]], np.int64),
+        region=region,
+    )["logit"]
+    assert logit.tolist() == [-3 * (10**2) / 256, 3 * 10**2 / 256], logit
 
 
 def manifest():
     names = ["vision_encoder.onnx", "resampler.onnx", "decoder.onnx", "tokenizer.json"]
+    names += ["appearance_encoder.onnx", "comparer.onnx"]
     names += ["golden/golden.json", "golden/golden.bin"]
     files = {}
     for name in names:
@@ -420,7 +482,10 @@ def manifest():
         "precision": "float32",
         "minimum_runtime": "1.20",
         "files": files,
-        "graphs": {name: f"{name}.onnx" for name in ("vision_encoder", "resampler", "decoder")},
+        "graphs": {
+            name: f"{name}.onnx"
+            for name in ("vision_encoder", "resampler", "decoder", "appearance_encoder", "comparer")
+        },
         "float": "float32",
         "vision": {"width": WIDTH, "height": HEIGHT, "fit": "stretch", "tokens": TOKENS, "dim": DIM},
         "resampler": {
@@ -467,10 +532,23 @@ def manifest():
             "numbers": NUMBERS,
             "words": sorted(word for word in PLAIN + SEEN + TEXT if word[0].isalnum()),
         },
+        "examples": {
+            "cells": [ROWS, COLUMNS],
+            "dim": 3,
+            "frames": 3,
+            "max_examples": 16,
+            "min_probability_loo": 0.8,
+        },
         "limits": {"max_media_per_call": 16, "max_new_tokens": 32},
         "golden": {
             "file": "golden/golden.json",
-            "tolerance": {"vision_encoder": 1e-4, "resampler": 1e-4, "decoder": 1e-4},
+            "tolerance": {
+                "vision_encoder": 1e-4,
+                "resampler": 1e-4,
+                "decoder": 1e-4,
+                "appearance_encoder": 1e-4,
+                "comparer": 1e-4,
+            },
         },
     }
     (FOLDER / "manifest.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -481,6 +559,8 @@ if __name__ == "__main__":
     vision_encoder()
     resampler()
     decoder()
+    appearance_encoder()
+    comparer()
     tokenizer()
     goldens()
     manifest()

@@ -66,20 +66,32 @@ pub(super) fn receive(sink: &AppSink, shared: &Arc<Shared>) {
 }
 
 fn frame(sample: &gst::Sample, shared: &Shared) -> Result<Frame, String> {
+    let pts = sample.buffer().and_then(gst::BufferRef::pts);
+    let (size, pixels) = pixels(sample)?;
+    let taken = {
+        let mut sampling = lock(&shared.sampling);
+        // Those before it were dropped on the way.
+        match sampling.chosen.iter().position(|(chosen, _)| *chosen == pts) {
+            Some(at) => sampling.chosen.drain(..=at).next_back(),
+            None => sampling.chosen.pop_front(),
+        }
+    };
+    Ok(Frame {
+        number: shared.numbers.fetch_add(1, Ordering::Relaxed),
+        taken: taken.map_or_else(Stamp::now, |(_, taken)| taken),
+        size,
+        pixels: pixels.into(),
+    })
+}
+
+/// A sample's picture, rows without padding.
+pub(super) fn pixels(sample: &gst::Sample) -> Result<(Size, Vec<u8>), String> {
     let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else {
         return Err("a sample without a picture reached the appsink".to_owned());
     };
     let info = VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
     let picture = VideoFrameRef::from_buffer_ref_readable(buffer, &info).map_err(|error| error.to_string())?;
     let size = Size { width: picture.width(), height: picture.height() };
-    let taken = {
-        let mut sampling = lock(&shared.sampling);
-        // Those before it were dropped on the way.
-        match sampling.chosen.iter().position(|(pts, _)| *pts == buffer.pts()) {
-            Some(at) => sampling.chosen.drain(..=at).next_back(),
-            None => sampling.chosen.pop_front(),
-        }
-    };
     let row = size.width as usize * 3;
     let stride = usize::try_from(picture.plane_stride()[0]).map_err(|_| "rows run upwards".to_owned())?;
     let plane = picture.plane_data(0).map_err(|error| error.to_string())?;
@@ -87,10 +99,5 @@ fn frame(sample: &gst::Sample, shared: &Shared) -> Result<Frame, String> {
     for line in plane.chunks(stride.max(1)).take(size.height as usize) {
         pixels.extend_from_slice(line.get(..row).ok_or("a row is shorter than the picture is wide")?);
     }
-    Ok(Frame {
-        number: shared.numbers.fetch_add(1, Ordering::Relaxed),
-        taken: taken.map_or_else(Stamp::now, |(_, taken)| taken),
-        size,
-        pixels: pixels.into(),
-    })
+    Ok((size, pixels))
 }

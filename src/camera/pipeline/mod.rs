@@ -5,6 +5,7 @@
 
 mod faults;
 mod frames;
+mod still;
 mod tune;
 
 use std::{
@@ -19,6 +20,8 @@ use std::{
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use tokio::sync::Notify;
+
+pub use still::{StillError, still};
 
 use super::{Error, Latest, Spec, clock::Timeline, description::Slots, error::remedy, pace::Pace};
 use crate::frame::{Frame, Stamp};

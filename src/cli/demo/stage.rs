@@ -60,7 +60,7 @@ pub(super) fn footage(file: Option<PathBuf>, truth: &Recorded) -> anyhow::Result
 
 /// The drawn street.
 pub(super) const fn drawn() -> Source {
-    Source::Drawn(Drawn { seed: SEED, barcode: None })
+    Source::Drawn(Drawn { seed: SEED, barcode: None, gate: None })
 }
 
 fn cached_footage() -> anyhow::Result<PathBuf> {

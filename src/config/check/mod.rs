@@ -1,6 +1,7 @@
 //! From what is written to what can be used: defaults filled in, ranges, references from one key to another.
 
 mod camera;
+mod examples;
 mod prompt;
 mod service;
 
@@ -30,7 +31,12 @@ pub(super) fn check(
     let known = service::known_pipelines(pipelines.as_deref());
     let camera_names: Vec<String> = file.cameras.keys().cloned().collect();
     let cameras = camera::cameras(&mut checker, &file.defaults.camera, file.cameras, &known);
-    let prompt_limits = prompt::Limits { cameras: &camera_names, max_window_frames: sources.max_window_frames };
+    let prompt_limits = prompt::Limits {
+        cameras: &camera_names,
+        max_window_frames: sources.max_window_frames,
+        examples_may_be_few: sources.examples_may_be_few,
+        beside: sources.file.parent().unwrap_or(Path::new("")),
+    };
     let prompts = prompt::prompts(&mut checker, &file.defaults.prompt, file.prompts, &prompt_limits);
     prompt::warn_of_thin_windows(&mut checker, &prompts, &cameras);
     if camera_names.is_empty() && !origins.may_be_broken(&["cameras"]) && !origins.broken_below(&["cameras"]) {
@@ -67,6 +73,11 @@ impl Checker<'_> {
     /// The key at a path, a name, is wrong.
     fn wrong_key(&mut self, path: &[&str], wrong: impl Into<String>) {
         self.problems.push(self.origins.key_problem(path, wrong.into(), None));
+    }
+
+    /// The key at a path is wrong, whatever its value, and this would be right.
+    fn wrong_key_with(&mut self, path: &[&str], wrong: impl Into<String>, right: impl Into<String>) {
+        self.problems.push(self.origins.key_problem(path, wrong.into(), Some(right.into())));
     }
 
     /// A key that must be there is not; silent where it may have been written but could not be read.

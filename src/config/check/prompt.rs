@@ -1,10 +1,10 @@
 //! `[prompts]` and `[defaults.prompt]`.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, path::Path, time::Duration};
 
 use super::{
     super::{CameraConfig, PromptConfig, Publish, duration, file, problem::suggest},
-    Checker,
+    Checker, examples,
 };
 use crate::{
     name::{CameraName, PromptName},
@@ -19,6 +19,9 @@ const CAPTION_EVERY: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(2);
 const FRAMES: usize = 8;
 const SPAN: Duration = Duration::from_secs(7);
+/// What a prompt with examples looks at: enough for who walks by not to be seen.
+const SHOWN_FRAMES: usize = 3;
+const SHOWN_SPAN: Duration = Duration::from_secs(2);
 const MIN_PROBABILITY: f64 = 0.6;
 const MAX_TOKENS: usize = 32;
 const MIN_NUMBER: u32 = 0;
@@ -36,6 +39,10 @@ pub(super) struct Limits<'a> {
     pub(super) cameras: &'a [String],
     /// The most frames of a window.
     pub(super) max_window_frames: usize,
+    /// Whether a prompt may have too few examples.
+    pub(super) examples_may_be_few: bool,
+    /// Where paths begin that come from no file.
+    pub(super) beside: &'a Path,
 }
 
 /// What a prompt may leave out.
@@ -73,7 +80,12 @@ pub(super) fn prompts(
         let every = if defaults.every.is_some() { base.every } else { CAPTION_EVERY };
         return caption(Settings { every, ..base }, limits).into_iter().collect();
     }
-    prompts.into_iter().filter_map(|(name, prompt)| one(checker, &name, prompt, &base, limits)).collect()
+    let told = defaults.window.frames.is_some() || defaults.window.span.is_some();
+    let (frames, span) = if told { (base.frames, base.span) } else { (SHOWN_FRAMES, SHOWN_SPAN) };
+    let shown = Settings { frames: frames.min(limits.max_window_frames), span, ..base.clone() };
+    let base_of = |prompt: &file::Prompt| if prompt.examples.is_some() { &shown } else { &base };
+    let read = prompts.into_iter().filter_map(|(name, prompt)| one(checker, &name, &prompt, base_of(&prompt), limits));
+    read.collect()
 }
 
 fn caption(settings: Settings, limits: &Limits<'_>) -> Option<PromptConfig> {
@@ -89,7 +101,7 @@ fn caption(settings: Settings, limits: &Limits<'_>) -> Option<PromptConfig> {
 fn one(
     checker: &mut Checker<'_>,
     name: &str,
-    prompt: file::Prompt,
+    prompt: &file::Prompt,
     base: &Settings,
     limits: &Limits<'_>,
 ) -> Option<PromptConfig> {
@@ -106,15 +118,19 @@ fn one(
     };
     let settings = settings(checker, &path, &given, base, limits);
     let ask = ask(checker, &path, prompt.ask.as_deref());
-    let kind = kind(checker, &path, &prompt, settings.max_tokens);
+    let kind = kind(checker, &path, prompt, settings.max_tokens);
     let cameras = cameras(checker, &path, prompt.cameras.as_deref(), limits.cameras);
-    Some(finish(Prompt { name: checked?, ask: ask?, kind: kind? }, cameras, settings))
+    let shown = examples::read(checker, name, prompt, kind.as_ref(), &cameras, limits);
+    let config = finish(Prompt { name: checked?, ask: ask?, kind: kind? }, cameras, settings);
+    Some(PromptConfig { examples: shown.0, region: shown.1, ..config })
 }
 
 fn finish(prompt: Prompt, cameras: Vec<CameraName>, settings: Settings) -> PromptConfig {
     PromptConfig {
         prompt,
         cameras,
+        examples: Vec::new(),
+        region: None,
         every: settings.every,
         frames: settings.frames,
         // One frame has no span, whatever was inherited.

@@ -124,12 +124,21 @@ pub(super) struct Prompt {
     pub(super) max: Option<u32>,
     pub(super) max_tokens: Option<usize>,
     pub(super) cameras: Option<Vec<String>>,
+    pub(super) region: Option<Vec<f64>>,
+    pub(super) examples: Option<Vec<Example>>,
     pub(super) every: Option<Span>,
     pub(super) window: Window,
     pub(super) publish: Option<String>,
     pub(super) hold: Option<u32>,
     pub(super) min_probability: Option<f64>,
     pub(super) enabled: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Example {
+    pub(super) path: Option<PathBuf>,
+    pub(super) answer: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]

@@ -113,6 +113,8 @@ impl FolderCopy {
             "vision_encoder.onnx",
             "resampler.onnx",
             "decoder.onnx",
+            "appearance_encoder.onnx",
+            "comparer.onnx",
             "tokenizer.json",
             "golden/golden.json",
             "golden/golden.bin",
@@ -129,16 +131,46 @@ impl FolderCopy {
         copy
     }
 
+    /// A copy that cannot compare with examples, as models that came before.
+    pub(crate) fn without_comparer() -> Self {
+        let copy = Self::new();
+        copy.change_file("golden/golden.json", |bytes| {
+            let mut goldens: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            let of_flamingo = |case: &serde_json::Value| {
+                ["vision_encoder", "resampler", "decoder"].iter().any(|graph| case["graph"] == *graph)
+            };
+            goldens["cases"].as_array_mut().unwrap().retain(of_flamingo);
+            *bytes = serde_json::to_vec(&goldens).unwrap();
+        });
+        copy.list("golden/golden.json");
+        copy.change_manifest(|manifest| {
+            let manifest = manifest.as_object_mut().unwrap();
+            manifest.remove("examples").unwrap();
+            for graph in ["appearance_encoder", "comparer"] {
+                manifest["graphs"].as_object_mut().unwrap().remove(graph).unwrap();
+                manifest["golden"]["tolerance"].as_object_mut().unwrap().remove(graph).unwrap();
+                manifest["files"].as_object_mut().unwrap().remove(&format!("{graph}.onnx")).unwrap();
+                std::fs::remove_file(copy.path().join(format!("{graph}.onnx"))).unwrap();
+            }
+        });
+        copy
+    }
+
     /// A copy one file of which was changed, with the manifest's size and hash made to fit again.
     pub(crate) fn with_file(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Self {
         let copy = Self::new();
         copy.change_file(name, change);
-        let content = std::fs::read(copy.path().join(name)).unwrap();
+        copy.list(name);
+        copy
+    }
+
+    /// Makes the manifest's size and hash of a file fit.
+    pub(crate) fn list(&self, name: &str) {
+        let content = std::fs::read(self.path().join(name)).unwrap();
         let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        copy.change_manifest(|manifest| {
+        self.change_manifest(|manifest| {
             manifest["files"][name] = serde_json::json!({ "bytes": content.len(), "sha256": hash });
         });
-        copy
     }
 
     /// Changes the manifest.

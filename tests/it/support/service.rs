@@ -29,8 +29,13 @@ impl Service {
     /// Starts it with this configuration and these variables.
     pub(crate) fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("wader.toml"), config).unwrap();
+        Self::start_in(folder, variables)
+    }
+
+    /// Starts it with the `wader.toml` of this folder and these variables.
+    pub(crate) fn start_in(folder: tempfile::TempDir, variables: &[(&str, &str)]) -> Self {
         let file = folder.path().join("wader.toml");
-        fs::write(&file, config).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_wader"))
             .args(["run", "--config"])
@@ -61,6 +66,26 @@ impl Service {
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         within("wader ends", self.child.wait()).await.unwrap()
     }
+}
+
+/// What one command of wader's said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// Data.
+    pub(crate) out: String,
+    /// Talk.
+    pub(crate) err: String,
+}
+
+/// Runs a command of wader's to its end.
+pub(crate) async fn wader(arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wader"));
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    let output = within(&format!("wader {arguments:?} ends"), command.output()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// A configuration with the oracle, this broker, and these cameras.

@@ -28,7 +28,7 @@ pub(crate) const SMALL: Size = Size { width: 64, height: 48 };
 
 /// A drawn scene with a barcode, 320x240 at 25 frames a second.
 pub(crate) fn drawn(camera: u8) -> scene::Spec {
-    let source = Source::Drawn(Drawn { seed: 1, barcode: Some(camera) });
+    let source = Source::Drawn(Drawn { seed: 1, barcode: Some(camera), gate: None });
     let size = Size { width: 320, height: 240 };
     scene::Spec { size, frames_per_second: 25, key_frame_distance: 12, ..scene::Spec::new(source) }
 }

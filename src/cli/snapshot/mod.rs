@@ -1,0 +1,195 @@
+//! `wader snapshot`: pictures of a camera exactly as the model would get them, with their times.
+
+mod example;
+
+use std::{
+    fs,
+    io::BufWriter,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::{
+    app,
+    camera::{Address, Camera, Description, Latest, Spec},
+    cli,
+    config::Config,
+    frame::{Frame, Size, Stamp},
+    model::Manifest,
+    name::CameraName,
+    supervise::Stop,
+};
+
+/// The shipped model's.
+const SIZE: Size = Size { width: 384, height: 288 };
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The camera: `rtsp://user:password@host/path`, a file's `file://` URL, or its name in the configuration.
+    #[arg(value_name = "URL|CAMERA")]
+    camera: String,
+    #[command(flatten)]
+    config: cli::ConfigArguments,
+    /// The folder to write to; made if missing.
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+    /// Take one example of this answer into a new folder of `--out`, and print the lines for the configuration.
+    #[arg(long, value_name = "ANSWER")]
+    label: Option<String>,
+    /// The prompt that it is an example for; without it, the last part of `--out` is its name.
+    #[arg(long, value_name = "NAME", requires = "label")]
+    prompt: Option<String>,
+    /// How many pictures: 1, or for an example as many as the model looks at.
+    #[arg(long)]
+    frames: Option<usize>,
+    /// How many pictures a second: 1, or for an example as many as its prompt's window holds.
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+    /// Width and height of the pictures: what the configuration's model asks for, else 384x288.
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    size: Option<Size>,
+    /// The pipeline that receives it: the configured camera's, else `rtsp-cpu`.
+    #[arg(long)]
+    pipeline: Option<String>,
+    /// Give up after this many seconds.
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    timeout: u64,
+}
+
+/// `640x480`
+pub(super) fn size(text: &str) -> Result<Size, String> {
+    let wrong = || format!("`{text}` is not a size; write width and height like 384x288");
+    let (width, height) = text.split_once('x').ok_or_else(wrong)?;
+    let number = |part: &str| part.parse().ok().filter(|n| (1..=8192).contains(n)).ok_or_else(wrong);
+    Ok(Size { width: number(width)?, height: number(height)? })
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
+    let is_named = !options.camera.contains(':');
+    let config = match is_named || options.config.is_given() {
+        true => {
+            let Some(config) = options.config.load_for_examples() else { return Ok(cli::exit::CONFIG) };
+            Some(config)
+        }
+        false => None,
+    };
+    let manifest = config.as_ref().map(|config| Manifest::read(&config.model.path)).transpose();
+    let manifest = if options.size.is_some() { manifest.ok().flatten() } else { manifest? };
+    let spec = spec(options, config.as_ref(), manifest.as_ref())?;
+    match &options.label {
+        Some(label) => example::take(options, label, config.as_ref(), manifest.as_ref(), spec),
+        None => save(options, spec),
+    }
+}
+
+/// How the camera is received: as the configuration says, if that names it.
+fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>) -> anyhow::Result<Spec> {
+    let of_model = manifest.map(|manifest| Size { width: manifest.vision.width, height: manifest.vision.height });
+    let size = options.size.or(of_model).unwrap_or(SIZE);
+    let named = match config {
+        Some(config) if !options.camera.contains(':') => {
+            let camera = config.cameras.iter().find(|camera| camera.name.as_str() == options.camera);
+            let known = || config.cameras.iter().map(|camera| camera.name.as_str()).collect::<Vec<_>>().join(", ");
+            let camera = camera.with_context(|| {
+                format!("the configuration has no camera `{}`; there are {}", options.camera, known())
+            })?;
+            Some(app::camera_spec(config, camera, size)?)
+        }
+        _ => None,
+    };
+    let pipelines = config.and_then(|config| config.pipelines.as_deref());
+    let pipeline = |name: &str| Description::find(name, pipelines);
+    let mut spec = match named {
+        Some(spec) => spec,
+        None => {
+            let address = Address::parse(&options.camera)?;
+            Spec::new(CameraName::new("snapshot")?, address, pipeline("rtsp-cpu")?, size)
+        }
+    };
+    if let Some(name) = &options.pipeline {
+        spec.pipeline = pipeline(name)?;
+    }
+    spec.frames_per_second = options.rate.unwrap_or(1.0);
+    Ok(spec)
+}
+
+fn save(options: &Options, spec: Spec) -> anyhow::Result<u8> {
+    let wanted = options.frames.unwrap_or(1);
+    let frames = receive(spec, wanted, options.timeout)?;
+    let Some(first) = frames.first().map(|f| f.taken) else {
+        anyhow::bail!("no picture came within {} s", options.timeout);
+    };
+    let index = write(&options.out, &frames)?
+        .into_iter()
+        .zip(&frames)
+        .map(|(file, frame)| json!({ "file": file, "seconds": frame.taken.since(first).as_secs_f64() }));
+    let index_file = options.out.join("index.json");
+    fs::write(&index_file, serde_json::to_vec_pretty(&index.collect::<Vec<_>>())?)?;
+    cli::say(format_args!("{} pictures in `{}`", frames.len(), options.out.display()));
+    cli::put(format_args!("{}", index_file.display()))?;
+    Ok(if frames.len() == wanted { cli::exit::OK } else { cli::exit::UNAVAILABLE })
+}
+
+/// So many frames, or those that came in time.
+fn receive(spec: Spec, wanted: usize, timeout: u64) -> anyhow::Result<Vec<Frame>> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let camera = Camera::new(spec);
+        let (latest, stop) = (Latest::new(), Stop::new());
+        let deadline = Stamp::now().later_by(Duration::from_secs(timeout));
+        let mut frames = Vec::new();
+        let run = camera.run(&latest, &stop);
+        tokio::pin!(run);
+        while frames.len() < wanted {
+            tokio::select! {
+                biased;
+                frame = latest.take() => frames.push(frame),
+                ended = &mut run => {
+                    // a camera that ends after some pictures has given what it has
+                    if let (Err(error), true) = (ended, frames.is_empty()) {
+                        return Err(error.into());
+                    }
+                    return Ok(frames);
+                }
+                () = tokio::time::sleep(deadline.since(Stamp::now())) => break,
+            }
+        }
+        stop.give();
+        run.await.ok(); // it was told to stop: how it ends is no news
+        Ok(frames)
+    })
+}
+
+/// Writes frames into a folder, which is made if missing; gives the names of their files.
+fn write(folder: &Path, frames: &[Frame]) -> anyhow::Result<Vec<String>> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    let written = frames.iter().enumerate().map(|(number, frame)| {
+        let file = format!("{number:05}.png");
+        write_png(&folder.join(&file), frame).map(|()| file)
+    });
+    written.collect()
+}
+
+fn write_png(path: &Path, frame: &Frame) -> anyhow::Result<()> {
+    let file = fs::File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    let mut encoder = png::Encoder::new(BufWriter::new(file), frame.size.width, frame.size.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header()?.write_image_data(&frame.pixels)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_two_numbers() {
+        assert_eq!(size("640x480"), Ok(Size { width: 640, height: 480 }));
+        for bad in ["640", "0x4", "a x b", "9999999x1", "-1x5"] {
+            assert!(size(bad).unwrap_err().contains("like 384x288"), "{bad}");
+        }
+    }
+}
