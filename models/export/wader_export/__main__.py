@@ -1,4 +1,4 @@
-"""The command line: ``python -m wader_export encoder|statistics|train|export|evaluate|variants|examples|judge-examples``."""
+"""The command line: ``python -m wader_export COMMAND``."""
 
 import argparse
 from pathlib import Path
