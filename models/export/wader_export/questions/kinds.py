@@ -263,7 +263,7 @@ def which_way(s, ask):
     return draft(ask.text(WHICH_WAY), answer, f"which way={answer}")
 
 
-@kind("count_walking", 0.8)
+@kind("count_walking", 1.0)
 def count_walking(s, ask):
     where = ask.random.choice(("left", "right"))
     value = s(f"walk_{where}")
@@ -334,12 +334,12 @@ def seconds_ago(s, ask, name: str, templates):
     return draft(ask.text(templates), answer, f"{name} when={answer}")
 
 
-@kind("when_came", 1.2)
+@kind("when_came", 2.4)
 def when_came(s, ask):
     return seconds_ago(s, ask, "came", CAME_WHEN)
 
 
-@kind("when_left", 1.2)
+@kind("when_left", 2.4)
 def when_left(s, ask):
     return seconds_ago(s, ask, "went", WENT_WHEN)
 
@@ -398,7 +398,7 @@ TROUSERS = (
 )  # fmt: skip
 
 
-@kind("wearing", 2.4)
+@kind("wearing", 3.0)
 def wearing(s, ask):
     if colourless(s, ask):
         return None

@@ -86,7 +86,7 @@ def vehicle_words(noun: str) -> dict[str, str]:
     return {"noun": noun, "a": article(noun), "many": plural(noun)}
 
 
-@kind("count_vehicles", 0.6)
+@kind("count_vehicles", 0.9)
 def count_vehicles(s, ask):
     value = s("vehicles")
     if not known(value):
@@ -96,7 +96,7 @@ def count_vehicles(s, ask):
     return draft(text, NUMBERS[value], f"count vehicles={value}")
 
 
-@kind("vehicle_motion", 1.8)
+@kind("vehicle_motion", 2.2)
 def vehicle_motion(s, ask):
     name = ask.random.choice(("parked", "parked", "driving", "arrived", "departed"))
     if not known(s(name)):
@@ -116,7 +116,7 @@ COLOURED = (
 ABSENT = ("bicycle", "bird", "cat", "dog", "umbrella", "bag")
 
 
-@kind("vehicle_colour", 1.3)
+@kind("vehicle_colour", 1.8)
 def vehicle_colour(s, ask):
     if colourless(s, ask) or not known(s("vehicles_ever")):
         return None

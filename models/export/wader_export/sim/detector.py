@@ -17,7 +17,7 @@ CANDIDATES = 36  # strongest peaks that enter the overlap removal
 FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
 FALSE_SHARE = np.array([0.60, 0.12, 0.05, 0.06, 0.04, 0.03, 0.04, 0.02, 0.015, 0.01, 0.01, 0.005])
 # a third of the cameras see other false things than posts and coats: shop fronts, plants, furniture
-FLAT_SHARE = np.array([0.22, 0.12, 0.08, 0.09, 0.06, 0.06, 0.06, 0.03, 0.03, 0.10, 0.08, 0.07])
+FLAT_SHARE = np.array([0.18, 0.10, 0.07, 0.06, 0.06, 0.05, 0.11, 0.13, 0.05, 0.11, 0.04, 0.04])
 # the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
 FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
@@ -147,7 +147,7 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
     many = np.where(rng.random(batch) < 0.25, rng.integers(0, 3, batch), many)  # rooms and meadows
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
-    flat = rng.random((batch, 1)) < 0.35
+    flat = rng.random((batch, 1)) < 0.45
     group = np.where(flat, rng.choice(FALSE_GROUPS, size=shape, p=FLAT_SHARE / FLAT_SHARE.sum()), group)
     level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.14), shape)
     full = (*shape, frames)
@@ -273,6 +273,7 @@ def heats(peaks: Peaks, rng) -> np.ndarray:
     spread = np.exp(rng.normal(0, 0.6, (*peaks.height.shape[:2], 1, 12)) + rng.normal(0, 0.25, shape))
     other = high * confusion_table()[peaks.group] * spread
     share = np.where((peaks.thing >= 0) & (peaks.height > 0.5), 0.002, np.where(peaks.thing >= 0, 0.015, 0.06))
+    share = np.where((peaks.thing >= PEOPLE + VEHICLES), 0.07, share)  # animals and things are taken for one another
     vague = rng.random(shape) < share[..., None]
     other = np.where(vague, high * rng.uniform(0.3, 0.9, shape), other)
     other = np.minimum(other, 0.97 * high)

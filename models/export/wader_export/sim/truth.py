@@ -19,6 +19,9 @@ STANDS, LEFT, RIGHT, CLOSER, AWAY, UNKNOWN = range(6)
 NEAR, NEAR_UNCLEAR = 0.28, 0.22  # heights of a near person, as parts of the picture
 FAR, FAR_UNCLEAR = 0.12, 0.15
 
+NECK = 0.17  # clothes begin below it, as part of the body's height
+WIDE_CLOTH = 0.12  # cloth that is so tall in the picture shows its colour, however small its part of the body
+
 OTHER_GROUPS = (1, 2, 5, 6, 7, 8, 9, 10, 11)
 COUNTS = (
     "now first left right walk_left walk_right closer away still entered gone near far vehicles "
@@ -131,10 +134,8 @@ def truth(world: World) -> Truth:
 
     big = (world.height * seen).max(2) > 0.09
     above, below = world.cut
-    shown = {
-        "upper": ((np.minimum(1 - below, 0.5) - above).clip(0) > 0.2) & seen,
-        "lower": ((1 - below - np.maximum(above, 0.5)).clip(0) > 0.2) & seen,
-    }
+    cloth = {"upper": np.minimum(1 - below, 0.5) - np.maximum(above, NECK), "lower": 1 - below - np.maximum(above, 0.5)}
+    shown = {name: ((part > 0.17) | (part * world.height > WIDE_CLOTH)) & seen for name, part in cloth.items()}
     for name, worn in (("upper", world.upper), ("lower", world.lower)):
         clear = (shown[name].sum(2) >= 2) | shown[name][:, :, -1]
         rival = getattr(world, f"{name}_vague")
