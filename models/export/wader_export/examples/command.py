@@ -12,7 +12,7 @@ from ..paths import EXPORT_DIR, cache_dir
 from . import episodes, shipped, train
 from .encoder import encoder, encoder_file
 
-LOG = EXPORT_DIR / "logs" / "examples-0.1.0.jsonl"
+LOG = EXPORT_DIR / "logs" / "examples-0.2.0.jsonl"
 
 
 def run(arguments) -> None:
