@@ -117,7 +117,8 @@ class Resampler(nn.Module):
             moved = motion.motion_features(objects, seconds, present)
             features = torch.cat([object_features(objects), moved, colour_features(objects, picture)], -1)
             statistics = (picture[..., :PICTURE_STATISTICS] - 0.35) * 2
-            edges = picture[..., layout.EDGES : layout.EDGES + 1] * 2 - 0.5
+            contrast = picture[..., layout.STD_RGB].mean(-1, keepdim=True)
+            edges = torch.log((picture[..., layout.EDGES : layout.EDGES + 1] + 0.004) / (contrast + 0.004))
             whole = torch.cat([statistics, repeated(frames, seconds, present), edges], -1)
             times = time_features(seconds)
         valid = objects[..., layout.VALID : layout.VALID + 1]

@@ -1,8 +1,8 @@
 """Cameras that show nothing: black, covered, blurred or frozen pictures, and what the encoder makes of them.
 
-The figures were measured on the first half of the footage, zoomed, blurred, darkened and covered. The strongest edges are
-0.3 to 0.7 for plain pictures, also where little is in them, 0.1 when blurred by 4 pixels of the encoder's picture, 0.03
-by 10, and fall with the light; peaks fall to half by 4 pixels and are gone by 8.
+The figures were measured on the first half of the footage, zoomed, blurred, darkened and covered. Strongest edges over
+contrast are 1.9 to 3.4 for plain pictures, bright or dark, also where little is in them, 0.4 to 0.6 when blurred by 4 pixels
+of the encoder's picture, 0.2 by 10; peaks fall to half by 4 pixels and are gone by 8.
 """
 
 import numpy as np
@@ -24,9 +24,9 @@ def contrast_and_sharpness(blind: np.ndarray, rng) -> tuple[np.ndarray, np.ndarr
     contrast = rng.uniform(0.08, 0.27, len(blind))
     ratio = np.exp(rng.uniform(np.log(0.35), np.log(3.0), len(blind)))
     ratio = np.where(blind == BLURRED, rng.uniform(0.14, 0.46, len(blind)), ratio)
-    edges = np.exp(rng.uniform(np.log(0.17), np.log(0.8), len(blind)))
-    edges = np.where(blind == BLURRED, rng.uniform(0.02, 0.11, len(blind)), edges)
-    return contrast, ratio, edges
+    edges = np.exp(rng.uniform(np.log(1.1), np.log(5.0), len(blind)))
+    edges = np.where(blind == BLURRED, rng.uniform(0.12, 0.72, len(blind)), edges)
+    return contrast, ratio, edges * contrast
 
 
 def dim_peaks(high: np.ndarray, blind: np.ndarray, rng) -> np.ndarray:

@@ -24,7 +24,7 @@ FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.3
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
 HEAD = 0.17  # of the height of a body
 SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
-LARGE_FALSE = 0.42  # and the highest where it is larger than a seventh of the picture
+LARGE_FALSE = 0.42  # and the highest where it is large in the picture
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
 
@@ -157,7 +157,8 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
     x, y = rng.uniform(0, 1, shape), rng.uniform(0.05, 1, shape)
     most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), 0.58)
-    most = np.where(tall > 0.15, np.minimum(most, LARGE_FALSE), most)
+    large = tall > np.where(group == layout.PERSON, 0.3, 0.15)
+    most = np.where(large, np.minimum(most, LARGE_FALSE), most)
     level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
     rows_of_alike(rng, (group, level, tall, ratio, y), x)
     unrest = unrest[..., None]
