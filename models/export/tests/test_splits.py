@@ -1,9 +1,11 @@
 """Training, validation and test never share a scene, and training never asks in a held-out wording."""
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from wader_export import tokens
-from wader_export.questions import Writer, captions, kinds, things
+from wader_export.paths import MODEL_DIR
+from wader_export.questions import Writer, captions, people, things
 from wader_export.questions.asking import split
 from wader_export.questions.words import SOMEBODY
 from wader_export.sim import SPLITS, simulate, sources
@@ -13,7 +15,7 @@ from wader_export.sim.truth import truth
 def templates() -> dict[str, tuple[str, ...]]:
     """Every list of wordings by its name."""
     found = {f"camera {kind}": texts for kind, texts in things.CAMERA.items()}
-    for module in (kinds, things, captions):
+    for module in (people, things, captions):
         for name, value in vars(module).items():
             if isinstance(value, tuple) and value and all(isinstance(t, str) and t.endswith(("?", ".")) for t in value):
                 found[name] = value
@@ -54,7 +56,7 @@ def test_training_never_asks_a_held_out_wording_and_knows_all_their_words():
     other = Writer(sources("test", 3)[1], held_out=True)
     held_out = {t for texts in templates().values() for t in split(texts, True) if "{" not in t}
     held_out |= {t.replace("{who}", x) for texts in templates().values() for t in split(texts, True) for x in SOMEBODY}
-    words = set(tokens.vocabulary(500, 40))
+    words = set(Tokenizer.from_file(str(MODEL_DIR / "tokenizer.json")).get_vocab())
     asked_held_out = 0
     for state in truth(simulate(400, 8, rng)[0]).state:
         for _ in range(12):

@@ -6,7 +6,7 @@ from random import Random
 
 from ..sim import blindness
 from ..sim.truth import INDEX
-from . import things  # noqa: F401 (registers its kinds)
+from . import people, things  # noqa: F401 (they register their kinds)
 from .asking import Wording
 from .kinds import KINDS
 from .words import UNCLEAR_ANSWER

@@ -10,21 +10,15 @@ import numpy as np
 
 from .. import layout
 from . import blindness, colours
+from .false_peaks import doubles, passing_peaks, second_vehicles, standing_peaks
+from .peaks import Peaks, steady_noise
 from .world import BRIGHT, DARK, DIM, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
-STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
-FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
-FALSE_SHARE = np.array([0.60, 0.12, 0.05, 0.06, 0.04, 0.03, 0.04, 0.02, 0.015, 0.01, 0.01, 0.005])
-# a third of the cameras see other false things than posts and coats: shop fronts, plants, furniture
-FLAT_SHARE = np.array([0.18, 0.10, 0.07, 0.06, 0.06, 0.05, 0.11, 0.13, 0.05, 0.11, 0.04, 0.04])
-# the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
-FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
 HEAD = 0.17  # of the height of a body
 SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
-LARGE_FALSE = 0.42  # and the highest where it is large in the picture
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
 
@@ -35,34 +29,6 @@ class Features:
 
     tokens: np.ndarray  # [B, T, 25, 24] float32
     thing: np.ndarray  # [B, T, 24]
-
-
-@dataclass
-class Peaks:
-    """Candidate peaks before the overlap removal; arrays [B, M, T, ...]."""
-
-    height: np.ndarray
-    box: np.ndarray
-    group: np.ndarray
-    upper: np.ndarray
-    lower: np.ndarray
-    thing: np.ndarray
-
-    @staticmethod
-    def join(parts: list["Peaks"]) -> "Peaks":
-        return Peaks(*(np.concatenate([getattr(p, f) for p in parts], 1) for f in Peaks.__dataclass_fields__))
-
-
-def steady_noise(rng, shape, times, memory: float) -> np.ndarray:
-    """Unit noise over the last axis that forgets within `memory` seconds."""
-    noise = rng.normal(size=shape)
-    if shape[-1] < 2:
-        return noise
-    keep = np.exp(-np.diff(times, axis=1) / memory)
-    for k in range(1, shape[-1]):
-        a = keep[:, k - 1][:, None]
-        noise[..., k] = a * noise[..., k - 1] + np.sqrt(1 - a * a) * noise[..., k]
-    return noise
 
 
 def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
@@ -138,106 +104,6 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
     part = np.where(world.hidden > 0.3, world.hidden, 0)[..., None]
     return seen * (1 - part) + front.reshape(seen.shape) * part
-
-
-def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
-    """False alarms that stay where they are: posts, cones, stones, a coat on the grass."""
-    batch, frames = world.times.shape
-    shape = (batch, STANDING)
-    many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
-    many = np.where(rng.random(batch) < 0.25, rng.integers(0, 3, batch), many)  # rooms and meadows
-    group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
-    flat = rng.random((batch, 1)) < 0.45
-    group = np.where(flat, rng.choice(FALSE_GROUPS, size=shape, p=FLAT_SHARE / FLAT_SHARE.sum()), group)
-    level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.14), shape)
-    full = (*shape, frames)
-    tall = np.exp(rng.uniform(np.log(0.035), np.log(0.26), shape))
-    large = rng.random(shape) < np.where(flat, 0.18, 0.05)  # a wall, a front, a plant before the lens
-    tall = np.where(large, rng.uniform(0.25, 1.05, shape), tall)
-    ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
-    x, y = rng.uniform(0, 1, shape), rng.uniform(0.05, 1, shape)
-    most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), 0.58)
-    large = tall > np.where(group == layout.PERSON, 0.3, 0.15)
-    most = np.where(large, np.minimum(most, LARGE_FALSE), most)
-    level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
-    rows_of_alike(rng, (group, level, tall, ratio, y), x)
-    unrest = unrest[..., None]
-    high = level[..., None] + (0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)) * unrest
-    high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
-    high = np.where(rng.random(full) < 0.04 * unrest, 0, high)
-    noise = lambda s: rng.normal(0, s, full) * unrest  # noqa: E731
-    tall, wide = tall[..., None] * np.exp(noise(0.06)), (tall * ratio)[..., None] * np.exp(noise(0.09))
-    x, y = x[..., None] + noise(0.003), y[..., None] + noise(0.004)
-    box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
-    plain = world.background[:, None] + rng.normal(0, 0.15, (*shape, 3))
-    colour = np.where(rng.random((*shape, 1)) < 0.4, colours.RGB[rng.integers(0, 10, shape)], plain)
-    upper = colour[:, :, None] + rng.normal(0, 0.02, (*full, 3)) * unrest[..., None]
-    lower = upper + rng.normal(0, 0.08, (*shape, 1, 3))
-    return Peaks(high, box, group[..., None].repeat(frames, 2), upper, lower, np.full(full, -1))
-
-
-def rows_of_alike(rng, looks: tuple[np.ndarray, ...], x: np.ndarray) -> None:
-    """In some clips a few false things stand in a row and look alike: planters, windows, posts. In place."""
-    for clip in np.flatnonzero(rng.random(len(x)) < 0.25):
-        row = slice(0, rng.integers(2, 6))
-        for look in looks:
-            spread = np.exp(rng.normal(0, 0.06, row.stop)) if look.dtype.kind == "f" else 1
-            look[clip, row] = look[clip, 0] * spread
-        x[clip, row] = x[clip, 0] + np.arange(row.stop) * rng.uniform(0.05, 0.25)
-
-
-def passing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
-    """False alarms of one frame."""
-    full = (world.times.shape[0], PASSING, world.times.shape[1])
-    high = np.where(rng.random(full) < 0.3 * unrest[..., None], 0.13 + rng.exponential(0.05, full), 0).clip(0, 0.4)
-    group = np.where(rng.random(full) < 0.8, layout.PERSON, np.where(rng.random(full) < 0.5, layout.CAR, layout.BIRD))
-    tall = np.exp(rng.uniform(np.log(0.035), np.log(0.25), full))
-    wide = tall * np.exp(rng.normal(-0.7, 0.5, full))
-    x, y = rng.uniform(0, 1, full), rng.uniform(0, 1, full)
-    box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
-    colour = world.background[:, None, None] + rng.normal(0, 0.15, (*full, 3))
-    return Peaks(high, box, group, colour, colour, np.full(full, -1))
-
-
-def doubles(real: Peaks, rng, unrest: np.ndarray) -> Peaks:
-    """Second, weaker peaks on real things: halves of a body, boxes that reach over to a neighbour."""
-    batch, things, frames = real.height.shape
-    full = (batch, DOUBLES, frames)
-    pick = np.where((unrest < 0.5)[..., None], *(rng.integers(0, things, (batch, DOUBLES, n)) for n in (1, frames)))
-    dice = rng.random(full)
-    take = lambda a: np.take_along_axis(a, pick[..., None] if a.ndim == 4 else pick, 1)  # noqa: E731
-    box, own = take(real.box).copy(), take(real.height)
-    tall, wide = box[..., 3] - box[..., 1], box[..., 2] - box[..., 0]
-    sort = rng.random(full)
-    upper, lower, beside = sort < 0.3, (sort >= 0.3) & (sort < 0.5), sort >= 0.5
-    box[..., 3] = np.where(upper, box[..., 1] + tall * rng.uniform(0.35, 0.6, full), box[..., 3])
-    box[..., 1] = np.where(lower, box[..., 3] - tall * rng.uniform(0.4, 0.6, full), box[..., 1])
-    shift = wide * rng.uniform(0.45, 0.9, full) * rng.choice([-1, 1], full) * beside
-    box[..., 0] += shift
-    box[..., 2] += shift
-    reach = wide * rng.uniform(0, 0.9, full) * (rng.random(full) < 0.3) * beside  # over two neighbours
-    box[..., 0] -= reach / 2
-    box[..., 2] += reach / 2
-    part = np.where(beside, rng.uniform(0.2, 0.5, full), rng.uniform(0.2, 0.62, full))
-    steady = (unrest < 0.5)[..., None]  # in a quiet scene they stay, or never come
-    high = np.where((np.where(steady, dice[..., :1], dice) < 0.42) & (tall > 0.06), own * part, 0)
-    return Peaks(high, box, take(real.group), take(real.upper), take(real.lower), np.full(full, -1))
-
-
-def second_vehicles(real: Peaks, rng) -> Peaks:
-    """A van that is also seen as a truck: second peaks on a part of a vehicle, as steady as its own."""
-    own = real.height[:, V]
-    full = own.shape
-    part = rng.uniform(0.35, 0.75, (*full[:2], 1))
-    there = rng.random((*full[:2], 1)) < 0.3
-    box = real.box[:, V].copy()
-    wide = box[..., 2] - box[..., 0]
-    share, left = rng.uniform(0.3, 0.75, (*full[:2], 1)), rng.random((*full[:2], 1)) < 0.5
-    box[..., 2] = np.where(left, box[..., 0] + wide * share, box[..., 2])
-    box[..., 0] = np.where(left, box[..., 0], box[..., 2] - wide * share)
-    group = np.where(real.group[:, V] == layout.CAR, layout.BIG_VEHICLE, layout.CAR)
-    high = np.where(there, own * part, 0)
-    return Peaks(high, box, group, real.upper[:, V], real.lower[:, V], np.full(full, -1))
 
 
 def unhidden(height: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -1,0 +1,33 @@
+"""Peaks as the detector has them before its overlap removal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Peaks:
+    """Candidate peaks before the overlap removal; arrays [B, M, T, ...]."""
+
+    height: np.ndarray
+    box: np.ndarray
+    group: np.ndarray
+    upper: np.ndarray
+    lower: np.ndarray
+    thing: np.ndarray
+
+    @staticmethod
+    def join(parts: list["Peaks"]) -> "Peaks":
+        return Peaks(*(np.concatenate([getattr(p, f) for p in parts], 1) for f in Peaks.__dataclass_fields__))
+
+
+def steady_noise(rng, shape, times, memory: float) -> np.ndarray:
+    """Unit noise over the last axis that forgets within `memory` seconds."""
+    noise = rng.normal(size=shape)
+    if shape[-1] < 2:
+        return noise
+    keep = np.exp(-np.diff(times, axis=1) / memory)
+    for k in range(1, shape[-1]):
+        a = keep[:, k - 1][:, None]
+        noise[..., k] = a * noise[..., k - 1] + np.sqrt(1 - a * a) * noise[..., k]
+    return noise
