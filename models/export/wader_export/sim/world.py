@@ -194,6 +194,8 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
 
     # where it is in each frame
     sway = rng.normal(0, 0.06, travel.shape) * (kind == layout.PERSON)[..., None]
+    calm = np.where(rng.random(shape) < 0.35, rng.choice((0.0, 0.05, 0.3), size=shape), 1)  # who sits or sleeps
+    sway *= calm[..., None]
     x = across[..., None] + vx[..., None] * travel + sway
     z = far[..., None] + vz[..., None] * travel
     nearest = np.where(close, 0.3, 1.2)[..., None]
