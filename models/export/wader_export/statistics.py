@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from . import footage, layout
-from .encoder.command import encoder_file
+from .encoder.command import code, encoder_file
 from .graphs.goldens import session
 from .measure import VIEWS, measure
 from .paths import cache_dir
@@ -20,7 +20,7 @@ QUALITY = 70  # JPEG, in place of a camera's compression
 
 def first_half_features() -> dict[str, np.ndarray]:
     """Features of every frame of the first half in several views; kept in the cache."""
-    target = cache_dir("statistics") / "first_half.npz"
+    target = cache_dir("statistics") / f"first_half-{code()}.npz"
     if target.exists():
         return dict(np.load(target))
     encoder, result = session(encoder_file()), {}

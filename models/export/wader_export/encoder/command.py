@@ -1,27 +1,31 @@
-"""The `encoder` command: makes the frozen encoder once and keeps it in the cache."""
+"""The `encoder` command: makes the frozen encoder once and keeps it in the cache, beside the code that it was made by."""
 
+from hashlib import sha256
 from pathlib import Path
 
-from .. import footage
+from .. import footage, layout
 from ..paths import cache_dir
 from . import package
 from .build import build
 
 
-def encoder_file() -> Path:
-    """The int8 encoder in the cache; made when it is not there yet."""
-    target = cache_dir("encoder") / "vision_encoder.onnx"
+def code() -> str:
+    """A short hash of everything here that shapes the encoder: another layout is another encoder."""
+    sources = [Path(layout.__file__), *sorted(Path(__file__).parent.glob("*.py"))]
+    return sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
+def encoder_file(full: bool = False) -> Path:
+    """The int8 encoder (`full`: in float32) in the cache; made when it is not there yet."""
+    target = cache_dir("encoder") / f"vision_encoder{'_float' if full else ''}-{code()}.onnx"
     if not target.exists():
-        build(package.fetch(), target, footage.calibration_pictures(), cache_dir("encoder", "work"))
+        pictures = None if full else footage.calibration_pictures()
+        build(package.fetch(), target, pictures, cache_dir("encoder", "work"))
     return target
 
 
 def run(arguments) -> None:
     """Builds afresh."""
-    if arguments.float:
-        target = cache_dir("encoder") / "vision_encoder_float.onnx"
-        build(package.fetch(), target, None, cache_dir("encoder", "work"))
-    else:
-        (cache_dir("encoder") / "vision_encoder.onnx").unlink(missing_ok=True)
-        target = encoder_file()
+    encoder_file(arguments.float).unlink(missing_ok=True)
+    target = encoder_file(arguments.float)
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB")

@@ -8,8 +8,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from .. import tokens
-from ..encoder import package
-from ..encoder.build import build
+from ..encoder.command import encoder_file
 from ..paths import cache_dir
 from ..sim import simulate
 from . import real, simulated, speed
@@ -109,9 +108,7 @@ def quantised(source: onnx.ModelProto, target: Path, model: Model | None = None)
 
 def make(model: Model, folder: Path) -> dict[str, dict[str, Path]]:
     """Files that replace the shipped ones, by variant."""
-    wide = folder / "vision_encoder_float.onnx"
-    if not wide.exists():
-        build(package.fetch(), wide, None, cache_dir("encoder", "work"))
+    wide = encoder_file(full=True)
     sources = {part: widen(model.files[part]) for part in PARTS}
     result: dict[str, dict[str, Path]] = {"shipped": {}, "fp32": {"vision_encoder": wide}}
     for name, convert in (
