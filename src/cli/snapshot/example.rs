@@ -33,7 +33,12 @@ pub(super) fn take(
         let known = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
         ensure!(!known.is_empty(), "prompt `{name}` has no answers that could be shown; ask `yes_no` or `choice`");
         ensure!(labels.iter().any(|one| one == label), "`{label}` is no answer of prompt `{name}`: these are {known}");
-    } else if config.is_some() {
+    } else if let Some(config) = config {
+        let askers = askers(config, label);
+        ensure!(
+            options.prompt.is_some() || askers.is_empty(),
+            "the configuration has no prompt `{name}`, which is the last part of --out; give --prompt, one of {askers}"
+        );
         cli::say(format_args!("the configuration has no prompt `{name}` yet"));
     }
     if let (None, Some(rate)) = (options.rate, prompt.and_then(sampling)) {
@@ -61,6 +66,12 @@ fn prompt_name(options: &Options) -> anyhow::Result<PromptName> {
     let last = options.out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = options.prompt.clone().unwrap_or(last);
     PromptName::new(&name).with_context(|| format!("for which prompt? `{name}` cannot be its name; give --prompt"))
+}
+
+/// The prompts that have this answer, for people.
+fn askers(config: &Config, label: &str) -> String {
+    let has = |prompt: &&PromptConfig| prompt.prompt.kind.labels().iter().any(|one| one == label);
+    config.prompts.iter().filter(has).map(|prompt| format!("`{}`", prompt.prompt.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Frames a second of a prompt's window.

@@ -79,6 +79,11 @@ async fn an_example_that_cannot_be_meant_is_not_taken() {
         ),
         (["door", "--label", "open", "--out", out], 1, "has no camera `door`; there are yard"),
         (["yard", "--label", "open", "--out", "/"], 1, "give --prompt"),
+        (
+            ["yard", "--label", "open", "--out", "elsewhere"],
+            1,
+            "no prompt `elsewhere`, which is the last part of --out",
+        ),
         (["rtsp://127.0.0.1:9/none", "--label", "open", "--out", out], 1, "cannot reach"),
     ] {
         let said = wader(&[&["snapshot", "--config", &file], &arguments[..]].concat()).await;
