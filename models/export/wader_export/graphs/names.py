@@ -16,6 +16,11 @@ GRAPHS = ("resampler", "decoder")
 STORED, TURNED, ROW = "/half", ".T", ".row"  # ends of a constant's name: kept in float16; transposed; one row of it
 
 
+def key_of(values: np.ndarray) -> bytes:
+    """What two arrays share that hold the same numbers in the same shape."""
+    return str(values.shape).encode() + np.ascontiguousarray(values).tobytes()
+
+
 def sources(parameters: dict[str, Tensor]) -> dict[bytes, str]:
     """From the values of a constant to its name. Values that two parameters share name neither."""
     found: dict[bytes, str] = {}
@@ -28,7 +33,7 @@ def sources(parameters: dict[str, Tensor]) -> dict[bytes, str]:
             if len(values) <= 2:
                 forms |= {f"{name}{ROW}{i}": row for i, row in enumerate(values)}
         for form, array in forms.items():
-            key = str(array.shape).encode() + np.ascontiguousarray(array).tobytes()
+            key = key_of(array)
             if key in found:
                 twice.add(key)
             found[key] = form
@@ -40,7 +45,7 @@ def name_parameters(graph: onnx.ModelProto, parameters: dict[str, Tensor]) -> No
     named, renamed = sources(parameters), {}
     for tensor in graph.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        name = named.get(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        name = named.get(key_of(array))
         if name and tensor.name != name and array.size > 1:
             renamed[tensor.name] = tensor.name = name
     for node in graph.graph.node:

@@ -1,8 +1,9 @@
 """The simulator: scenes before a fixed camera, drawn straight in the encoder's feature space.
 
-``world`` moves things on a ground plane and projects them, ``colours`` clothes them, ``detector`` (with ``false_peaks``) imitates what
-the frozen encoder makes of them (figures measured by ``wader_export.measure`` on the first half of the footage),
-``truth`` says what is true of the scene, ``events`` when somebody came and left, ``blindness`` spoils what the camera shows.
+``world`` moves things on a ground plane and projects them, ``colours`` clothes them, ``detector`` (with
+``false_peaks``) imitates what the frozen encoder makes of them (figures measured by ``wader_export.measure`` on the
+first half of the footage), ``truth`` says what is true of the scene, ``events`` when somebody came and left,
+``blindness`` spoils what the camera shows.
 """
 
 from random import Random

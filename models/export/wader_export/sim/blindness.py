@@ -1,8 +1,8 @@
 """Cameras that show nothing: black, covered, blurred or frozen pictures, and what the encoder makes of them.
 
-The figures were measured on the first half of the footage, zoomed, blurred, darkened and covered. Strongest edges over
-contrast are 1.9 to 3.4 for plain pictures, bright or dark, also where little is in them, 0.4 to 0.6 when blurred by 4 pixels
-of the encoder's picture, 0.2 by 10; peaks fall to half by 4 pixels and are gone by 8.
+The figures were measured on the first half of the footage, zoomed, blurred, darkened and covered. Strongest edges
+over contrast are 1.9 to 3.4 for plain pictures, bright or dark, also where little is in them, 0.4 to 0.6 when blurred
+by 4 pixels of the encoder's picture, 0.2 by 10; peaks fall to half by 4 pixels and are gone by 8.
 """
 
 import numpy as np

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import blindness, colours
+from . import blindness
 from .false_peaks import doubles, passing_peaks, second_vehicles, standing_peaks
 from .peaks import Peaks, steady_noise
-from .world import BRIGHT, DARK, DIM, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
+from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
-HEAD = 0.17  # of the height of a body
 SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
@@ -32,7 +31,7 @@ class Features:
 
 
 def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
-    """Heights of the real things' peaks [B, N, T]."""
+    """Heights of the real things' peaks [B, N, T]; `unrest` [B, N, 1] scales the noise of each."""
     batch, frames = world.times.shape
     pixels = world.height * layout.HEIGHT
     base = 0.86 / (1 + np.exp(-(np.log(pixels.clip(1)) - np.log(17)) * 1.8))
@@ -50,9 +49,9 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     flicker = steady_noise(rng, (batch, THINGS, frames), world.times, 0.45)
     amount = np.full((1, THINGS, 1), 0.055)
     amount[:, V] = 0.02  # parked cars hardly flicker
-    amount = amount * np.where(world.motion == STILL, unrest, 1)[..., None]
+    amount = amount * unrest
     high = base * own * mood[:, None, None] + flicker * amount * (base / 0.7).clip(0.4, 1.3)
-    dips = rng.random(high.shape) < 0.03 * np.where(world.motion == STILL, unrest, 1)[..., None]
+    dips = rng.random(high.shape) < 0.03 * unrest
     high *= np.where(dips, rng.uniform(0.2, 0.7, high.shape), 1)
     high *= 1 - 0.95 * world.hidden.clip(0, 1) ** 1.4
     high *= np.interp(world.inside, *PART_SEEN) * np.exp(rng.normal(0, 0.08, high.shape) * (world.inside < 0.9))
@@ -65,12 +64,12 @@ def draw_unrest(batch: int, rng) -> np.ndarray:
 
 
 def jittered_boxes(world: World, rng, unrest: np.ndarray) -> np.ndarray:
-    """Boxes as the detector reports them."""
+    """Boxes as the detector reports them; `unrest` [B, N, 1] scales the noise of each thing."""
     shape = world.height.shape
     calm = np.ones((*shape[:2], 1))  # what stands still is boxed alike in every frame, parked vehicles almost exactly
     calm[:, P] = np.where(world.motion[:, P, None] == STILL, 0.7, 1)
     calm[:, V] = np.where(world.motion[:, V, None] == STILL, rng.uniform(0.15, 0.5, (shape[0], VEHICLES, 1)), 0.7)
-    calm = calm * np.where(world.motion == STILL, unrest, 1)[..., None]
+    calm = calm * unrest
     wide = world.width * np.exp(rng.normal(0, 0.09, shape) * calm)
     high = world.height * np.exp(rng.normal(0, 0.035, shape) * calm)
     x = world.centre + rng.normal(0, 0.02, shape) * calm * world.height
@@ -96,7 +95,7 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
     # face, hair and hands: some of an upper half, most where the picture's edge leaves little but the head
     skin = rng.uniform(0, 0.22 if place < 0.5 else 0.05, (batch, THINGS, 1))
-    skin = np.maximum(skin, ((HEAD - where) / 0.1).clip(0, rng.uniform(0.5, 0.9, (batch, THINGS, 1))))
+    skin = np.maximum(skin, ((NECK - where) / 0.1).clip(0, rng.uniform(0.5, 0.9, (batch, THINGS, 1))))
     skin = (skin * (world.kind == layout.PERSON)[..., None])[..., None]
     rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
     seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
@@ -181,7 +180,8 @@ def observe(world: World, rng) -> Features:
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
     upper, lower = shaded(world, rng, 0.33, 0.03, 0.35), shaded(world, rng, 0.685, 0.05, 0.45)
     unrest = draw_unrest(batch, rng)
-    real = Peaks(peak_heights(world, rng, unrest), jittered_boxes(world, rng, unrest), group, upper, lower, things)
+    own = np.where(world.motion == STILL, unrest, 1)[..., None]
+    real = Peaks(peak_heights(world, rng, own), jittered_boxes(world, rng, own), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
     false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
     peaks = Peaks.join([real, *false, doubles(people, rng, unrest), second_vehicles(real, rng)])

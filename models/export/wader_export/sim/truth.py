@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import layout
 from . import blindness, colours, events
-from .world import DARK, STARTS, STOPS, O, P, V, World
+from .world import DARK, NECK, STARTS, STOPS, O, P, V, World
 
 UNCLEAR = -100
 MOST = 11  # counts are cut here
@@ -19,7 +19,6 @@ STANDS, LEFT, RIGHT, CLOSER, AWAY, UNKNOWN = range(6)
 NEAR, NEAR_UNCLEAR = 0.28, 0.22  # heights of a near person, as parts of the picture
 FAR, FAR_UNCLEAR = 0.12, 0.15
 
-NECK = 0.17  # clothes begin below it, as part of the body's height
 WIDE_CLOTH = 0.12  # cloth that is so tall in the picture shows its colour, however small its part of the body
 
 OTHER_GROUPS = (1, 2, 5, 6, 7, 8, 9, 10, 11)

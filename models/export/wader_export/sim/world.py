@@ -18,6 +18,7 @@ PEOPLE, VEHICLES, OTHERS = 11, 3, 6
 THINGS = PEOPLE + VEHICLES + OTHERS
 P, V, O = slice(0, PEOPLE), slice(PEOPLE, PEOPLE + VEHICLES), slice(PEOPLE + VEHICLES, THINGS)  # noqa: E741
 STILL, MOVES, STOPS, STARTS = range(4)
+NECK = 0.17  # the head is above it, clothes begin below: part of a body's height
 FILLS = 0.55  # head and shoulders that are so tall count as somebody wholly inside
 BRIGHT, DIM, DARK = range(3)
 
