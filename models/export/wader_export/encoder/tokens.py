@@ -2,8 +2,9 @@
 
 The strongest cells of the class-group maps go through an overlap removal that ignores the class (no 3x3 peak
 keeping before it: at stride 8 that loses one of two people who walk side by side), and each that survives
-becomes a token: heats of its class groups with the floors cut, its box, the mean colours of
-its upper and lower half. One more token describes the picture as a whole. No state, no control flow.
+becomes a token: heats of its class groups with the floors cut, its box, the median colours of
+its upper and lower half (a mean would mix a jacket with hands, bags and the street). One more token describes the
+picture as a whole. No state, no control flow.
 The box is the expectation over 11 bins per side (Generalized Focal Loss, arXiv 2006.04388, section 3.2).
 """
 
@@ -88,7 +89,7 @@ class ObjectTokens(nn.Module):
         return keep
 
     def colour(self, half: Tensor, boxes: Tensor, rows: tuple[float, float]) -> Tensor:
-        """Mean RGB of a grid of samples in a part of each box; `half` is the picture at half size."""
+        """Median of each channel over a grid of samples in a part of each box; `half` is the picture at half size."""
         x0, y0, x1, y1 = boxes.split(1, -1)
         width, height = x1 - x0, y1 - y0
         steps = torch.linspace(0, 1, GRID)
@@ -98,7 +99,8 @@ class ObjectTokens(nn.Module):
         row = (y / 2).floor().clamp(0, self.height // 2 - 1)
         flat = (row[..., :, None] * (self.width // 2) + column[..., None, :]).flatten(1).long()
         samples = half.flatten(2).gather(2, flat[:, None].expand(-1, 3, -1))
-        return samples.reshape(-1, 3, boxes.shape[1], GRID * GRID).mean(-1).transpose(1, 2)
+        samples = samples.reshape(-1, 3, boxes.shape[1], GRID * GRID)
+        return samples.topk(GRID * GRID // 2 + 1).values[..., -1].transpose(1, 2)
 
     def picture(self, half: Tensor) -> Tensor:
         """Mean and spread of colour, a coarse grid of brightness, sharpness."""

@@ -163,7 +163,7 @@ def time_part(context: Context) -> Part:
         "### Frames, lost frames, and spans\n\nSimulated clips, whole answers, mean of kinds:\n\n"
         f"{spans.table(drawn, 'closed questions')}\n\nFootage, balanced accuracy, truth derived anew for these frames "
         f"({spans.REAL_SPAN:g} s unless it says otherwise):\n\n{spans.table(filmed, 'kinds that change')}\n\n"
-        "Seconds since somebody came in or left, footage (*within*: a second, or the gap between the two frames):\n\n"
+        "Seconds since somebody came in or left, footage (*within*: between the two frames between which it happened, or a second off):\n\n"
         f"{when.table(asked)}"
     )
     return text, {"simulated": dict(drawn), "footage": dict(filmed), "when": asked}
@@ -177,7 +177,8 @@ def simulated_part(context: Context) -> Part:
     figures["held_out_loss"] = seen - other
     text = (
         f"### Simulated held-out clips (8 frames), whole answers\n\n{simulated.table(figures['kinds'])}\n\nIn wordings "
-        f"that training never saw: {other:.3f} ({len(unseen)} questions, {len(kinds)} kinds; in known ones {seen:.3f})."
+        f"that training never saw: {other:.3f} ({len(unseen)} questions, {len(kinds)} kinds; in known ones {seen:.3f}). "
+        f"{simulated.about_times(figures['times'])}"
     )
     return text, figures
 

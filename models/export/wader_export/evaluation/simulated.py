@@ -1,4 +1,8 @@
-"""Answers about held-out simulated clips: whole answers word by word, and how sure the closed ones are."""
+"""Answers about held-out simulated clips: whole answers word by word, and how sure the closed ones are.
+
+Only what is clear is asked. A number of seconds is right when it lies between the two frames between which it
+happened, or is at most a second off: nothing in the frames tells it better.
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -7,10 +11,10 @@ import numpy as np
 
 from ..questions import KINDS as WRITTEN
 from ..questions import Writer
-from ..questions.words import NUMBERS
+from ..questions.words import NUMBERS, SECONDS
 from ..sim import draw, observe, sources
 from ..sim.truth import truth
-from ..training.data import segment
+from ..training.data import TIMES, segment
 from . import kinds, unsure
 from .metrics import CROWD, calibration
 from .model import Model
@@ -42,6 +46,7 @@ class Told:
     share: float | None = None  # of the closed answer; None where the true answer is no closed one
     best: str | None = None
     unsure: bool = False
+    off: float | None = None  # seconds between the answer and the true time
 
 
 def clips(count: int, frames: int, seed: int, span: float | None = None, drop: float = 0.0, held_out: bool = False):
@@ -50,7 +55,7 @@ def clips(count: int, frames: int, seed: int, span: float | None = None, drop: f
     `span` fixes their seconds, `drop` is the share of frames that are lost, `held_out` asks in unseen wordings.
     """
     rng, random = sources("test", seed)
-    writer = Writer(random, held_out)
+    writer = Writer(random, held_out, clear=True)
     names = list(WRITTEN)
     for start in range(0, count, BATCH):
         world = draw(BATCH, frames, rng, span)
@@ -77,14 +82,21 @@ def closed_answers(kind: str, answer: str) -> tuple[str, ...] | None:
     return next((answers for answers in CLOSED if answer in answers), None)
 
 
-def tell(model: Model, media: np.ndarray, asked, gate: float) -> list[tuple[bool, unsure.Reply | None]]:
-    """Whether each whole answer is what greedy decoding writes, and the reply to the closed question."""
+def slack(seconds: np.ndarray, moment: float) -> float:
+    """How far a time may be off that lies `moment` seconds back; `seconds` of the frames, oldest first."""
+    later = np.searchsorted(seconds, -moment).clip(1, max(len(seconds) - 1, 1))
+    gap = seconds[later] - seconds[later - 1] if len(seconds) > 1 else 0.0
+    return max(1.0, gap / 2)
+
+
+def tell(model: Model, media: np.ndarray, asked, gate: float) -> list[tuple[str, bool, unsure.Reply | None]]:
+    """The likeliest first word, whether each whole answer is what greedy decoding writes, and the closed reply."""
     rows, wanted, answers = [], [], []
     for question in asked:
-        prompt, answer, _ = segment(model.words, question, Plain())
-        rows.append(prompt + answer[:-1])
-        wanted.append([len(prompt) - 1 + i for i in range(len(answer))])
-        answers.append(answer)
+        piece = segment(model.words, question, Plain())
+        rows.append(piece.prompt + piece.answer[:-1])
+        wanted.append([len(piece.prompt) - 1 + i for i in range(len(piece.answer))])
+        answers.append(piece.answer)
     logits = model.decode(rows, wanted, media, [0] * len(rows), gate)
     result = []
     for question, row, answer in zip(asked, logits, answers):
@@ -94,8 +106,22 @@ def tell(model: Model, media: np.ndarray, asked, gate: float) -> list[tuple[bool
             options = tuple(o for o in options if model.knows(o))
         ids = [model.words.encode(o)[0] for o in options or ()]
         reply = unsure.reply(row[0], ids, options, model.beside) if options else None
-        result.append((right, reply))
+        result.append((model.words.decode([row[0].argmax()]), right, reply))
     return result
+
+
+def timed(told: list[tuple], asked, seconds: np.ndarray) -> tuple[list[bool], list[float | None]]:
+    """Which answers are right, times within their slack, and how far times are off."""
+    rights, offs = [], []
+    for (word, right, _), question in zip(told, asked):
+        off = None
+        if question.kind in TIMES and {word, question.answer} <= set(SECONDS):
+            moment = SECONDS.index(question.answer)
+            off = float(abs(SECONDS.index(word) - moment))
+            right = off <= slack(seconds, moment)
+        rights.append(right)
+        offs.append(off)
+    return rights, offs
 
 
 def judge(model: Model, count: int, frames: int = 8, seed: int = SEED, baselines: bool = True, **how) -> list[Told]:
@@ -108,9 +134,12 @@ def judge(model: Model, count: int, frames: int = 8, seed: int = SEED, baselines
             last = np.where(np.arange(index.shape[1]) == index.shape[1] - 1, index, -1)
             columns["gates shut"] = tell(model, media, asked, 0.0)
             columns["last frame only"] = tell(model, model.window(bank, last, seconds), asked, 1.0)
+        times = seconds[0][index[0] >= 0]
+        judged = {c: timed(told, asked, times) for c, told in columns.items()}
         for i, question in enumerate(asked):
-            one = Told(question.kind, question.answer, {c: told[i][0] for c, told in columns.items()})
-            reply = columns["model"][i][1]
+            one = Told(question.kind, question.answer, {c: rights[i] for c, (rights, _) in judged.items()})
+            one.off = judged["model"][1][i]
+            reply = columns["model"][i][2]
             if reply is not None:
                 one.share, one.best, one.unsure = reply.share, reply.best, reply.unsure
             found.append(one)
@@ -142,6 +171,7 @@ def summary(told: list[Told]) -> dict:
     error, bins = calibration([t.share for t in sure], [t.best == t.truth for t in sure])
     crowds = [(NUMBERS.index(t.truth), NUMBERS.index(t.best)) for t in sure if t.kind == "count"]
     off = [b - a for a, b in crowds if a >= CROWD]
+    times = [t.off for t in told if t.off is not None]
     return {
         "kinds": by_kind(told),
         "closed": mean(told),
@@ -149,9 +179,19 @@ def summary(told: list[Told]) -> dict:
         "calibration": error,
         "bins": bins,
         "crowd_bias": float(np.mean(off)) if off else None,
+        "times": [len(times), float(np.mean([t == 0 for t in times])), float(np.mean(times))] if times else None,
         "unsure": float(np.mean([t.unsure for t in sure])),
         "questions": len(told),
     }
+
+
+def about_times(times: list | None) -> str:
+    """What is right for a number of seconds, and how near the answers are."""
+    rule = "A number of seconds is right between the two frames between which it happened, or a second off"
+    if times is None:
+        return f"{rule}."
+    count, exact, error = times
+    return f"{rule}: of {count} numbers {exact:.2f} are exact, the mean error is {error:.1f} s."
 
 
 def table(figures: dict[str, dict[str, float]]) -> str:

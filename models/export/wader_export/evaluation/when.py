@@ -1,4 +1,4 @@
-"""Answers to "how many seconds ago": mean absolute error, and the share within a second or one frame gap."""
+"""Answers to "how many seconds ago": mean absolute error, and the share that is as near as the frames can tell."""
 
 from collections import Counter
 
@@ -33,7 +33,7 @@ def judge(model: Model, views, windows: list[dict]) -> dict | None:
             if truth == NONE:
                 none += [a == NONE for a in answers]
                 continue
-            limit = max(1.0, window["truth"]["when_gap"][NAMES[kind]] or 0.0)
+            limit = max(1.0, (window["truth"]["when_gap"][NAMES[kind]] or 0.0) / 2)  # the truth is the gap's middle
             for answer, guess in zip(answers, shut):
                 error = distance(answer, truth)
                 off.append(error)

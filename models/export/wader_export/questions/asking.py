@@ -12,6 +12,7 @@ from .words import NUMBERS, PLACES, SOMEBODY, SOMEBODY_WEIGHT
 HELD_OUT = (5, 8)  # which of how many templates
 PLACED = 0.25  # of the questions that can name a place do
 DIGITS = 0.25  # of the numbers in questions are written as digits
+DOUBTFUL = 0.1  # of the questions that have no clear answer are asked in training
 BARE = 0.08  # of the questions lack their mark
 
 
@@ -22,10 +23,17 @@ def split(templates: Sequence[str], held_out: bool) -> list[str]:
 
 
 class Wording:
-    """Chooses templates and fills their slots."""
+    """Chooses templates and fills their slots.
 
-    def __init__(self, random: Random, held_out: bool = False):
-        self.random, self.held_out = random, held_out
+    `clear`: what a looker could call either way is never asked; else now and then, so that the model learns to doubt.
+    """
+
+    def __init__(self, random: Random, held_out: bool = False, clear: bool = False):
+        self.random, self.held_out, self.clear = random, held_out, clear
+
+    def doubtful(self) -> bool:
+        """Whether to ask what a looker could call either way."""
+        return self.random.random() < DOUBTFUL and not self.clear
 
     def who(self) -> str:
         """Somebody."""

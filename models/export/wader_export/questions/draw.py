@@ -39,11 +39,11 @@ class Lookup:
 class Writer:
     """Writes questions and remembers what it wrote, so that no answer of a wording's meaning prevails.
 
-    `held_out`: asks in the wordings that training never sees, and only in these.
+    `held_out`: asks in the wordings that training never sees, and only in these. `clear`: asks only what is clear.
     """
 
-    def __init__(self, random: Random, held_out: bool = False):
-        self.random, self.wording = random, Wording(random, held_out)
+    def __init__(self, random: Random, held_out: bool = False, clear: bool = False):
+        self.random, self.wording = random, Wording(random, held_out, clear)
         self.last = None  # a scene that shows something: its questions are what a blind camera cannot answer
         self.asked: dict[str, list[float]] = defaultdict(lambda: [1.0, 1.0])
         self.values: dict[str, dict[str, float]] = defaultdict(dict)
@@ -94,8 +94,14 @@ class Writer:
         """A question about a camera that shows nothing: of the camera itself, or any other, which is unclear."""
         if kind in TOLD_BLIND or (kind is None and self.random.random() < ASKED_BLIND):
             told = self.clear(state, kind or self.random.choice(TOLD_BLIND))
-            return told or (None if kind else self.clear(state, "caption"))
+            return told or (None if kind else self.camera(state))
         question = None if self.last is None else self.clear(self.last, kind)
         if question is None or question.kind in TOLD_BLIND:
-            return None if kind else self.clear(state, "caption")
+            return None if kind else self.camera(state)
         return Question(UNCLEAR_ANSWER, question.text, UNCLEAR_ANSWER)
+
+    def camera(self, state) -> Question | None:
+        """A question about the camera itself, however often it was asked: what remains when nothing else can be asked."""
+        drafts = (KINDS["camera"][0](Lookup(state), self.wording) for _ in range(TRIES))
+        draft = next((d for d in drafts if d is not None), None)
+        return draft and Question("camera", draft.text, draft.answer)

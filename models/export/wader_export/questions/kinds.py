@@ -54,10 +54,10 @@ def yes_no(text: str | None, value: bool, key: str) -> Draft | None:
 def counted(s: Lookup, ask: Wording) -> int | None:
     """People now; mostly None where a looker could count one more or less."""
     now = s("now")
-    sure = s("sure_now") == s("most_now") or ask.random.random() < 0.1
+    sure = s("sure_now") == s("most_now") or ask.doubtful()
     return now if known(now) and sure else None
 
 
 def colourless(s: Lookup, ask: Wording) -> bool:
     """In the dark nobody can tell colours: hardly ask."""
-    return s("light") == 2 and ask.random.random() < 0.9
+    return s("light") == 2 and not ask.doubtful()

@@ -1,6 +1,6 @@
 """Kinds of question about people: who is there, how many, where, which way, what they wear, and when they came."""
 
-from ..sim import colours
+from ..sim import blindness, colours
 from ..sim.events import NEVER
 from .captions import CAPTION_QUESTIONS, caption
 from .kinds import colourless, counted, draft, kind, known, yes_no
@@ -206,7 +206,7 @@ def which_way(s, ask):
 def count_walking(s, ask):
     where = ask.random.choice(("left", "right"))
     value = s(f"walk_{where}")
-    if not known(value) or (s(f"most_walk_{where}") != value and ask.random.random() < 0.9):
+    if not known(value) or (s(f"most_walk_{where}") != value and not ask.doubtful()):
         return None
     return draft(ask.text(COUNT_WALKING, side=where), NUMBERS[value], f"count walking={value}")
 
@@ -356,4 +356,6 @@ def wearing(s, ask):
 
 @kind("caption", 1.4)
 def describe(s, ask):
+    if s("blind") == blindness.FROZEN:
+        return None  # it still shows a scene, of which nothing is known here
     return draft(ask.text(CAPTION_QUESTIONS), caption(s.state))

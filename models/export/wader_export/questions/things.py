@@ -89,7 +89,7 @@ def vehicle_words(noun: str) -> dict[str, str]:
 @kind("count_vehicles", 0.9)
 def count_vehicles(s, ask):
     value = s("vehicles")
-    if not known(value):
+    if not known(value) or (s("sure_vehicles") != s("most_vehicles") and not ask.doubtful()):
         return None
     noun = "vehicle" if s("big_vehicles") else ask.random.choice(("vehicle", "car"))
     text = ask.text(COUNT_VEHICLES, place=True, **vehicle_words(noun))

@@ -29,6 +29,13 @@ BRIGHTNESS, SPREAD = 0.18, 0.035  # how things of one colour word differ: in bri
 ALSO = 100  # added to the number of a rival that can be named beside the own colour, not in its place
 VAGUE = 1.5  # log-likelihood by which a colour's own word must beat every other
 
+MEDIAN_SOFTNESS = 0.07  # cloth and background vary, so that their samples overlap
+
+
+def median_share(part: np.ndarray) -> np.ndarray:
+    """Weight of a second colour in the median of samples of which `part` show it: hardly any below a half."""
+    return 1 / (1 + np.exp((0.5 - part) / MEDIAN_SOFTNESS))
+
 
 def rival(number: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     """The other colour word that a person could use as well, -1 where there is none."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import blindness
-from .false_peaks import doubles, passing_peaks, second_vehicles, standing_peaks
+from . import blindness, colours
+from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
 from .peaks import Peaks, steady_noise
 from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
@@ -82,7 +82,8 @@ def jittered_boxes(world: World, rng, unrest: np.ndarray) -> np.ndarray:
 
 
 def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarray:
-    """Colours [B, N, T, 3] sampled at a part of the visible box's height, mixed with background and with what hides.
+    """Colours [B, N, T, 3] around a part of the visible box's height: the median of samples on the thing, on what is
+    behind it, on skin, and on what hides it.
 
     Of a person cut by the picture's edge the box holds only a part, so its lower half may show the jacket.
     """
@@ -90,18 +91,20 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     above, below = world.cut
     where = above + place * (1 - above - below)
     rgb = np.where((where < 0.5)[..., None], world.upper_rgb[:, :, None], world.lower_rgb[:, :, None])
-    mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.08, (batch, THINGS, frames, 1))
+    mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.13, (batch, THINGS, frames, 1))
     mix = mix.clip(0, 0.75)
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
     # face, hair and hands: some of an upper half, most where the picture's edge leaves little but the head
     skin = rng.uniform(0, 0.22 if place < 0.5 else 0.05, (batch, THINGS, 1))
     skin = np.maximum(skin, ((NECK - where) / 0.1).clip(0, rng.uniform(0.5, 0.9, (batch, THINGS, 1))))
-    skin = (skin * (world.kind == layout.PERSON)[..., None])[..., None]
+    skin = colours.median_share((skin * (world.kind == layout.PERSON)[..., None])[..., None])
     rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
+    mix = colours.median_share(mix)
     seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
+    seen *= np.exp(rng.normal(0, 0.12, (batch, THINGS, frames, 1)))  # folds, sun and shade
     own = world.upper_rgb if place < 0.5 else world.lower_rgb
     front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
-    part = np.where(world.hidden > 0.3, world.hidden, 0)[..., None]
+    part = colours.median_share(world.hidden)[..., None]
     return seen * (1 - part) + front.reshape(seen.shape) * part
 
 
@@ -178,13 +181,14 @@ def observe(world: World, rng) -> Features:
     batch, frames = world.times.shape
     group = world.kind[..., None].repeat(frames, 2)
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
-    upper, lower = shaded(world, rng, 0.33, 0.03, 0.35), shaded(world, rng, 0.685, 0.05, 0.45)
+    upper, lower = shaded(world, rng, 0.33, 0.05, 0.45), shaded(world, rng, 0.685, 0.08, 0.6)
     unrest = draw_unrest(batch, rng)
     own = np.where(world.motion == STILL, unrest, 1)[..., None]
     real = Peaks(peak_heights(world, rng, own), jittered_boxes(world, rng, own), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
     false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
-    peaks = Peaks.join([real, *false, doubles(people, rng, unrest), second_vehicles(real, rng)])
+    parts = [doubles(people, rng, unrest), second_vehicles(real, rng), parts_of_vehicles(real, rng)]
+    peaks = Peaks.join([real, *false, *parts])
     peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)
     peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
     order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]

@@ -13,12 +13,12 @@ from .world import V, World
 
 STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
 FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
-FALSE_SHARE = np.array([0.60, 0.12, 0.05, 0.06, 0.04, 0.03, 0.04, 0.02, 0.015, 0.01, 0.01, 0.005])
+FALSE_SHARE = np.array([0.54, 0.13, 0.05, 0.06, 0.07, 0.04, 0.04, 0.02, 0.02, 0.015, 0.01, 0.005])
 # almost half of the cameras see other false things than posts and coats: shop fronts, plants, furniture
 FLAT_SHARE = np.array([0.18, 0.10, 0.07, 0.06, 0.06, 0.05, 0.11, 0.13, 0.05, 0.11, 0.04, 0.04])
 # the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
-FALSE_MOST = np.array([0.58, 0.24, 0.30, 0.30, 0.28, 0.58, 0.35, 0.50, 0.50, 0.35, 0.32, 0.45])
-LARGE_FALSE = 0.42  # and the highest where it is large in the picture
+FALSE_MOST = np.array([0.58, 0.26, 0.32, 0.38, 0.36, 0.58, 0.42, 0.50, 0.52, 0.42, 0.34, 0.50])
+LARGE_FALSE = 0.44  # and the highest where it is large in the picture
 
 
 def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
@@ -27,10 +27,12 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     shape = (batch, STANDING)
     many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
     many = np.where(rng.random(batch) < 0.25, rng.integers(0, 3, batch), many)  # rooms and meadows
+    street = rng.random(batch) < 0.25  # posts, cones and stones wherever one looks
+    many = np.where(street, rng.integers(11, STANDING + 1, batch), many)
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
-    flat = rng.random((batch, 1)) < 0.45
+    flat = (rng.random((batch, 1)) < 0.45) & ~street[:, None]
     group = np.where(flat, rng.choice(FALSE_GROUPS, size=shape, p=FLAT_SHARE / FLAT_SHARE.sum()), group)
-    level = 0.14 + rng.exponential(np.where(rng.random((batch, 1)) < 0.5, 0.05, 0.14), shape)
+    level = 0.14 + rng.exponential(np.where((rng.random((batch, 1)) < 0.5) & ~street[:, None], 0.05, 0.14), shape)
     full = (*shape, frames)
     tall = np.exp(rng.uniform(np.log(0.035), np.log(0.26), shape))
     large = rng.random(shape) < np.where(flat, 0.18, 0.05)  # a wall, a front, a plant before the lens
@@ -42,13 +44,14 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     most = np.where(large, np.minimum(most, LARGE_FALSE), most)
     level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
     rows_of_alike(rng, (group, level, tall, ratio, y), x)
-    unrest = unrest[..., None]
-    high = level[..., None] + (0.035 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.015, full)) * unrest
+    unrest = unrest[..., None] * np.exp(rng.uniform(-0.5, 0.7, (*shape, 1)))  # some flicker, some hardly move
+    high = level[..., None] + (0.045 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.018, full)) * unrest
     high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
     high = np.where(rng.random(full) < 0.04 * unrest, 0, high)
-    noise = lambda s: rng.normal(0, s, full) * unrest  # noqa: E731
-    tall, wide = tall[..., None] * np.exp(noise(0.06)), (tall * ratio)[..., None] * np.exp(noise(0.09))
-    x, y = x[..., None] + noise(0.003), y[..., None] + noise(0.004)
+    noise = lambda s: rng.normal(0, 1, full) * s * unrest  # noqa: E731
+    size = tall[..., None]
+    x, y = x[..., None] + noise(0.025 * size), y[..., None] + noise(0.03 * size)
+    tall, wide = size * np.exp(noise(0.06)), (tall * ratio)[..., None] * np.exp(noise(0.08))
     box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
     plain = world.background[:, None] + rng.normal(0, 0.15, (*shape, 3))
     colour = np.where(rng.random((*shape, 1)) < 0.4, colours.RGB[rng.integers(0, 10, shape)], plain)
@@ -119,3 +122,20 @@ def second_vehicles(real: Peaks, rng) -> Peaks:
     group = np.where(real.group[:, V] == layout.CAR, layout.BIG_VEHICLE, layout.CAR)
     high = np.where(there, own * part, 0)
     return Peaks(high, box, group, real.upper[:, V], real.lower[:, V], np.full(full, -1))
+
+
+def parts_of_vehicles(real: Peaks, rng) -> Peaks:
+    """Weak peaks on a part of a vehicle that reach beyond it, so that they outlive the overlap removal."""
+    own = real.height[:, V]
+    full, still = own.shape, (*own.shape[:2], 1)
+    loose = lambda low, high, s: rng.uniform(low, high, still) * np.exp(rng.normal(0, s, full))  # noqa: E731
+    there = (rng.random(still) < 0.5) & (rng.random(full) < rng.uniform(0.4, 1, still))
+    box = real.box[:, V]
+    size = box[..., 2:] - box[..., :2]
+    share = np.stack([loose(0.25, 0.9, 0.08), loose(0.25, 0.8, 0.12)], -1)
+    low = box[..., :2] + size * np.stack([rng.uniform(-0.3, 1, still), rng.uniform(-0.25, 0.6, still)], -1) * (
+        1 - share
+    )
+    box = np.concatenate([low, low + size * share], -1).clip(-0.02, 1.02)
+    high = np.where(there, own * loose(0.2, 0.45, 0.1), 0)
+    return Peaks(high, box, real.group[:, V], real.upper[:, V], real.lower[:, V], np.full(full, -1))

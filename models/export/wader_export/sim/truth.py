@@ -38,7 +38,7 @@ HEADS = (
 # (`sure_walk_left` ... at most); seconds since somebody came in and left
 EXTRA = (
     "ever approaching retreating paused sure_now most_now sure_first most_first came went "
-    "most_walk_left most_walk_right came_ago went_ago"
+    "most_walk_left most_walk_right came_ago went_ago sure_vehicles most_vehicles"
 ).split()
 INDEX = {name: i for i, name in enumerate(HEADS + EXTRA)}
 
@@ -193,12 +193,14 @@ def spreads(world: World, seen: np.ndarray):
 
 
 def doubts(world: World, seen: np.ndarray, oldest: np.ndarray, put, people) -> None:
-    """What a person looking at the frames would call unclear: somebody half in the picture, half hidden, or tiny."""
+    """What a person looking at the frames would call unclear: who is half in the picture, half hidden, or tiny."""
     sure = seen & (world.inside > 0.5) & (world.hidden < 0.5) & (world.height > 0.055)
     maybe = (world.inside > 0.08) & (world.hidden < 0.9) & (world.height > 0.03) & world.present[:, None]
     for name, a, b in (("now", sure[:, :, -1], maybe[:, :, -1]), ("first", at(sure, oldest), at(maybe, oldest))):
         put(f"sure_{name}", people(a))
         put(f"most_{name}", people(b))
+    for name, a in (("sure_vehicles", sure), ("most_vehicles", maybe)):
+        put(name, a[:, V, -1].sum(1))
     inside = (world.inside > 0.08) & world.present[:, None]
     for name, edge, ever in (("came", at(inside, oldest), sure), ("went", inside[:, :, -1], sure)):
         clear = people(~edge & ever.any(2))

@@ -278,7 +278,7 @@ def clothes(batch: int, rng):
     upper_vague, lower_vague = colours.rival(upper, upper_rgb), colours.rival(lower, lower_rgb)
     open_coat = rng.random(upper.shape) < 0.12  # or sleeves: a second colour that one could name as well
     second, second_rgb = colours.pick(rng, colours.UPPER_SHARE, (batch, THINGS))
-    part = rng.uniform(0.4, 0.75, (*upper.shape, 1))
+    part = 1 - colours.median_share(1 - rng.uniform(0.4, 0.75, (*upper.shape, 1)))
     upper_rgb = np.where(open_coat[..., None], part * upper_rgb + (1 - part) * second_rgb, upper_rgb)
     upper_vague = np.where(open_coat, np.where(second == upper, -1, second + colours.ALSO), upper_vague)
     jeans = (lower == colours.BLUE) & (rng.random(lower.shape) < 0.6)

@@ -51,12 +51,12 @@ class HeldOut:
                 for start in range(0, len(flat), 128):
                     part = flat[start : start + 128]
                     pieces = [segment(self.words, q, NoChoice()) for _, q in part]
-                    length = max(len(p) + len(a) for p, a, _ in pieces)
+                    length = max(map(len, pieces))
                     ids = torch.zeros(len(part), length, dtype=torch.long)
                     weight = torch.zeros(len(part), length)
-                    for row, (p, a, _) in enumerate(pieces):
-                        ids[row, : len(p) + len(a)] = torch.tensor(p + a)
-                        weight[row, len(p) : len(p) + len(a)] = 1
+                    for row, piece in enumerate(pieces):
+                        ids[row, : len(piece)] = torch.tensor(piece.prompt + piece.answer)
+                        weight[row, len(piece.prompt) : len(piece)] = 1
                     rows = media[[clip for clip, _ in part]][:, None]
                     logits = model.decoder(ids[:, :-1], rows, torch.zeros_like(ids[:, :-1]), gate)
                     good = (logits.argmax(-1) == ids[:, 1:]) | (weight[:, 1:] == 0)

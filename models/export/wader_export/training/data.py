@@ -10,10 +10,12 @@ import numpy as np
 
 from .. import tokens
 from ..questions import Question, Writer
+from ..questions.words import NONE
 from ..sim import PEOPLE, blindness, simulate, sources
 from ..sim.truth import UNCLEAR, UNKNOWN, truth
 
 CAPTION_WEIGHT = 0.35
+TIMES = ("when_came", "when_left")  # kinds that answer a number of seconds
 FRAMES = (8, 4, 16)
 FRAMES_SHARE = (0.70, 0.13, 0.17)
 QUESTIONS = 4  # a clip and step
@@ -29,6 +31,20 @@ class Rows:
     weight: np.ndarray  # [R, L] loss weight of each token
     media: np.ndarray  # [R, M] clip of each medium
     media_index: np.ndarray  # [R, L]
+    time: np.ndarray  # [R, L] the token is an answer in seconds, to which its neighbours are near
+
+
+@dataclass
+class Segment:
+    """A question and its answer in ids."""
+
+    prompt: list[int]
+    answer: list[int]
+    weight: float  # of the answer's loss
+    time: bool  # the answer is a number of seconds
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
 
 
 @dataclass
@@ -61,35 +77,40 @@ def token_targets(world, facts, thing: np.ndarray, present: np.ndarray) -> dict[
     }
 
 
-def segment(words: tokens.Words, question: Question, random: Random) -> tuple[list[int], list[int], float]:
-    """Prompt ids, answer ids, loss weight."""
-    if question.kind == "caption":
-        prompt = tokens.CAPTION_IDS if random.random() < 0.3 else tokens.question_ids(words, question.text)
-        return list(prompt), [*words.encode(question.answer), tokens.END], CAPTION_WEIGHT
-    return tokens.question_ids(words, question.text), [*words.encode(question.answer), tokens.END], 1.0
+def segment(words: tokens.Words, question: Question, random: Random) -> Segment:
+    """A question in ids; a caption is asked for in words or by its own token."""
+    caption = question.kind == "caption"
+    bare = caption and random.random() < 0.3
+    prompt = list(tokens.CAPTION_IDS) if bare else tokens.question_ids(words, question.text)
+    answer = [*words.encode(question.answer), tokens.END]
+    return Segment(
+        prompt, answer, CAPTION_WEIGHT if caption else 1.0, question.kind in TIMES and question.answer != NONE
+    )
 
 
-def pack(items: list[tuple[list[tuple[list[int], list[int], float]], list[int]]]) -> list[Rows]:
-    """Rows sorted by length and cut into groups."""
-    items = sorted(items, key=lambda item: sum(len(p) + len(a) for p, a, _ in item[0]))
+def pack(items: list[tuple[list[Segment], list[int]]]) -> list[Rows]:
+    """Rows (segments, their media) sorted by length and cut into groups."""
+    items = sorted(items, key=lambda item: sum(map(len, item[0])))
     groups = []
     for low, high in zip(BUCKETS, BUCKETS[1:]):
         group = items[int(low * len(items)) : int(high * len(items))]
         if not group:
             continue
-        length = max(sum(len(p) + len(a) for p, a, _ in segments) for segments, _ in group)
+        length = max(sum(map(len, segments)) for segments, _ in group)
         ids = np.zeros((len(group), length), np.int64)
         weight = np.zeros((len(group), length), np.float32)
+        time = np.zeros((len(group), length), bool)
         index = np.full((len(group), length), -1, np.int64)
         for row, (segments, _) in enumerate(group):
             at = 0
-            for number, (prompt, answer, value) in enumerate(segments):
-                end = at + len(prompt) + len(answer)
-                ids[row, at:end] = prompt + answer
-                weight[row, at + len(prompt) : end] = value
+            for number, piece in enumerate(segments):
+                first, end = at + len(piece.prompt), at + len(piece)
+                ids[row, at:end] = piece.prompt + piece.answer
+                weight[row, first:end] = piece.weight
+                time[row, first] = piece.time
                 index[row, at:] = number
                 at = end
-        groups.append(Rows(ids, weight, np.array([media for _, media in group]), index))
+        groups.append(Rows(ids, weight, np.array([media for _, media in group]), index, time))
     return groups
 
 

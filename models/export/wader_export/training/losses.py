@@ -8,10 +8,13 @@ from .. import layout
 from ..nn.flamingo import Flamingo
 from ..nn.resampler import READ_OBJECTS, READ_TOKENS
 from ..nn.state_head import VALUES
+from ..questions.words import SECONDS
 from ..sim.truth import HEADS, UNCLEAR
+from ..tokens import Words
 from .data import Batch, Rows
 
 TOKEN_WEIGHT = 0.25
+NEAR_SECONDS, NEAR_SHARE = 0.35, 0.06  # how far a time may be off: in seconds, and as a part of it
 
 
 def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -51,8 +54,20 @@ def media_of(model: Flamingo, latents: Tensor, rows: Rows) -> Tensor:
     return chosen.reshape(*rows.media.shape, *media.shape[1:])
 
 
-def text_loss(model: Flamingo, latents: Tensor | None, batch: Batch, everything: bool = False) -> Tensor:
-    """Cross-entropy on the answers' words (`everything`: on all words, for the language model alone)."""
+def near_times(words: Words) -> Tensor:
+    """[vocabulary, vocabulary]: what to expect at each word of an answer: of a time also its neighbours, else itself."""
+    ids, seconds = torch.tensor([words.ids[w] for w in SECONDS]), torch.arange(len(SECONDS)).float()
+    off = (seconds[:, None] - seconds[None, :]).abs() / (NEAR_SECONDS + NEAR_SHARE * seconds[:, None])
+    result = torch.eye(words.size)
+    result[ids[:, None], ids[None, :]] = (-off).softmax(-1)
+    return result
+
+
+def text_loss(model: Flamingo, latents: Tensor | None, batch: Batch, near: Tensor, everything: bool = False) -> Tensor:
+    """Cross-entropy on the answers' words (`everything`: on all words, for the language model alone).
+
+    `near`: from `near_times`; a time of three seconds that is taken for four is less wrong than nine.
+    """
     total, weight = torch.zeros(()), 0.0
     for rows in batch.rows:
         ids = torch.from_numpy(rows.ids)
@@ -63,7 +78,10 @@ def text_loss(model: Flamingo, latents: Tensor | None, batch: Batch, everything:
             logits = model.decoder(ids[:, :-1], media_of(model, latents, rows), index)
         share = (ids[:, 1:] > 0).float() if everything else torch.from_numpy(rows.weight)[:, 1:]
         keep = share > 0
-        loss = functional.cross_entropy(logits[keep].float(), ids[:, 1:][keep], reduction="none")
+        chosen, wanted, time = logits[keep].float(), ids[:, 1:][keep], torch.from_numpy(rows.time)[:, 1:][keep]
+        loss = functional.cross_entropy(chosen, wanted, reduction="none")
+        if time.any():
+            loss[time] = functional.cross_entropy(chosen[time], near[wanted[time]], reduction="none")
         total = total + (loss * share[keep]).sum()
         weight += float(share.sum())
     return total / max(weight, 1.0)

@@ -22,7 +22,7 @@ from ..nn.flamingo import Flamingo
 from . import earlier
 from .check import HeldOut, by_kind
 from .data import Batch, Feeder
-from .losses import state_loss, tensors, text_loss
+from .losses import near_times, state_loss, tensors, text_loss
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ class Run:
         if not words.exists():
             tokens.build(tokens.vocabulary()).save(str(words))
         self.tokenizer = Tokenizer.from_file(str(words))
+        self.near = near_times(tokens.Words(self.tokenizer))
         torch.manual_seed(seed)
         self.model = Flamingo(self.tokenizer.get_vocab_size())
         self.stages = stages or (CONTINUED if start else STAGES)
@@ -179,7 +180,7 @@ class Run:
             loss = loss + stage.state_weight * state
         if stage.text:
             with torch.autocast("cpu", torch.bfloat16):
-                words = text_loss(self.model, latents, batch, everything=latents is None)
+                words = text_loss(self.model, latents, batch, self.near, everything=latents is None)
             figures["words"] = words.item()
             loss = loss + words
         optimiser.zero_grad()
