@@ -69,9 +69,9 @@ pub(super) fn access(
     Ok(access)
 }
 
-/// Loads the model where it is to run; on a thread of its own, because it takes seconds.
-pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Error> {
-    let spec = model::Spec {
+/// Where and how the model is to run.
+pub(super) fn model_spec(config: &Config) -> model::Spec {
+    model::Spec {
         device: match config.model.device {
             config::Device::Auto => model::Device::Auto,
             config::Device::Cuda(number) => model::Device::Cuda(number),
@@ -79,8 +79,12 @@ pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Err
         },
         threads: config.model.threads.map_or(0, |n| n.get() as usize),
         onnxruntime: config.model.onnxruntime.clone(),
-    };
-    let folder = config.model.path.clone();
+    }
+}
+
+/// Loads the model where it is to run; on a thread of its own, because it takes seconds.
+pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Error> {
+    let (spec, folder) = (model_spec(config), config.model.path.clone());
     let begun = Stamp::now();
     let loading = tokio::task::spawn_blocking(move || Flamingo::load(&folder, &spec));
     let model = loading.await.map_err(|_| Error::EngineBroke)?.map_err(Box::new)?;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{BrokerConfig, Config, Loaded},
-    engine::{Engine, Unaskable},
+    engine::{Doubt, Engine, Unaskable},
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
     supervise::{Stop, Tasks},
@@ -20,7 +20,7 @@ use crate::{
     telemetry::Event,
 };
 pub use assemble::camera_spec;
-pub use shown::show;
+pub use shown::{contradictions, show};
 
 use answers::Answers;
 use assemble::Watched;
@@ -99,6 +99,9 @@ impl App {
         let asked: Vec<_> = watched.iter().flat_map(Watched::asked).collect();
         let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked));
         let (worker, digests) = preparing.await.map_err(|_| Error::EngineBroke)??;
+        for Doubt { prompt, percent, needed } in worker.doubts() {
+            Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
+        }
         let (replies, replied) = mpsc::channel(REPLIES);
         let engine = Arc::new(Engine::start(worker, batch, replies)?);
 

@@ -4,16 +4,15 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::Error;
+use super::{Error, assemble};
 use crate::{
     camera,
-    config::{ExampleConfig, PromptConfig},
+    config::{Config, ExampleConfig, PromptConfig},
     engine::{Doubt, Worker},
     frame::{Frame, Size, Stamp},
     model::{Flamingo, Manifest},
     name::{CameraName, PromptName},
     prompt::{Example, Shown, fits},
-    telemetry::Event,
 };
 
 /// What a prompt is shown, in the model's size; `None` for a prompt without examples. Else everything that is wrong.
@@ -78,10 +77,17 @@ pub(super) fn worker(
     }
     let prompts: Vec<_> = asked.iter().map(|(camera, p)| (camera.clone(), Arc::new(p.prompt.clone()))).collect();
     let worker = Worker::showing(model, &prompts, &all)?;
-    for Doubt { prompt, percent, needed } in worker.doubts() {
-        Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
-    }
     Ok((worker, all.into_iter().map(|(name, shown)| (name, digest(&shown))).collect()))
+}
+
+/// Which of these prompts have examples that contradict each other. Blocks: it loads the model and decodes pictures.
+pub fn contradictions(config: &Config, prompts: &[&PromptConfig]) -> Result<Vec<Doubt>, Error> {
+    let model = Flamingo::load(&config.model.path, &assemble::model_spec(config)).map_err(Box::new)?;
+    // examples are held against each other, whatever the camera: one is enough
+    let asked: Vec<_> =
+        prompts.iter().filter_map(|&prompt| Some((prompt.cameras.first()?.clone(), prompt.clone()))).collect();
+    let (worker, _) = worker(model, &asked)?;
+    Ok(worker.doubts().to_vec())
 }
 
 /// Names what is shown exactly: other pictures, answers or regions are another prompt.

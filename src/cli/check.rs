@@ -2,6 +2,7 @@
 
 use crate::{
     app, cli, config,
+    engine::Doubt,
     model::{Manifest, Template},
     prompt::{Plan, PlanError},
 };
@@ -52,7 +53,31 @@ fn askable(config: &config::Config) -> bool {
             askable = false;
         }
     }
+    if askable {
+        contradictions(config);
+    }
     askable
+}
+
+/// Tells of examples that contradict each other, as the start will: the prompt is then always `unsure`. The model is
+/// run for it, so where it cannot be run, that is told.
+fn contradictions(config: &config::Config) {
+    let shown: Vec<_> = config.prompts.iter().filter(|p| p.enabled && !p.examples.is_empty()).collect();
+    if shown.is_empty() {
+        return;
+    }
+    match app::contradictions(config, &shown) {
+        Ok(doubts) => {
+            for Doubt { prompt, percent, needed } in doubts {
+                cli::say(format_args!(
+                    "warning: prompts.{prompt} will always be `unsure`: its examples contradict each other. Left out in \
+                     turn, an example's right answer got {percent} % from the others; {needed} % are needed. Look for one \
+                     with the wrong answer, or mark the `region` that is meant"
+                ));
+            }
+        }
+        Err(error) => cli::say(format_args!("warning: the examples were not held against each other: {error}")),
+    }
 }
 
 /// Whether a prompt can be put into the model's words.

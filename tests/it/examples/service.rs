@@ -140,7 +140,11 @@ async fn contradicting_examples_are_told_loudly_and_break_nothing_else() {
         super::command::write_png(&folder.path().join(&name), 40 + number / 2 * 50 + number % 2);
         text += &format!("[[prompts.gate.examples]]\npath = \"{name}\"\nanswer = \"{label}\"\n");
     }
-    fs::write(folder.path().join("wader.toml"), text).unwrap();
+    let file = folder.path().join("wader.toml");
+    fs::write(&file, text).unwrap();
+    let check = wader(&["check", "--config", file.to_str().unwrap()]).await;
+    assert!(check.err.contains("warning: prompts.gate will always be `unsure`: its examples contradict"), "{check:?}");
+    assert_eq!((check.code, check.err.matches("contradict").count()), (0, 1), "{check:?}");
     let mut service = Service::start_in(folder, &[]);
     let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
     let said = crate::support::service::answer(&mut listener, "wader/yard/gate/answer").await;
