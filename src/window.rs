@@ -84,6 +84,13 @@ impl Sampler {
         Self { camera, schedules, recent: VecDeque::new(), keep }
     }
 
+    /// Keeps frames for at least as long as this form needs, so that it can be asked about at any time.
+    #[must_use]
+    pub fn keeping(mut self, spec: Spec) -> Self {
+        self.keep = self.keep.max(spec.span + spec.step());
+        self
+    }
+
     /// Takes the next frame; gives the windows that are due with it, one a form.
     pub fn offer(&mut self, frame: Arc<Frame>) -> Vec<Window> {
         let now = frame.taken;
@@ -112,6 +119,14 @@ impl Sampler {
             }
         }
         windows
+    }
+
+    /// A window of the newest frames there are, for a question that is asked now; `None` before the first frame. Frames are
+    /// kept for as long as prompts need them, so a longer span has absent places.
+    pub fn newest(&self, spec: Spec) -> Option<Window> {
+        let now = self.recent.back()?.taken;
+        let frames = choose(&self.recent, spec, now);
+        Some(Window { camera: self.camera.clone(), spec, frames, prompts: Vec::new() })
     }
 }
 
@@ -208,6 +223,24 @@ mod tests {
         assert_eq!(at_10_s, [vec!["a", "b", "d"], vec!["c"]]);
         let asked_b = windows.iter().flatten().flat_map(|w| &w.prompts).filter(|p| p.as_str() == "b").count();
         assert_eq!(asked_b, 6, "once in each slot of 2 s, the first as soon as half the span is seen");
+    }
+
+    #[test]
+    fn a_question_is_asked_about_the_newest_frames() {
+        let mut sampler = Sampler::new(CameraName::new("c").unwrap(), vec![schedule("p", 1000, 3, 2000)]);
+        let spec = Spec { frames: 4, span: Duration::from_millis(6000) };
+        assert!(sampler.newest(spec).is_none());
+        for number in 0..9 {
+            sampler.offer(frame(number, number * 1000));
+        }
+        let window = sampler.newest(spec).unwrap();
+        assert_eq!(numbers(&window), [None, Some(5), Some(6), Some(8)], "what nobody needs is not kept");
+        assert!(window.prompts.is_empty());
+        let mut keeping = Sampler::new(CameraName::new("c").unwrap(), Vec::new()).keeping(spec);
+        for number in 0..9 {
+            assert!(keeping.offer(frame(number, number * 1000)).is_empty());
+        }
+        assert_eq!(numbers(&keeping.newest(spec).unwrap()), [Some(2), Some(4), Some(6), Some(8)]);
     }
 
     #[test]

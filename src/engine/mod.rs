@@ -2,6 +2,7 @@
 //!
 //! The accelerator is a thread behind a handle: windows in, replies out, joined when the handle goes.
 
+mod asks;
 mod compare;
 mod queue;
 #[cfg(test)]
@@ -14,8 +15,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use asks::Asks;
+pub use asks::Busy;
 pub use compare::Doubt;
 pub use queue::{Queue, Waiting};
 pub use worker::{Unaskable, Worker};
@@ -24,7 +27,7 @@ use crate::{
     frame::Stamp,
     model::{Model, Work},
     name::{CameraName, PromptName},
-    prompt::Reply,
+    prompt::{Prompt, Reply},
     window::Window,
 };
 
@@ -92,12 +95,28 @@ pub struct Counts {
     pub windows: u64,
     /// Windows that a newer one replaced while they waited.
     pub replaced: u64,
-    /// Replies given, failures included.
+    /// Replies to standing prompts, failures included.
     pub replies: u64,
+    /// Questions that were asked once and replied to.
+    pub asks: u64,
+}
+
+/// A question that is asked once, about a window of its own.
+struct Asked {
+    window: Window,
+    prompt: Prompt,
+    reply: oneshot::Sender<Result<Replied, String>>,
+}
+
+/// What waits for the thread.
+struct Inbox {
+    windows: Queue,
+    asks: Asks<Asked>,
+    stopping: bool,
 }
 
 struct Shared {
-    queue: Mutex<(Queue, bool)>,
+    inbox: Mutex<Inbox>,
     filled: Condvar,
     counts: Mutex<Counts>,
 }
@@ -124,7 +143,7 @@ impl Engine {
         M::Prefix: Send,
     {
         let shared = Arc::new(Shared {
-            queue: Mutex::new((Queue::new(), false)),
+            inbox: Mutex::new(Inbox { windows: Queue::new(), asks: Asks::new(), stopping: false }),
             filled: Condvar::new(),
             counts: Mutex::new(Counts { work: worker.work(), ..Counts::default() }),
         });
@@ -143,16 +162,35 @@ impl Engine {
             return 0;
         }
         let now = Stamp::now();
-        let mut guard = lock(&self.shared.queue);
-        let replaced = windows.into_iter().filter_map(|window| guard.0.offer(window, now).then_some(())).count();
-        drop(guard);
+        let mut inbox = lock(&self.shared.inbox);
+        let replaced = windows.into_iter().filter_map(|window| inbox.windows.offer(window, now).then_some(())).count();
+        drop(inbox);
         self.shared.filled.notify_one();
         replaced
     }
 
+    /// Asks a question once, about this window, whatever prompts it names. It waits behind the windows of standing prompts,
+    /// but no longer than until `until`; then, and when the engine ends, the receiver is told that nobody sends any more.
+    /// What comes is the reply, or why the model cannot be asked this.
+    pub fn ask(
+        &self,
+        mut window: Window,
+        prompt: Prompt,
+        until: Stamp,
+    ) -> Result<oneshot::Receiver<Result<Replied, String>>, Busy> {
+        let (reply, replied) = oneshot::channel();
+        window.prompts = vec![prompt.name.clone()];
+        let camera = window.camera.clone();
+        let mut inbox = lock(&self.shared.inbox);
+        inbox.asks.offer(camera, Asked { window, prompt, reply }, Stamp::now(), until)?;
+        drop(inbox);
+        self.shared.filled.notify_one();
+        Ok(replied)
+    }
+
     /// Counts so far.
     pub fn counts(&self) -> Counts {
-        let replaced = lock(&self.shared.queue).0.replaced();
+        let replaced = lock(&self.shared.inbox).windows.replaced();
         Counts { replaced, ..*lock(&self.shared.counts) }
     }
 
@@ -164,10 +202,11 @@ impl Engine {
 
     /// Asks the thread to end: the batch in hand is finished, what waits is dropped.
     pub fn stop(&self) {
-        let mut guard = lock(&self.shared.queue);
-        guard.1 = true;
-        guard.0.clear();
-        drop(guard);
+        let mut inbox = lock(&self.shared.inbox);
+        inbox.stopping = true;
+        inbox.windows.clear();
+        inbox.asks.clear();
+        drop(inbox);
         self.shared.filled.notify_one();
     }
 }
@@ -184,15 +223,28 @@ impl Drop for Engine {
 
 fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies: &mpsc::Sender<Replied>) {
     loop {
-        let mut guard = lock(&shared.queue);
-        while guard.0.is_empty() && !guard.1 {
-            guard = shared.filled.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = lock(&shared.inbox);
+        while inbox.windows.is_empty() && inbox.asks.is_empty() && !inbox.stopping {
+            inbox = shared.filled.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
-        if guard.1 {
+        if inbox.stopping {
             return;
         }
-        let waiting = guard.0.take(batch);
-        drop(guard);
+        let waiting = inbox.windows.take(batch);
+        let asked = inbox.asks.next(Stamp::now(), !waiting.is_empty());
+        drop(inbox);
+        if let Some((Asked { window, prompt, reply }, since)) = asked {
+            let replied = worker.ask_once(window, &prompt, since).map_err(|error| error.to_string());
+            {
+                let mut counts = lock(&shared.counts);
+                counts.work = worker.work();
+                counts.asks += 1;
+            }
+            reply.send(replied).ok(); // who asked may have gone
+        }
+        if waiting.is_empty() {
+            continue;
+        }
         let answers = worker.answer(&waiting);
         {
             let mut counts = lock(&shared.counts);

@@ -167,6 +167,20 @@ impl<M: Model> Worker<M> {
         all
     }
 
+    /// Answers a question that is asked once about a window, which names no other prompt; nothing of it is kept but what
+    /// standing prompts need too: features of frames, and the text before the picture, which is the same for all questions.
+    pub fn ask_once(&mut self, window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
+        let ready = self.plan(prompt, &mut HashMap::new())?;
+        let key = (window.camera.clone(), prompt.name.clone());
+        let standing = self.prompts.insert(key.clone(), ready);
+        let replied = self.answer(&[Waiting { window, since }]).pop();
+        match standing {
+            Some(standing) => self.prompts.insert(key, standing),
+            None => self.prompts.remove(&key),
+        };
+        replied.ok_or_else(|| model::Error::Request { problem: "a question without a window".to_owned() }.into())
+    }
+
     /// One reply for each pair of window and prompt, in order.
     fn replies(&mut self, waiting: &[Waiting], spent: &mut Spent) -> Vec<Option<Result<Reply, String>>> {
         let mut replies: Vec<_> = pairs(waiting).map(|(w, p)| self.unasked(&w.window.camera, p).map(Ok)).collect();

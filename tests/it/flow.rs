@@ -222,3 +222,36 @@ fn words_the_model_never_saw_are_not_asked() {
         }
     }
 }
+
+#[test]
+fn a_question_asked_once_is_answered_from_its_window_and_leaves_nothing_behind() {
+    let standing = [readouts("slots", &["f0", "f3"])];
+    let mut rig = Rig::new(1, &standing);
+    let mut sampler = Sampler::new(camera(0), schedules(&standing, 1000));
+    let mut replies = 0;
+    for number in 0..6 {
+        replies += rig.ask(sampler.offer(frame(0, number, 1000 * u64::from(number) + 20_000))).len() as u64;
+    }
+    let before = rig.counts(replies).work;
+    let window = sampler.newest(Spec { frames: 2, span: Duration::from_millis(2000) }).unwrap();
+    let frames: Vec<u32> = window.frames.iter().flatten().map(|frame| frame.number as u32).collect();
+    assert_eq!(frames, [3, 5]);
+    // under the name of a standing prompt even, which is then asked as before
+    let once = readouts("slots", &["f0", "f1"]);
+    let until = Stamp::now().later_by(Duration::from_secs(60));
+    let replied = rig.engine.ask(window, Prompt::clone(&once), until).unwrap().blocking_recv().unwrap().unwrap();
+    let reply = replied.reply.unwrap();
+    assert!((read(&reply, "f0") - 3.0).abs() < 0.01 && (read(&reply, "f1") - 5.0).abs() < 0.01, "{reply:?}");
+    assert_eq!(replied.seen.present, 2);
+    let after = rig.counts(replies);
+    assert_eq!(after.asks, 1);
+    let encoded = after.work.frames_encoded - before.frames_encoded;
+    assert_eq!((encoded, after.work.windows_resampled - before.windows_resampled), (0, 1), "its frames were known");
+    let replied = rig.ask(sampler.offer(frame(0, 6, 26_000))).remove(0);
+    assert!((read(&replied.reply.unwrap(), "f0") - 3.0).abs() < 0.01);
+
+    let unknown = prompt("once", "is a zeppelin there", AnswerKind::YesNo);
+    let window = sampler.newest(Spec { frames: 1, span: Duration::ZERO }).unwrap();
+    let replied = rig.engine.ask(window, Prompt::clone(&unknown), until).unwrap().blocking_recv().unwrap().unwrap();
+    assert_eq!(replied.reply.unwrap(), Reply::UnknownWords(vec!["zeppelin".to_owned()]));
+}
