@@ -41,7 +41,7 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
 }
 
 /// The newest pictures of an example.
-fn frames(example: &ExampleConfig, most: usize, size: Size) -> Result<Vec<Arc<Frame>>, camera::StillError> {
+fn frames(example: &ExampleConfig, most: usize, size: Size) -> Result<Vec<Arc<Frame>>, camera::FileError> {
     let newest = &example.pictures[example.pictures.len().saturating_sub(most)..];
     let frame = |(number, file): (u64, &Path)| {
         let pixels = camera::still(file, size)?;

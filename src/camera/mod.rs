@@ -1,4 +1,4 @@
-//! A description and a URL become frames, until they break; a picture file becomes one picture.
+//! A description and a URL become frames, until they break; a picture or video file becomes pictures.
 //!
 //! Knows no window, prompt or configuration file; never retries by itself: whoever runs it does.
 
@@ -20,7 +20,7 @@ pub use address::{Address, AddressError};
 pub use description::{Description, DescriptionError, Slots};
 pub use error::{Error, Patience};
 pub use latest::Latest;
-pub use pipeline::{StillError, still};
+pub use pipeline::{FileError, clip, still};
 
 use crate::{
     frame::{Frame, Size, Stamp},

@@ -4,8 +4,8 @@
 //! judges silence: it tells what came and when.
 
 mod faults;
+mod file;
 mod frames;
-mod still;
 mod tune;
 
 use std::{
@@ -21,7 +21,7 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use tokio::sync::Notify;
 
-pub use still::{StillError, still};
+pub use file::{FileError, clip, still};
 
 use super::{Error, Latest, Spec, clock::Timeline, description::Slots, error::remedy, pace::Pace};
 use crate::frame::{Frame, Stamp};

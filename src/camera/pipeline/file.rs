@@ -1,23 +1,31 @@
-//! A picture file as a camera's pipeline would give it: scaled and converted by the same elements.
+//! Picture and video files as a camera's pipeline would give them: scaled and converted by the same elements.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    ops::ControlFlow,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 
-use super::{Owned, frames::pixels};
-use crate::frame::{Size, Stamp};
+use super::{Owned, frames::pixels, lock};
+use crate::{
+    camera::pace::Pace,
+    frame::{Frame, Size, Stamp},
+};
 
-/// A picture that is not decoded by then is none.
-const DECODE_WITHIN: Duration = Duration::from_secs(20);
+/// A file that gives no picture for so long holds no more.
+const PICTURE_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long one look at the appsink waits before the bus is asked what is wrong.
 const LOOK_AGAIN: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
-/// Why a file is no picture.
+/// Why a file is no picture or recording.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{file}` cannot be decoded as a picture: {reason}")]
-pub struct StillError {
+pub struct FileError {
     /// The file.
     pub file: String,
     /// What GStreamer said.
@@ -28,16 +36,51 @@ pub struct StillError {
 /// the pipelines. A picture of that size comes out as it is.
 ///
 /// Blocks, and takes long the first time (GStreamer reads its plugins).
-pub fn still(file: &Path, size: Size) -> Result<Arc<[u8]>, StillError> {
-    decode(file, size).map_err(|reason| StillError { file: file.display().to_string(), reason })
+pub fn still(file: &Path, size: Size) -> Result<Arc<[u8]>, FileError> {
+    let mut first = None;
+    let taken = decode(file, size, 0.0, &mut |_, pixels| {
+        first = Some(pixels);
+        ControlFlow::Break(())
+    });
+    taken
+        .and_then(|()| first.ok_or_else(|| NO_PICTURE.to_owned()))
+        .map_err(|reason| FileError { file: file.display().to_string(), reason })
 }
 
-fn decode(file: &Path, Size { width, height }: Size) -> Result<Arc<[u8]>, String> {
+/// Decodes a recording as fast as it can and hands its pictures over in order, this many a second (zero: all), taken at
+/// their place in the recording, until `take` wants no more.
+///
+/// Blocks. What is damaged ends the recording with an error, after its good pictures were handed over.
+pub fn clip(
+    file: &Path,
+    size: Size,
+    frames_per_second: f64,
+    mut take: impl FnMut(Frame) -> ControlFlow<()>,
+) -> Result<(), FileError> {
+    let mut number = 0;
+    let mut hand_over = |at: Duration, pixels: Arc<[u8]>| {
+        let frame = Frame { number, taken: Stamp::after_origin(at), size, pixels };
+        number += 1;
+        take(frame)
+    };
+    let read = decode(file, size, frames_per_second, &mut hand_over);
+    let read = read.and_then(|()| if number == 0 { Err(NO_PICTURE.to_owned()) } else { Ok(()) });
+    read.map_err(|reason| FileError { file: file.display().to_string(), reason })
+}
+
+const NO_PICTURE: &str = "no picture came of it";
+
+fn decode(
+    file: &Path,
+    Size { width, height }: Size,
+    frames_per_second: f64,
+    take: &mut dyn FnMut(Duration, Arc<[u8]>) -> ControlFlow<()>,
+) -> Result<(), String> {
     gst::init().map_err(|error| error.to_string())?;
     let text = format!(
-        "filesrc name=source ! decodebin force-sw-decoders=true ! videoscale method=bilinear2 add-borders=false \
-         ! video/x-raw,width={width},height={height} ! videoconvert n-threads=1 ! video/x-raw,format=RGB \
-         ! appsink name=frames sync=false"
+        "filesrc name=source ! decodebin force-sw-decoders=true ! video/x-raw ! identity name=sample \
+         ! videoscale method=bilinear2 add-borders=false ! video/x-raw,width={width},height={height} \
+         ! videoconvert n-threads=1 ! video/x-raw,format=RGB ! appsink name=frames sync=false max-buffers=2"
     );
     let pipeline = gst::parse::launch(&text).map_err(|error| error.message().to_owned())?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "it is not one pipeline")?;
@@ -45,6 +88,16 @@ fn decode(file: &Path, Size { width, height }: Size) -> Result<Arc<[u8]>, String
     let pipeline = &owned.0;
     let source = pipeline.by_name("source").ok_or("it has no source")?;
     source.set_property("location", file.as_os_str().to_str().ok_or("its path is not UTF-8")?);
+    let sampled = pipeline.by_name("sample").and_then(|sample| sample.static_pad("src")).ok_or("it has no sample")?;
+    let pace = Mutex::new(Pace::new(frames_per_second));
+    // What is dropped here is neither scaled nor converted.
+    sampled.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let at = info.buffer().and_then(|buffer| buffer.pts());
+        match at {
+            Some(at) if !lock(&pace).keep(Duration::from_nanos(at.nseconds())) => gst::PadProbeReturn::Drop,
+            _ => gst::PadProbeReturn::Ok,
+        }
+    });
     let sink = pipeline.by_name("frames").and_then(|sink| sink.downcast::<AppSink>().ok()).ok_or("it has no sink")?;
     let bus = pipeline.bus().ok_or("it has no bus")?;
     let complaint = || {
@@ -54,16 +107,25 @@ fn decode(file: &Path, Size { width, height }: Size) -> Result<Arc<[u8]>, String
     };
     // What went wrong, if it did, stands on the bus.
     pipeline.set_state(gst::State::Playing).map_err(|_| complaint().unwrap_or_else(|| "it cannot start".to_owned()))?;
-    let deadline = Stamp::now().later_by(DECODE_WITHIN);
+    let mut last = Stamp::now();
     loop {
         if let Some(sample) = sink.try_pull_sample(LOOK_AGAIN) {
-            return pixels(&sample).map(|(_, pixels)| pixels.into());
+            let at = sample.buffer().and_then(gst::BufferRef::pts).unwrap_or_default();
+            let (_, picture) = pixels(&sample)?;
+            if take(Duration::from_nanos(at.nseconds()), picture.into()).is_break() {
+                return Ok(());
+            }
+            last = Stamp::now();
+            continue;
         }
         if let Some(reason) = complaint() {
             return Err(reason);
         }
-        if sink.is_eos() || Stamp::now() > deadline {
-            return Err("no picture came of it".to_owned());
+        if sink.is_eos() {
+            return Ok(());
+        }
+        if Stamp::now().since(last) > PICTURE_WITHIN {
+            return Err(NO_PICTURE.to_owned());
         }
     }
 }
@@ -128,6 +190,40 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_is_its_pictures_in_order_at_the_pace_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clip.avi");
+        gst::init().unwrap();
+        let text = format!(
+            "videotestsrc num-buffers=40 pattern=ball ! video/x-raw,width=96,height=80,framerate=10/1 ! jpegenc \
+             ! avimux ! filesink location={}",
+            file.display()
+        );
+        let owned = Owned(gst::parse::launch(&text).unwrap().downcast().unwrap());
+        owned.0.set_state(gst::State::Playing).unwrap();
+        let done = [gst::MessageType::Eos, gst::MessageType::Error];
+        let ended = owned.0.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &done).unwrap();
+        assert_eq!(ended.type_(), gst::MessageType::Eos);
+        let read = |fps, most: u64| {
+            let mut frames = Vec::new();
+            clip(&file, SIZE, fps, |frame| {
+                frames.push(frame);
+                if frames.len() as u64 == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+            frames
+        };
+        let all = read(0.0, u64::MAX);
+        assert_eq!(all.len(), 40);
+        assert!(all.windows(2).all(|pair| pair[0].number + 1 == pair[1].number && pair[0].taken < pair[1].taken));
+        let slow = read(2.0, u64::MAX);
+        assert_eq!(slow.len(), 8);
+        let steps: Vec<u128> = slow.windows(2).map(|pair| pair[1].taken.since(pair[0].taken).as_millis()).collect();
+        assert!(steps.iter().all(|step| step.abs_diff(500) <= 100), "{steps:?}");
+        assert_eq!(read(0.0, 3).len(), 3);
+    }
+
+    #[test]
     fn what_is_no_picture_says_so_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("open.png");
@@ -138,7 +234,7 @@ mod tests {
             let begun = Stamp::now();
             let error = still(&file, SIZE).unwrap_err();
             assert!(error.to_string().contains("open.png` cannot be decoded as a picture: "), "{error}");
-            assert!(Stamp::now().since(begun) < DECODE_WITHIN, "{error}");
+            assert!(Stamp::now().since(begun) < PICTURE_WITHIN, "{error}");
         }
         assert_eq!(still(&folder.path().join("none.png"), SIZE).unwrap_err().reason, "Resource not found");
     }
