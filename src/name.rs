@@ -88,6 +88,20 @@ name!(
     PromptName
 );
 
+impl PromptName {
+    /// The name of a question that is asked once; no standing prompt can have it.
+    pub fn asked() -> Self {
+        Self("ask".into())
+    }
+}
+
+impl CameraName {
+    /// What stands for the camera where a file is looked at instead.
+    pub fn of_a_file() -> Self {
+        Self("file".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -147,7 +147,8 @@ impl Now {
     }
 }
 
-fn latency(replied: &Replied) -> Latency {
+/// Where the time of a reply went.
+pub(super) fn latency(replied: &Replied) -> Latency {
     let Spent { waited, encoding, resampling, decoding } = replied.spent;
     let whole = replied.done.since(replied.seen.last);
     Latency {

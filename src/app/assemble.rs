@@ -20,6 +20,7 @@ use crate::{
     model::{self, Flamingo, Manifest},
     mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::CameraName,
+    prompt::Prompt,
     telemetry::Event,
     window::{self, Sampler, Schedule},
 };
@@ -88,13 +89,7 @@ pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Err
     let begun = Stamp::now();
     let loading = tokio::task::spawn_blocking(move || Flamingo::load(&folder, &spec));
     let model = loading.await.map_err(|_| Error::EngineBroke)?.map_err(Box::new)?;
-    let manifest = model.manifest();
-    let label = ModelLabel {
-        name: manifest.name.clone(),
-        version: manifest.version.clone(),
-        hash: manifest.sha256.clone(),
-        frame_mode: manifest.resampler.frame_mode.to_string(),
-    };
+    let label = model_label(model.manifest());
     let provider = model.provider();
     let (used, took) = (provider.to_string(), Stamp::now().since(begun));
     Event::ModelLoaded { model: &label.name, provider: &used, took }.emit();
@@ -102,6 +97,25 @@ pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Err
         Event::ProviderFallback { provider: &used, reason }.emit();
     }
     Ok((model, label))
+}
+
+/// How answers name a model.
+pub(super) fn model_label(manifest: &Manifest) -> ModelLabel {
+    ModelLabel {
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        hash: manifest.sha256.clone(),
+        frame_mode: manifest.resampler.frame_mode.to_string(),
+    }
+}
+
+/// SHA-256 of all that decides what is asked: answers with different hashes do not compare. `shown` names the examples.
+pub(super) fn prompt_hash(prompt: &Prompt, window: window::Spec, shown: Option<&String>) -> String {
+    let mut asked = format!("{:?}", (prompt, window.frames, window.span));
+    if let Some(shown) = shown {
+        asked.push_str(shown);
+    }
+    format!("{:x}", Sha256::digest(asked))
 }
 
 /// Every enabled camera with its enabled prompts.
@@ -183,10 +197,7 @@ fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> St
         config::Publish::OnChange => answer::Publish::OnChange,
         config::Publish::Always => answer::Publish::Always,
     };
-    let mut asked = format!("{:?}", (&prompt.prompt, prompt.frames, prompt.span));
-    if let Some(shown) = shown.get(&prompt.prompt.name) {
-        asked.push_str(shown);
-    }
+    let window = window::Spec { frames: prompt.frames, span: prompt.span };
     Standing {
         prompt: Arc::new(prompt.prompt.clone()),
         every: prompt.every,
@@ -196,7 +207,7 @@ fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> St
             min_probability: prompt.min_probability,
             min_mass: min_mass.unwrap_or(usual.min_mass),
         },
-        hash: format!("{:x}", Sha256::digest(asked)),
+        hash: prompt_hash(&prompt.prompt, window, shown.get(&prompt.prompt.name)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Puts the parts together and takes them apart: the one owner of every task.
 
 mod answers;
+mod ask;
 mod assemble;
 mod shown;
 mod watch;
@@ -19,6 +20,7 @@ use crate::{
     systemd::Notify,
     telemetry::Event,
 };
+pub use ask::{LONGEST_TEXT, Picture, ask_file, kind_of};
 pub use assemble::camera_spec;
 pub use shown::{contradictions, show};
 
@@ -52,6 +54,12 @@ pub enum Error {
     /// The broker's address is wrong.
     #[error(transparent)]
     Access(#[from] mqtt::AccessError),
+    /// A file to be asked about cannot be decoded.
+    #[error(transparent)]
+    File(#[from] crate::camera::FileError),
+    /// A question that is asked once cannot be asked.
+    #[error("{0}")]
+    Question(String),
     /// A thread did not start.
     #[error("cannot start the engine's thread: {0}")]
     Thread(#[from] std::io::Error),

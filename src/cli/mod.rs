@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, talk to stderr.
 
+mod ask;
 mod check;
 mod demo;
 mod models;
@@ -53,6 +54,8 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with the configuration, all of it at once.
     Check(check::Options),
+    /// Ask one question about a picture or a recording.
+    Ask(ask::Options),
     /// Print answers as they come out of the broker.
     Watch(watch::Options),
     /// Save pictures of a camera as the model gets them.
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Ask(options) => ask::run(&options),
         Command::Watch(options) => watch::run(&options),
         Command::Snapshot(options) => snapshot::run(&options),
         Command::Models(command) => models::run(&command),

@@ -56,5 +56,6 @@ fn code(error: &app::Error) -> u8 {
         app::Error::Config(_) | app::Error::Prompt(_) | app::Error::Access(_) => cli::exit::CONFIG,
         app::Error::Model(_) | app::Error::Broker(_) | app::Error::Mqtt(_) => cli::exit::UNAVAILABLE,
         app::Error::Thread(_) | app::Error::EngineBroke => cli::exit::SOFTWARE,
+        app::Error::File(_) | app::Error::Question(_) => cli::exit::FAILURE,
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and so says where")]
 
 mod answer;
+mod ask;
 mod camera;
 mod config;
 mod examples;

@@ -1,0 +1,131 @@
+//! A question that is asked once: which kind of answer it wants, and asking it about a file, without a service.
+
+use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
+
+use super::{Error, answers::latency, assemble};
+use crate::{
+    answer::{Answer, Frames, Ids, Thresholds, read},
+    camera,
+    engine::Worker,
+    frame::{Frame, Size, Stamp},
+    model::Flamingo,
+    name::{CameraName, PromptName},
+    prompt::{AnswerKind, Prompt},
+    window::{Sampler, Spec, Window},
+};
+
+/// The window that a question is about: so many frames over so much time.
+pub(super) const WINDOW: Spec = Spec { frames: 8, span: Duration::from_secs(7) };
+
+/// The longest text, in tokens.
+pub const LONGEST_TEXT: usize = 48;
+
+/// Words that begin a question which yes or no answers.
+const YES_NO: [&str; 19] = [
+    "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
+    "may", "should", "isn't", "aren't",
+];
+
+/// The kind of answer that a question wants where nobody said: yes or no after the words that ask for it, unless it offers
+/// a choice (`is it bright or dark?`); else text.
+pub fn kind_of(question: &str) -> AnswerKind {
+    let question = question.to_lowercase();
+    let mut words = question.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let begins = words.next().is_some_and(|word| YES_NO.contains(&word));
+    let offers = words.any(|word| word == "or");
+    if begins && !offers { AnswerKind::YesNo } else { AnswerKind::Text { max_tokens: LONGEST_TEXT } }
+}
+
+/// What to look at instead of a camera.
+#[derive(Debug, Clone, Copy)]
+pub enum Picture<'a> {
+    /// A PNG or JPEG file.
+    Still(&'a Path),
+    /// A recording, up to a moment or to its end.
+    Clip {
+        /// The file.
+        file: &'a Path,
+        /// Only what comes before this moment of the recording.
+        until: Option<Duration>,
+    },
+}
+
+/// Asks about a file. Blocks.
+pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Picture<'_>) -> Result<Answer, Error> {
+    let manifest = model.manifest();
+    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    let label = assemble::model_label(manifest);
+    let min_mass = manifest.prompt.min_mass.unwrap_or(Thresholds::default().min_mass);
+    let spec = Spec { frames: WINDOW.frames.min(manifest.resampler.max_frames), ..WINDOW };
+    let window = match picture {
+        Picture::Still(file) => still(file, size)?,
+        Picture::Clip { file, until } => clip(file, until, size, spec)?,
+    };
+    let camera = window.camera.clone();
+    let prompt = Prompt { name: PromptName::asked(), ask: question.to_owned(), kind };
+    let hash = assemble::prompt_hash(&prompt, window.spec, None);
+    let mut worker = Worker::new(model, &[])?;
+    let replied = worker.ask_once(window, &prompt, Stamp::now()).map_err(|error| Error::Question(error.to_string()))?;
+    let thresholds = Thresholds { min_mass, ..Thresholds::default() };
+    let reply = replied.reply.as_ref().map_err(|reason| Error::Question(reason.clone()))?;
+    let reading = read(reply, &prompt.kind, &thresholds);
+    let answered = std::time::SystemTime::now();
+    Ok(Answer {
+        id: Ids::new(fastrand::Rng::new()).next(answered),
+        camera,
+        prompt: prompt.name,
+        ask: prompt.ask,
+        kind: prompt.kind,
+        outcome: reading.outcome,
+        scores: reading.scores,
+        // a file's own times are no times of the day
+        frames: Frames { first: None, last: None, present: replied.seen.present, asked: replied.seen.asked },
+        answered,
+        newest_frame_age: None,
+        valid_until: answered,
+        latency: Some(latency(&replied)),
+        model: label,
+        prompt_hash: hash,
+    })
+}
+
+fn still(file: &Path, size: Size) -> Result<Window, Error> {
+    let pixels = camera::still(file, size)?;
+    let frame = Frame { number: 0, taken: Stamp::after_origin(Duration::ZERO), size, pixels };
+    let (camera, prompts) = (CameraName::of_a_file(), vec![PromptName::asked()]);
+    let spec = Spec { frames: 1, span: Duration::ZERO };
+    Ok(Window { camera, spec, frames: vec![Some(Arc::new(frame))], prompts })
+}
+
+/// The last window of a recording.
+fn clip(file: &Path, until: Option<Duration>, size: Size, spec: Spec) -> Result<Window, Error> {
+    let mut sampler = Sampler::new(CameraName::of_a_file(), Vec::new()).keeping(spec);
+    // twice as many as the window has, so that each of its places has a picture near it
+    let frames_per_second = 2.0 * (spec.frames.max(2) - 1) as f64 / spec.span.as_secs_f64().max(1e-3);
+    camera::clip(file, size, frames_per_second, |frame| {
+        if until.is_some_and(|until| frame.taken.since_origin() > until) {
+            return ControlFlow::Break(());
+        }
+        sampler.offer(Arc::new(frame));
+        ControlFlow::Continue(())
+    })?;
+    let empty = || Error::Question(format!("`{}` has no picture before that moment", file.display()));
+    let window = sampler.newest(spec).ok_or_else(empty)?;
+    Ok(Window { prompts: vec![PromptName::asked()], ..window })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_says_by_its_words_what_answers_it() {
+        let is_yes_no = |question| kind_of(question) == AnswerKind::YesNo;
+        for question in ["Is anybody there?", "are there  two cars", "Did somebody leave?", "Isn't it dark?"] {
+            assert!(is_yes_no(question), "{question}");
+        }
+        for question in ["How many people are there?", "Is it bright, dim or dark?", "what happens?", "", "issue"] {
+            assert!(!is_yes_no(question), "{question}");
+        }
+    }
+}
