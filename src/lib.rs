@@ -17,6 +17,7 @@ pub mod mqtt;
 pub mod name;
 pub mod prompt;
 pub mod scene;
+pub mod store;
 pub mod supervise;
 pub mod systemd;
 pub mod telemetry;

@@ -1,0 +1,49 @@
+//! What outlives the moment: the history of answers.
+//!
+//! A thread of its own writes; whoever hands an answer over never waits for the disk. Knows no broker and no topic.
+
+mod history;
+mod search;
+
+use std::path::PathBuf;
+
+pub use history::{Entry, History, Limits};
+pub use search::{Found, Query, search};
+
+/// The version of the tables; a file of another is left alone.
+const VERSION: i64 = 1;
+
+/// What is wrong with the file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be made.
+    #[error("cannot make the folder of `{file}`: {source}")]
+    Folder {
+        /// The database.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// SQLite says no.
+    #[error("the history `{file}` cannot be used: {source}; move it away to begin another")]
+    Database {
+        /// The database.
+        file: PathBuf,
+        /// Why not.
+        source: rusqlite::Error,
+    },
+    /// It was written by another version of wader.
+    #[error("the history `{file}` has version {found} and this wader writes {VERSION}; move it away to begin another")]
+    Version {
+        /// The database.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// There is none.
+    #[error("there is no history at `{0}`; `wader run` writes it")]
+    Absent(PathBuf),
+    /// The thread did not start.
+    #[error("cannot start the history's thread: {0}")]
+    Thread(std::io::Error),
+}
