@@ -38,13 +38,14 @@ const EDGE_RANK: usize = 8;
 /// Weaker edges than this, in grey levels, are noise.
 ///
 /// Measured at 384x288 on the street footage and the photographs of `tests/footage`, darkened to a twentieth with noise of
-/// 2 grey levels a pixel: the weakest of 125 has more than 1.3. Black with noise of 1 has less than 0.4, coded black 0.8.
+/// 2 grey levels a pixel: the weakest of 125 has 1.9. Black with noise of 1 has 0.3 at most, coded black 0.8.
 const NOISE_EDGE: f64 = 1.2;
 
 /// Weaker edges than this fraction of the picture's brightness are no things but light on a cloth or a hand.
 ///
-/// Measured on the same pictures: as they are, and darkened to a third and a tenth, the edges are 0.15 of the brightness
-/// or more, out of focus 0.1; covered as `models/export` spoils pictures 0.03 or less.
+/// Measured on the same pictures: as they are, and darkened to a third, a tenth and a twentieth, the edges are 0.27 of the
+/// brightness or more; out of focus 0.14; covered as `models/export` spoils pictures 0.03 or less, and never above 0.05
+/// where the light falls three times as sharply.
 const SOFT_EDGE: f64 = 0.05;
 
 /// Pictures without edges are black below this brightness in grey levels, and else covered. Black is 16 where a camera

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use wader::{
     answer::{
-        Answer, BlindReason, FailedReason, Frames, Ids, Latency, ModelLabel, News, Outcome, Policy, Publish, Reading,
-        Spec, StaleReason, Thresholds, Value, read,
+        Answer, BlindReason, Escalate, FailedReason, Frames, Ids, Latency, ModelLabel, News, Outcome, Policy, Publish,
+        Reading, Spec, StaleReason, Thresholds, Value, read,
         wire::{self, AnswerMessage, ValueMessage},
     },
     frame::{Now, Stamp},
@@ -154,6 +154,34 @@ fn an_event_fits_its_schema() {
         (ValueMessage::Word("no".to_owned()), ValueMessage::Word("yes".to_owned()))
     );
     assert_eq!(event.before_since, "2026-09-21T14:13:20.250Z");
+}
+
+#[test]
+fn an_escalation_is_an_event_whose_state_stays() {
+    let escalate = Some(Escalate { after: Duration::from_secs(60), state: Some(Value::YesNo(true)) });
+    let mut policy = Policy::new(Spec { escalate, cooldown: Duration::from_secs(300), ..Spec::default() });
+    let reading = |yes| read(&yes_no(yes), &AnswerKind::YesNo, &Thresholds::default(), None);
+    let mut news = Vec::new();
+    for (yes, second) in [(0.1, 0), (0.9, 10), (0.1, 20), (0.9, 30), (0.9, 90), (0.9, 100)] {
+        news.push(policy.take(&reading(yes).outcome, at(second)));
+    }
+    let escalations: Vec<_> = news.iter().map(|news| news.escalation.is_some()).collect();
+    assert_eq!(escalations, [false, false, false, false, true, false]);
+    let bytes = wire::escalation(&sample(AnswerKind::YesNo, reading(0.9)), news[4].escalation.as_ref().unwrap());
+    assert_fits(wire::EVENT_JSON_SCHEMA, &bytes);
+    let event = wire::read_event(&bytes).unwrap();
+    let yes = ValueMessage::Word("yes".to_owned());
+    assert_eq!((event.kind.as_str(), &event.before, &event.after), ("escalation", &yes, &yes));
+    assert_eq!((event.suppressed, event.before_since.as_str()), (2, "2026-09-21T14:13:50.250Z"));
+
+    // as it was before there were two kinds
+    let mut older: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let keys = older.as_object_mut().unwrap();
+    keys.retain(|key, _| !matches!(key.as_str(), "kind" | "suppressed"));
+    let older = serde_json::to_vec(&older).unwrap();
+    assert_fits(wire::EVENT_JSON_SCHEMA, &older);
+    let event = wire::read_event(&older).unwrap();
+    assert_eq!((event.kind.as_str(), event.suppressed), ("transition", 0));
 }
 
 #[test]
