@@ -107,6 +107,7 @@ impl Watch {
                     self.frame(&Arc::new(frame)).await;
                 }
                 _ = look.tick(), if up => {
+                    self.mind_hours().await;
                     let prompts = self.sampler.starved(Stamp::now(), self.patience);
                     if !prompts.is_empty() {
                         self.tell(Input::NoFrames { camera: self.name.clone(), prompts }).await;

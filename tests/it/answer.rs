@@ -252,6 +252,28 @@ proptest! {
     }
 
     #[test]
+    fn a_cooldown_hides_no_transition_and_no_state(
+        outcomes in prop::collection::vec(outcomes(), 1..60),
+        cooldown in 0..8_u64,
+    ) {
+        let mut plain = Policy::new(Spec::default());
+        let mut cooled = Policy::new(Spec { cooldown: Duration::from_secs(cooldown), ..Spec::default() });
+        let (mut transitions, mut told, mut last) = (0, 0, None);
+        for (second, outcome) in (0..).zip(&outcomes) {
+            let (all, news) = (plain.take(outcome, at(second)), cooled.take(outcome, at(second)));
+            transitions += u32::from(all.transition.is_some());
+            prop_assert_eq!((&news.state, news.answer), (&all.state, all.answer), "only events are held back");
+            if let Some(event) = news.transition {
+                told += 1 + event.suppressed;
+                prop_assert_eq!(told, transitions, "each is an event or counted in the next one");
+                prop_assert!(last.is_none_or(|last| second - last >= cooldown));
+                last = Some(second);
+                prop_assert_eq!(Some(&event.before), all.transition.as_ref().map(|transition| &transition.before));
+            }
+        }
+    }
+
+    #[test]
     fn log_shares_survive_to_the_last_bit(shares in prop::collection::vec(1e-300..1.0_f64, 1..6)) {
         let scores = shares.iter().enumerate().map(|(n, &share)| Scored { label: n.to_string(), share }).collect();
         let kind = AnswerKind::Number { min: 0, max: 9 };
