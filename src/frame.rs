@@ -54,6 +54,28 @@ impl Stamp {
     }
 }
 
+/// What both clocks show, read together: the monotonic one, on which lengths of time are measured, and the wall's, which
+/// others understand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// On the monotonic clock.
+    pub mono: Stamp,
+    /// On the wall clock.
+    pub wall: SystemTime,
+}
+
+impl Now {
+    /// The present moment.
+    pub fn read() -> Self {
+        Self { mono: Stamp::now(), wall: SystemTime::now() }
+    }
+
+    /// The wall-clock time of a moment.
+    pub fn wall_of(&self, stamp: Stamp) -> SystemTime {
+        stamp.wall(self.mono, self.wall)
+    }
+}
+
 /// Width and height of a picture, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Size {

@@ -2,7 +2,7 @@
 //!
 //! The way of the data, which is the order of the modules below:
 //! a `camera` turns a stream into `frame`s, a `window` chooses the frames worth asking about,
-//! the `engine` runs the `model` over each frame, window and `prompt` once, an `answer` says what the reply
+//! `sight` whether they show anything, the `engine` runs the `model` over each frame, window and `prompt` once, an `answer` says what the reply
 //! means over time, and `mqtt` delivers it. `app` puts these together; `config` says how.
 
 pub mod answer;
@@ -17,6 +17,7 @@ pub mod mqtt;
 pub mod name;
 pub mod prompt;
 pub mod scene;
+pub mod sight;
 pub mod store;
 pub mod supervise;
 pub mod systemd;

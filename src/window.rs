@@ -71,17 +71,32 @@ impl Window {
 #[derive(Debug)]
 pub struct Sampler {
     camera: CameraName,
-    schedules: Vec<(Schedule, Option<u128>)>,
+    planned: Vec<Planned>,
     recent: VecDeque<Arc<Frame>>,
     keep: Duration,
+}
+
+/// A schedule and how far it has come.
+#[derive(Debug)]
+struct Planned {
+    schedule: Schedule,
+    /// The slot of the grid in which it was last asked, or found without a frame.
+    asked: Option<u128>,
+    asleep: bool,
+}
+
+impl Planned {
+    fn slot(&self, now: Stamp) -> u128 {
+        now.since_origin().as_nanos() / self.schedule.every.as_nanos().max(1)
+    }
 }
 
 impl Sampler {
     /// A sampler without frames.
     pub fn new(camera: CameraName, schedules: Vec<Schedule>) -> Self {
         let keep = schedules.iter().map(|s| s.window.span + s.window.step()).max().unwrap_or_default();
-        let schedules = schedules.into_iter().map(|s| (s, None)).collect();
-        Self { camera, schedules, recent: VecDeque::new(), keep }
+        let planned = schedules.into_iter().map(|schedule| Planned { schedule, asked: None, asleep: false }).collect();
+        Self { camera, planned, recent: VecDeque::new(), keep }
     }
 
     /// Keeps frames for at least as long as this form needs, so that it can be asked about at any time.
@@ -102,12 +117,13 @@ impl Sampler {
             self.recent.pop_front();
         }
         let mut windows: Vec<Window> = Vec::new();
-        for (schedule, asked) in &mut self.schedules {
-            let slot = now.since_origin().as_nanos() / schedule.every.as_nanos().max(1);
-            if *asked == Some(slot) || !covers(&self.recent, schedule.window, now) {
+        for planned in &mut self.planned {
+            let slot = planned.slot(now);
+            if planned.asleep || planned.asked == Some(slot) || !covers(&self.recent, planned.schedule.window, now) {
                 continue;
             }
-            *asked = Some(slot);
+            planned.asked = Some(slot);
+            let schedule = &planned.schedule;
             match windows.iter_mut().find(|w| w.spec == schedule.window) {
                 Some(window) => window.prompts.push(schedule.prompt.clone()),
                 None => windows.push(Window {
@@ -127,6 +143,30 @@ impl Sampler {
         let now = self.recent.back()?.taken;
         let frames = choose(&self.recent, spec, now);
         Some(Window { camera: self.camera.clone(), spec, frames, prompts: Vec::new() })
+    }
+
+    /// Leaves a prompt out of all windows from now on, or takes it in again.
+    pub fn set_asleep(&mut self, prompt: &PromptName, asleep: bool) {
+        for planned in self.planned.iter_mut().filter(|planned| planned.schedule.prompt == *prompt) {
+            planned.asleep = asleep;
+        }
+    }
+
+    /// The prompts that are due now, and of whose windows no frame is left: the camera gave none for the whole span, and
+    /// for longer than an answer is valid (three intervals) and than `patience`. Each is told once an interval.
+    pub fn starved(&mut self, now: Stamp, patience: Duration) -> Vec<PromptName> {
+        let Some(newest) = self.recent.back().map(|frame| frame.taken) else { return Vec::new() };
+        let mut starved = Vec::new();
+        for planned in self.planned.iter_mut().filter(|planned| !planned.asleep) {
+            let Schedule { prompt, every, window } = &planned.schedule;
+            let slot = planned.slot(now);
+            let reach = (window.span + window.step()).max(*every * 3).max(patience);
+            if now.since(newest) > reach && planned.asked != Some(slot) {
+                starved.push(prompt.clone());
+                planned.asked = Some(slot);
+            }
+        }
+        starved
     }
 }
 
@@ -247,5 +287,57 @@ mod tests {
     fn a_frame_from_the_past_is_left_out() {
         let windows = run(vec![schedule("p", 1, 1, 0)], &[1000, 900, 1000, 1001]);
         assert_eq!(windows.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_prompt_that_sleeps_is_in_no_window_and_is_due_when_it_wakes() {
+        let mut sampler = Sampler::new(
+            CameraName::new("c").unwrap(),
+            vec![schedule("day", 1000, 2, 1000), schedule("night", 1000, 2, 1000)],
+        );
+        let night = PromptName::new("night").unwrap();
+        let asked = |sampler: &mut Sampler, second: u64| {
+            let windows = sampler.offer(frame(second, second * 1000));
+            let names: Vec<_> = windows.iter().flat_map(|w| &w.prompts).map(|p| p.as_str().to_owned()).collect();
+            names.join("+")
+        };
+        sampler.set_asleep(&night, true);
+        assert_eq!([0, 1, 2].map(|second| asked(&mut sampler, second)), ["", "day", "day"]);
+        sampler.set_asleep(&night, false);
+        assert_eq!(asked(&mut sampler, 3), "day+night", "the frames before it woke are part of its window");
+        sampler.set_asleep(&night, true);
+        assert_eq!(asked(&mut sampler, 4), "day");
+    }
+
+    #[test]
+    fn a_window_without_a_frame_is_told_once_an_interval() {
+        let mut sampler = Sampler::new(
+            CameraName::new("c").unwrap(),
+            vec![schedule("quick", 1000, 2, 1000), schedule("wide", 1000, 3, 8000), schedule("rare", 60_000, 1, 0)],
+        );
+        let starved = |sampler: &mut Sampler, milliseconds, patience| {
+            let now = Stamp::after_origin(Duration::from_millis(milliseconds));
+            let names = sampler.starved(now, Duration::from_secs(patience));
+            names.iter().map(PromptName::to_string).collect::<Vec<_>>().join("+")
+        };
+        assert_eq!(starved(&mut sampler, 99_000, 0), "", "a camera without a first frame is not connected");
+        sampler.offer(frame(0, 100_000));
+        for (milliseconds, patience, expected) in [
+            (100_500, 0, ""),
+            (103_000, 0, ""), // three intervals
+            (103_100, 5, ""), // the camera gives a frame so seldom
+            (103_100, 0, "quick"),
+            (103_900, 0, ""),
+            (104_000, 0, "quick"),
+            (112_000, 0, "quick"), // a span and a step
+            (112_100, 0, "wide"),
+            (113_000, 0, "quick+wide"),
+        ] {
+            assert_eq!(starved(&mut sampler, milliseconds, patience), expected, "{milliseconds} ms");
+        }
+        sampler.set_asleep(&PromptName::new("wide").unwrap(), true);
+        assert_eq!(starved(&mut sampler, 114_000, 0), "quick");
+        sampler.offer(frame(1, 115_000));
+        assert_eq!(starved(&mut sampler, 116_000, 0), "");
     }
 }

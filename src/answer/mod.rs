@@ -15,9 +15,10 @@ use std::{
 };
 
 pub use id::{AnswerId, Ids};
-pub use policy::{News, Policy, Publish, Spec, Transition};
+pub use policy::{Escalate, Escalation, News, Policy, Publish, Spec, Transition};
 pub use reading::{Reading, Scores, Thresholds, read};
 
+pub use crate::sight::BlindReason;
 use crate::{
     name::{CameraName, PromptName},
     prompt::AnswerKind,
@@ -87,17 +88,6 @@ pub enum UnsureReason {
     NoText,
 }
 
-/// Why the picture shows nothing to answer from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum BlindReason {
-    /// The picture is black.
-    Black,
-    /// Something covers the lens.
-    Covered,
-    /// The camera sends the same picture again and again.
-    Frozen,
-}
-
 /// Why what we have is too old to answer from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StaleReason {
@@ -154,9 +144,7 @@ impl Outcome {
             Self::Unsure(UnsureReason::UnknownWords(_)) => "unknown_words",
             Self::Unsure(UnsureReason::ContradictingExamples { .. }) => "contradicting_examples",
             Self::Unsure(UnsureReason::NoText) => "no_text",
-            Self::Blind(BlindReason::Black) => "black",
-            Self::Blind(BlindReason::Covered) => "covered",
-            Self::Blind(BlindReason::Frozen) => "frozen",
+            Self::Blind(reason) => reason.code(),
             Self::Stale(StaleReason::CameraOffline) => "camera_offline",
             Self::Stale(StaleReason::NoFrames) => "no_frames",
             Self::Stale(StaleReason::Late) => "late",

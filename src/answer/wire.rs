@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Transition, Value};
+use super::{Answer, Escalation, Transition, Value};
 use crate::prompt::{AnswerKind, Scored};
 
 /// The version of [`AnswerMessage`].
@@ -168,12 +168,15 @@ pub struct AnswerMessage {
     pub prompt_hash: String,
 }
 
-/// A state became another, as published on the topic `…/event`.
+/// A state became another, or has lasted long, as published on the topic `…/event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventMessage {
     /// [`EVENT_SCHEMA`].
     pub schema: String,
-    /// The id of the answer that changed the state.
+    /// `transition` or `escalation`.
+    #[serde(default = "transition")]
+    pub kind: String,
+    /// The id of the answer that changed the state, or showed it to last.
     pub id: String,
     /// The camera's name.
     pub camera: String,
@@ -181,16 +184,24 @@ pub struct EventMessage {
     pub prompt: String,
     /// The question.
     pub ask: String,
-    /// The state before.
+    /// The state before; of an escalation, the state that lasts.
     pub before: ValueMessage,
-    /// The state after.
+    /// The state after; of an escalation, the state that lasts.
     pub after: ValueMessage,
     /// Since when the state before was held.
     pub before_since: String,
-    /// When it changed.
+    /// When it changed, or was shown to last.
     pub at: String,
-    /// Probability of the answer that changed it, to four places.
+    /// Probability of that answer, to four places.
     pub probability: Option<f64>,
+    /// How many transitions since the last event were none, because they came within the prompt's cooldown.
+    #[serde(default)]
+    pub suppressed: u32,
+}
+
+/// What each event was before there were two kinds.
+fn transition() -> String {
+    "transition".to_owned()
 }
 
 impl From<&Answer> for AnswerMessage {
@@ -247,18 +258,40 @@ pub fn answer(answer: &Answer) -> Vec<u8> {
 
 /// Writes as JSON the transition that this answer brought about.
 pub fn event(answer: &Answer, transition: &Transition) -> Vec<u8> {
+    let Transition { before, after, before_since, at, suppressed } = transition;
     json(&EventMessage {
+        suppressed: *suppressed,
+        ..message("transition", answer, (before, after), *before_since, *at)
+    })
+}
+
+/// Writes as JSON the escalation that this answer brought about.
+pub fn escalation(answer: &Answer, escalation: &Escalation) -> Vec<u8> {
+    let Escalation { state, since, at, suppressed } = escalation;
+    json(&EventMessage { suppressed: *suppressed, ..message("escalation", answer, (state, state), *since, *at) })
+}
+
+fn message(
+    kind: &str,
+    answer: &Answer,
+    (before, after): (&Value, &Value),
+    before_since: SystemTime,
+    at: SystemTime,
+) -> EventMessage {
+    EventMessage {
         schema: EVENT_SCHEMA.to_owned(),
+        kind: kind.to_owned(),
         id: answer.id.to_string(),
         camera: answer.camera.to_string(),
         prompt: answer.prompt.to_string(),
         ask: answer.ask.clone(),
-        before: ValueMessage::from(&transition.before),
-        after: ValueMessage::from(&transition.after),
-        before_since: time(transition.before_since),
-        at: time(transition.at),
+        before: ValueMessage::from(before),
+        after: ValueMessage::from(after),
+        before_since: time(before_since),
+        at: time(at),
         probability: answer.scores.as_ref().map(|scores| rounded(scores.probability, 4)),
-    })
+        suppressed: 0,
+    }
 }
 
 /// Reads an answer.

@@ -1,19 +1,20 @@
 //! The answer task: from the engine's replies and the cameras' troubles to messages.
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::{
     answer::{
-        Answer, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish, Reading, StaleReason,
-        Thresholds, read,
+        Answer, BlindReason, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish, Reading,
+        StaleReason, Thresholds, read,
     },
     engine::{Replied, Seen, Spent},
-    frame::Stamp,
+    frame::Now,
     mqtt::{CameraStatus, Handle, Message, Topics},
     name::{CameraName, PromptName},
-    prompt::Prompt,
+    prompt::{Hours, Prompt, Reply},
     telemetry::Event,
 };
 
@@ -24,16 +25,42 @@ pub(super) enum Input {
     CameraUp { camera: CameraName },
     /// It broke.
     CameraDown { camera: CameraName },
+    /// A window shows nothing, and these prompts were not asked about it.
+    Blind { camera: CameraName, prompts: Vec<PromptName>, seen: Seen, reason: BlindReason },
+    /// It is connected, and gave no frame for the windows of these prompts.
+    NoFrames { camera: CameraName, prompts: Vec<PromptName> },
+    /// A prompt's hours have begun.
+    Awake { camera: CameraName, prompt: PromptName },
 }
 
 /// One prompt on one camera.
 pub(super) struct Standing {
     pub(super) prompt: Arc<Prompt>,
-    pub(super) every: std::time::Duration,
+    pub(super) every: Duration,
     pub(super) publish: Publish,
     pub(super) policy: Policy,
     pub(super) thresholds: Thresholds,
+    /// When it is asked.
+    pub(super) hours: Hours,
     pub(super) hash: String,
+}
+
+impl Standing {
+    /// How long an answer says something about the camera, on its own.
+    const fn valid(&self) -> Duration {
+        self.every.saturating_mul(3)
+    }
+
+    /// What a reply says about a window whose newest frame is so old by now.
+    fn read(&self, reply: &Result<Reply, String>, age: Duration) -> Reading {
+        let without_scores = |outcome| Reading { outcome, scores: None };
+        match reply {
+            // whatever it says, it says it about another time; what broke is worth knowing at any
+            Ok(_) if age > self.valid() => without_scores(Outcome::Stale(StaleReason::Late)),
+            Ok(reply) => read(reply, &self.prompt.kind, &self.thresholds, self.policy.state()),
+            Err(reason) => without_scores(Outcome::Failed(FailedReason::ModelError(reason.clone()))),
+        }
+    }
 }
 
 /// Everything the answer task knows.
@@ -43,6 +70,8 @@ pub(super) struct Answers {
     pub(super) model: ModelLabel,
     pub(super) ids: Ids,
     pub(super) outbox: Handle,
+    /// Where the clock on the wall hangs that the prompts' hours go by.
+    pub(super) zone: TimeZone,
     /// All configured cameras, as they are at the start.
     pub(super) cameras: Vec<(CameraName, CameraStatus)>,
 }
@@ -57,8 +86,10 @@ impl Answers {
         }
         loop {
             tokio::select! {
+                // what happened to a camera happened before the replies that came after it
+                biased;
+                Some(input) = cameras.recv() => self.camera(input),
                 Some(replied) = replies.recv() => self.replied(&replied),
-                Some(input) = cameras.recv() => self.camera(&input),
                 else => return,
             }
         }
@@ -67,39 +98,74 @@ impl Answers {
     fn replied(&mut self, replied: &Replied) {
         let key = (replied.camera.clone(), replied.prompt.clone());
         let Some(standing) = self.standing.get(&key) else { return };
-        let reading = match &replied.reply {
-            Ok(reply) => read(reply, &standing.prompt.kind, &standing.thresholds),
-            Err(reason) => {
-                Event::AnswerFailed { camera: &replied.camera, prompt: &replied.prompt, reason }.emit();
-                Reading { outcome: Outcome::Failed(FailedReason::ModelError(reason.clone())), scores: None }
-            }
-        };
-        let now = Now { mono: Stamp::now(), wall: SystemTime::now() };
-        self.publish(&key, reading, Some((replied.seen, latency(replied))), &now);
+        let now = Now::read();
+        if let Err(reason) = &replied.reply {
+            Event::AnswerFailed { camera: &replied.camera, prompt: &replied.prompt, reason }.emit();
+        }
+        let reading = standing.read(&replied.reply, now.mono.since(replied.seen.last));
+        self.publish(&key, reading, Some(replied.seen), Some(latency(replied)), &now);
     }
 
-    fn camera(&mut self, input: &Input) {
-        let (camera, status) = match input {
-            Input::CameraUp { camera } => (camera, CameraStatus::Online),
-            Input::CameraDown { camera } => (camera, CameraStatus::Offline),
-        };
-        self.outbox.offer(Message::camera_status(&self.topics, camera, status));
-        if status == CameraStatus::Offline {
-            // the state topics keep their last answer, which is still the last thing known; the answer topics say
-            // that nothing is known any more
-            let keys: Vec<_> = self.standing.keys().filter(|(c, _)| c == camera).cloned().collect();
-            let now = Now { mono: Stamp::now(), wall: SystemTime::now() };
-            for key in keys {
-                let reading = Reading { outcome: Outcome::Stale(StaleReason::CameraOffline), scores: None };
-                self.publish(&key, reading, None, &now);
+    fn camera(&mut self, input: Input) {
+        let now = Now::read();
+        match input {
+            Input::CameraUp { camera } => self.status(&camera, CameraStatus::Online),
+            Input::CameraDown { camera } => {
+                self.status(&camera, CameraStatus::Offline);
+                // the state topics keep their last answer, which is still the last thing known; the answer topics say
+                // that nothing is known any more
+                let prompts = self.standing.keys().filter(|(c, _)| *c == camera).map(|(_, prompt)| prompt.clone());
+                let prompts: Vec<_> = prompts.collect();
+                self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::CameraOffline), None, &now);
+            }
+            Input::Blind { camera, prompts, seen, reason } => {
+                self.unanswered(&camera, prompts, &Outcome::Blind(reason), Some(seen), &now);
+            }
+            Input::NoFrames { camera, prompts } => {
+                self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::NoFrames), None, &now);
+            }
+            Input::Awake { camera, prompt } => {
+                if let Some(standing) = self.standing.get_mut(&(camera, prompt)) {
+                    standing.policy.resume(now);
+                }
             }
         }
     }
 
-    fn publish(&mut self, key: &(CameraName, PromptName), reading: Reading, about: Option<(Seen, Latency)>, now: &Now) {
+    fn status(&self, camera: &CameraName, status: CameraStatus) {
+        self.outbox.offer(Message::camera_status(&self.topics, camera, status));
+    }
+
+    /// The same outcome for some prompts that the model was not asked.
+    fn unanswered(
+        &mut self,
+        camera: &CameraName,
+        prompts: Vec<PromptName>,
+        outcome: &Outcome,
+        seen: Option<Seen>,
+        now: &Now,
+    ) {
+        for prompt in prompts {
+            let reading = Reading { outcome: outcome.clone(), scores: None };
+            self.publish(&(camera.clone(), prompt), reading, seen, None, now);
+        }
+    }
+
+    fn publish(
+        &mut self,
+        key: &(CameraName, PromptName),
+        reading: Reading,
+        seen: Option<Seen>,
+        latency: Option<Latency>,
+        now: &Now,
+    ) {
         let Some(standing) = self.standing.get_mut(key) else { return };
-        let news = standing.policy.take(&reading.outcome, now.wall);
-        let newest = about.map_or(now.wall, |(seen, _)| now.wall_of(seen.last));
+        let newest = seen.map_or(now.wall, |seen| now.wall_of(seen.last));
+        // A camera that breaks while a prompt sleeps is no news of the prompt.
+        if !standing.hours.is_active_at(newest, &self.zone) {
+            return;
+        }
+        let news = standing.policy.take(&reading.outcome, *now);
         let answer = Answer {
             id: self.ids.next(now.wall),
             camera: key.0.clone(),
@@ -108,15 +174,15 @@ impl Answers {
             kind: standing.prompt.kind.clone(),
             outcome: reading.outcome,
             scores: reading.scores,
-            frames: about.map_or_else(Frames::default, |(seen, _)| now.frames(&seen)),
+            frames: seen.map_or_else(Frames::default, |seen| frames(now, &seen)),
             answered: now.wall,
-            newest_frame_age: about.map(|(seen, _)| now.mono.since(seen.last)),
-            valid_until: newest + standing.every * 3,
-            latency: about.map(|(_, latency)| latency),
+            newest_frame_age: seen.map(|seen| now.mono.since(seen.last)),
+            valid_until: newest + standing.valid(),
+            latency,
             model: self.model.clone(),
             prompt_hash: standing.hash.clone(),
         };
-        let expiry = (standing.publish == Publish::Always).then_some(standing.every * 3);
+        let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
         if let (Some(state), Some(age)) = (&news.state, answer.newest_frame_age) {
             Event::AnswerPublished { camera: &key.0, prompt: &key.1, state: &state.state(), age }.emit();
         }
@@ -126,24 +192,12 @@ impl Answers {
     }
 }
 
-/// Both clocks, read together.
-struct Now {
-    mono: Stamp,
-    wall: SystemTime,
-}
-
-impl Now {
-    fn wall_of(&self, stamp: Stamp) -> SystemTime {
-        stamp.wall(self.mono, self.wall)
-    }
-
-    fn frames(&self, seen: &Seen) -> Frames {
-        Frames {
-            first: Some(self.wall_of(seen.first)),
-            last: Some(self.wall_of(seen.last)),
-            present: seen.present,
-            asked: seen.asked,
-        }
+fn frames(now: &Now, seen: &Seen) -> Frames {
+    Frames {
+        first: Some(now.wall_of(seen.first)),
+        last: Some(now.wall_of(seen.last)),
+        present: seen.present,
+        asked: seen.asked,
     }
 }
 
@@ -157,5 +211,60 @@ pub(super) fn latency(replied: &Replied) -> Latency {
         encoded: encoding,
         resampled: resampling,
         decoded: decoding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        answer::{Spec, Value},
+        prompt::{AnswerKind, Scored},
+    };
+
+    fn standing(held: Option<bool>) -> Standing {
+        let prompt =
+            Prompt { name: PromptName::new("person").unwrap(), ask: "Anybody?".to_owned(), kind: AnswerKind::YesNo };
+        let mut policy = Policy::new(Spec::default());
+        if let Some(held) = held {
+            policy.take(&Outcome::Answer(Value::YesNo(held)), Now::read());
+        }
+        Standing {
+            prompt: Arc::new(prompt),
+            every: Duration::from_secs(2),
+            publish: Publish::OnChange,
+            policy,
+            thresholds: Thresholds { min_probability: 0.7, keep_probability: 0.5, min_mass: 0.1 },
+            hours: Hours::default(),
+            hash: String::new(),
+        }
+    }
+
+    fn yes(share: f64) -> Result<Reply, String> {
+        let scored = |label: &str, share| Scored { label: label.to_owned(), share };
+        Ok(Reply::Closed { scores: vec![scored("yes", share), scored("no", 1.0 - share)], mass: 1.0, evidence: 1.0 })
+    }
+
+    #[test]
+    fn a_reply_counts_as_long_as_its_answer_would_be_valid_and_a_failure_always() {
+        for (reply, milliseconds, expected) in [
+            (yes(0.9), 0, "yes"),
+            (yes(0.9), 6000, "yes"),
+            (yes(0.9), 6001, "stale (late)"),
+            (yes(0.6), 6001, "stale (late)"),
+            (Err("out of memory".to_owned()), 6001, "failed (model_error)"),
+        ] {
+            let reading = standing(None).read(&reply, Duration::from_millis(milliseconds));
+            assert_eq!(reading.outcome.to_string(), expected, "{reply:?} after {milliseconds} ms");
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_what_the_policy_holds() {
+        for (held, expected) in
+            [(None, "unsure (low_probability)"), (Some(false), "unsure (low_probability)"), (Some(true), "yes")]
+        {
+            assert_eq!(standing(held).read(&yes(0.6), Duration::ZERO).outcome.to_string(), expected, "{held:?}");
+        }
     }
 }

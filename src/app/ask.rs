@@ -68,7 +68,7 @@ pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Pict
     let replied = worker.ask_once(window, &prompt, Stamp::now()).map_err(|error| Error::Question(error.to_string()))?;
     let thresholds = Thresholds { min_mass, ..Thresholds::default() };
     let reply = replied.reply.as_ref().map_err(|reason| Error::Question(reason.clone()))?;
-    let reading = read(reply, &prompt.kind, &thresholds);
+    let reading = read(reply, &prompt.kind, &thresholds, None);
     let answered = std::time::SystemTime::now();
     Ok(Answer {
         id: Ids::new(fastrand::Rng::new()).next(answered),

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
@@ -9,18 +10,19 @@ use super::{
     Error,
     answers::{Answers, Input, Standing},
     shown::Digests,
-    watch::Watch,
+    watch::{Asked, Watch},
 };
 use crate::{
-    answer::{self, Ids, ModelLabel, Policy, Thresholds},
+    answer::{self, Escalate, Ids, ModelLabel, Policy, Thresholds, Value},
     camera::{self, Address, Camera, Description},
-    config::{self, CameraConfig, Config, LoginConfig, PromptConfig, TlsConfig},
+    config::{self, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
     engine::Engine,
     frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
     mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::CameraName,
-    prompt::Prompt,
+    prompt::{AnswerKind, Hours, Prompt},
+    sight::Sight,
     telemetry::Event,
     window::{self, Sampler, Schedule},
 };
@@ -29,8 +31,12 @@ use crate::{
 pub(super) struct Watched {
     pub(super) name: CameraName,
     spec: camera::Spec,
+    frozen_after: Option<Duration>,
     prompts: Vec<PromptConfig>,
 }
+
+/// A camera may well give no frame for so many of its intervals.
+const FRAMES_MISSED: f64 = 3.0;
 
 impl Watched {
     /// Each prompt that asks about this camera.
@@ -39,14 +45,29 @@ impl Watched {
     }
 
     /// The camera's task.
-    pub(super) fn watch(self, engine: Arc<Engine>, answers: mpsc::Sender<Input>) -> Watch {
+    pub(super) fn watch(self, engine: Arc<Engine>, answers: mpsc::Sender<Input>, zone: TimeZone) -> Watch {
         let schedule = |p: &PromptConfig| Schedule {
             prompt: p.prompt.name.clone(),
             every: p.every,
             window: window::Spec { frames: p.frames, span: p.span },
         };
         let sampler = Sampler::new(self.name.clone(), self.prompts.iter().map(schedule).collect());
-        Watch { name: self.name, camera: Camera::new(self.spec), sampler, engine, answers }
+        let with_hours = self.prompts.iter().filter(|p| p.active != Hours::default());
+        let asked = |p: &PromptConfig| Asked { prompt: p.prompt.name.clone(), hours: p.active.clone(), asleep: false };
+        let patience = FRAMES_MISSED / self.spec.frames_per_second;
+        Watch {
+            sampler,
+            sight: Sight::new(self.frozen_after),
+            blind: None,
+            asked_blind: self.prompts.iter().filter(|p| p.ask_blind).map(|p| p.prompt.name.clone()).collect(),
+            hours: with_hours.map(asked).collect(),
+            zone,
+            patience: Duration::try_from_secs_f64(patience).unwrap_or(Duration::ZERO),
+            name: self.name,
+            camera: Arc::new(Camera::new(self.spec)),
+            engine,
+            answers,
+        }
     }
 }
 
@@ -124,8 +145,8 @@ pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watche
     let size = Size { width: manifest.vision.width, height: manifest.vision.height };
     enabled
         .map(|camera| {
-            let asks = |p: &&PromptConfig| p.enabled && p.cameras.contains(&camera.name);
-            let prompts: Vec<PromptConfig> = config.prompts.iter().filter(asks).cloned().collect();
+            let prompts: Vec<PromptConfig> =
+                config.prompts.iter().filter_map(|p| p.asked_of(&camera.name)).cloned().collect();
             if let Some(long) = prompts.iter().find(|p| p.frames > manifest.resampler.max_frames) {
                 let (name, most) = (&long.prompt.name, manifest.resampler.max_frames);
                 return Err(Error::Config(format!(
@@ -133,7 +154,8 @@ pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watche
                     long.frames, manifest.name
                 )));
             }
-            Ok(Watched { name: camera.name.clone(), spec: camera_spec(config, camera, size)?, prompts })
+            let (name, spec) = (camera.name.clone(), camera_spec(config, camera, size)?);
+            Ok(Watched { name, spec, frozen_after: camera.frozen_after, prompts })
         })
         .collect()
 }
@@ -170,6 +192,19 @@ fn topics(config: &Config) -> Topics {
     Topics::new(&config.mqtt.prefix).unwrap_or_default()
 }
 
+/// Where the clock on the wall hangs that the prompts' hours go by.
+pub(super) fn zone(config: &Config) -> TimeZone {
+    let zone = config.timezone.clone().unwrap_or_else(TimeZone::system);
+    let has_hours =
+        |p: &PromptConfig| p.active != Hours::default() || p.on.values().any(|p| p.active != Hours::default());
+    if zone.is_unknown() && config.prompts.iter().any(has_hours) {
+        let problem =
+            "this machine does not say in which time zone it is: `active` hours are taken as UTC; set `timezone`";
+        Event::ConfigProblem { problem }.emit();
+    }
+    zone
+}
+
 impl Answers {
     /// The answer task's state for these cameras.
     ///
@@ -178,16 +213,17 @@ impl Answers {
         config: &Config,
         watched: &[Watched],
         shown: &Digests,
-        model: ModelLabel,
-        min_mass: Option<f64>,
+        (model, min_mass): (ModelLabel, Option<f64>),
         outbox: Handle,
+        zone: TimeZone,
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
         let standing =
             pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, shown, min_mass))).collect();
         let at_start = |enabled| if enabled { CameraStatus::Offline } else { CameraStatus::Disabled };
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c.enabled))).collect();
-        Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox, cameras }
+        let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
+        Self { standing, topics, model, ids, outbox, zone, cameras }
     }
 }
 
@@ -202,12 +238,31 @@ fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> St
         prompt: Arc::new(prompt.prompt.clone()),
         every: prompt.every,
         publish,
-        policy: Policy::new(answer::Spec { publish, hold: prompt.hold.get() }),
+        policy: Policy::new(policy(prompt, publish)),
+        hours: prompt.active.clone(),
         thresholds: Thresholds {
             min_probability: prompt.min_probability,
+            keep_probability: prompt.keep_probability,
             min_mass: min_mass.unwrap_or(usual.min_mass),
         },
         hash: prompt_hash(&prompt.prompt, window, shown.get(&prompt.prompt.name)),
+    }
+}
+
+fn policy(prompt: &PromptConfig, publish: answer::Publish) -> answer::Spec {
+    let value = |state: &String| match prompt.prompt.kind {
+        AnswerKind::YesNo => Value::YesNo(state == "yes"),
+        AnswerKind::Choice(_) => Value::Choice(state.clone()),
+        AnswerKind::Number { .. } => state.parse().map_or_else(|_| Value::Text(state.clone()), Value::Number),
+        AnswerKind::Text { .. } => Value::Text(state.clone()),
+    };
+    let escalate =
+        |escalate: &EscalateConfig| Escalate { after: escalate.after, state: escalate.state.as_ref().map(value) };
+    answer::Spec {
+        publish,
+        hold: prompt.hold.get(),
+        cooldown: prompt.cooldown,
+        escalate: prompt.escalate.as_ref().map(escalate),
     }
 }
 

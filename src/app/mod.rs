@@ -120,7 +120,9 @@ impl App {
         deliver.start("mqtt", async move { publisher.run(&publishing_stop).await });
 
         let (inputs, input) = mpsc::channel(REPLIES);
-        let answers = Answers::new(&config, &watched, &digests, label, min_mass, outbox);
+        let zone = assemble::zone(&config);
+        let judged_by = (label, min_mass);
+        let answers = Answers::new(&config, &watched, &digests, judged_by, outbox, zone.clone());
         let mut judge = Tasks::new();
         judge.start("answers", answers.run(replied, input));
 
@@ -129,7 +131,7 @@ impl App {
         let mut cameras = Tasks::new();
         for camera in watched {
             let name = format!("camera {}", camera.name);
-            let watch = camera.watch(engine.clone(), inputs.clone());
+            let watch = camera.watch(engine.clone(), inputs.clone(), zone.clone());
             cameras.start(name, watch.run(watching.clone()));
         }
         drop(inputs);
@@ -149,6 +151,8 @@ impl App {
         watching.give();
         let mut late = cameras.finish(STOP_WITHIN / 2).await;
         engine.stop();
+        let done = engine.counts();
+        Event::Worked { frames: done.work.frames_encoded, windows: done.windows, replies: done.replies }.emit();
         tokio::task::spawn_blocking(move || drop(engine)).await.ok(); // joins the thread; a panic was reported
         late.extend(judge.finish(STOP_WITHIN / 4).await);
         publishing.give();

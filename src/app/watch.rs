@@ -3,17 +3,20 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use super::answers::Input;
 use crate::{
     camera::{self, Camera, Latest, Patience},
-    engine::Engine,
-    frame::{Frame, Stamp},
-    name::CameraName,
+    engine::{Engine, Seen},
+    frame::{Frame, Now, Stamp},
+    name::{CameraName, PromptName},
+    prompt::Hours,
+    sight::{BlindReason, Sight},
     supervise::{Backoff, Stop, panic_message},
     telemetry::Event,
-    window::Sampler,
+    window::{Sampler, Window},
 };
 
 /// After this long of pictures a camera counts as well again, and its next fault is tried again quickly.
@@ -22,11 +25,30 @@ const WELL_AFTER: Duration = Duration::from_secs(10);
 /// Three wrong passwords within half an hour make many cameras lock the account.
 const BETWEEN_PASSWORD_TRIES: Duration = Duration::from_secs(16 * 60);
 
+/// How often a connected camera is looked after that gives no frames; prompts that are due then are told of it.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// A prompt that has hours, and whether it sleeps outside of them.
+pub(super) struct Asked {
+    pub(super) prompt: PromptName,
+    pub(super) hours: Hours,
+    pub(super) asleep: bool,
+}
+
 /// A camera with everything its task needs.
 pub(super) struct Watch {
     pub(super) name: CameraName,
-    pub(super) camera: Camera,
+    pub(super) camera: Arc<Camera>,
     pub(super) sampler: Sampler,
+    pub(super) sight: Sight,
+    /// Why its newest picture shows nothing, if so.
+    pub(super) blind: Option<BlindReason>,
+    /// The prompts that are asked also about pictures that show nothing.
+    pub(super) asked_blind: Vec<PromptName>,
+    pub(super) hours: Vec<Asked>,
+    pub(super) zone: TimeZone,
+    /// How long may well pass from one frame to the next.
+    pub(super) patience: Duration,
     pub(super) engine: Arc<Engine>,
     pub(super) answers: mpsc::Sender<Input>,
 }
@@ -66,9 +88,12 @@ impl Watch {
     /// One connection, until it breaks.
     async fn attempt(&mut self, stop: &Stop) -> Result<(), camera::Error> {
         let frames = Latest::<Frame>::new();
-        let run = self.camera.run(&frames, stop);
+        let camera = Arc::clone(&self.camera);
+        let run = camera.run(&frames, stop);
         tokio::pin!(run);
         let mut up = false;
+        let mut look = tokio::time::interval(LOOK_AFTER);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 ended = &mut run => return ended,
@@ -77,16 +102,89 @@ impl Watch {
                         up = true;
                         Event::CameraOnline { camera: &self.name }.emit();
                         let up = Input::CameraUp { camera: self.name.clone() };
-                        // the answer task outlives the cameras; when it is gone the process is ending
-                        self.answers.send(up).await.ok();
+                        self.tell(up).await;
                     }
-                    let replaced = self.engine.offer(self.sampler.offer(Arc::new(frame)));
-                    if replaced > 0 {
-                        let total = self.engine.counts().replaced;
-                        Event::WindowReplaced { camera: &self.name, total }.emit();
+                    self.frame(&Arc::new(frame)).await;
+                }
+                _ = look.tick(), if up => {
+                    self.mind_hours().await;
+                    let prompts = self.sampler.starved(Stamp::now(), self.patience);
+                    if !prompts.is_empty() {
+                        self.tell(Input::NoFrames { camera: self.name.clone(), prompts }).await;
                     }
                 }
             }
         }
+    }
+
+    /// Hands on the windows that are due with a frame: to the engine what shows something, the rest as it is.
+    async fn frame(&mut self, frame: &Arc<Frame>) {
+        self.mind_hours().await;
+        self.sight.take(frame);
+        let mut windows = Vec::new();
+        for mut window in self.sampler.offer(Arc::clone(frame)) {
+            if let Some(reason) = self.sight.judge(window.frames.iter().flatten()) {
+                // who asks about the camera itself wants to know what the model makes of it
+                let blind = |prompt: &PromptName| !self.asked_blind.contains(prompt);
+                let (blind, asked): (Vec<_>, Vec<_>) = window.prompts.iter().cloned().partition(blind);
+                window.prompts = asked;
+                let (camera, seen) = (self.name.clone(), Seen::of(&window));
+                self.tell(Input::Blind { camera, prompts: blind, seen, reason }).await;
+            }
+            windows.push(window);
+        }
+        if !windows.is_empty() {
+            let blind = self.sight.judge([frame]);
+            self.tell_sight(blind);
+        }
+        windows.retain(|window: &Window| !window.prompts.is_empty());
+        let replaced = self.engine.offer(windows);
+        if replaced > 0 {
+            let total = self.engine.counts().replaced;
+            Event::WindowReplaced { camera: &self.name, total }.emit();
+        }
+    }
+
+    /// Logs when the camera begins and ceases to see.
+    fn tell_sight(&mut self, blind: Option<BlindReason>) {
+        match (blind, self.blind) {
+            (None, Some(_)) => Event::CameraSees { camera: &self.name }.emit(),
+            (Some(reason), before) if before != blind => {
+                Event::CameraBlind { camera: &self.name, reason: reason.code() }.emit();
+            }
+            _ => {}
+        }
+        self.blind = blind;
+    }
+
+    /// Lets prompts sleep and wake as their hours say, and logs each time.
+    async fn mind_hours(&mut self) {
+        let mut awake = Vec::new();
+        if !self.hours.is_empty() {
+            let now = Now::read().wall;
+            for asked in &mut self.hours {
+                let asleep = !asked.hours.is_active_at(now, &self.zone);
+                if asleep == asked.asleep {
+                    continue;
+                }
+                asked.asleep = asleep;
+                self.sampler.set_asleep(&asked.prompt, asleep);
+                let (camera, prompt) = (&self.name, &asked.prompt);
+                if asleep {
+                    Event::PromptAsleep { camera, prompt }.emit();
+                } else {
+                    Event::PromptAwake { camera, prompt }.emit();
+                    awake.push(prompt.clone());
+                }
+            }
+        }
+        for prompt in awake {
+            self.tell(Input::Awake { camera: self.name.clone(), prompt }).await;
+        }
+    }
+
+    /// Tells the answer task; it outlives the cameras, and when it is gone the process is ending.
+    async fn tell(&self, input: Input) {
+        self.answers.send(input).await.ok();
     }
 }

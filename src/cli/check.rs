@@ -23,7 +23,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         cli::put(format_args!("{}", config::print(&loaded).trim_end()))?;
     } else {
         let cameras = loaded.config.cameras.iter().filter(|c| c.enabled).count();
-        let prompts = loaded.config.prompts.iter().filter(|p| p.enabled).count();
+        let prompts = loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()).count();
         if askable {
             cli::say(format_args!("the configuration is good: {cameras} cameras, {prompts} standing prompts"));
         }
@@ -44,12 +44,12 @@ fn askable(config: &config::Config) -> bool {
         }
     };
     let mut askable = true;
-    for prompt in config.prompts.iter().filter(|p| p.enabled) {
+    for prompt in config.prompts.iter().filter(|p| !p.asked().is_empty()) {
         let name = &prompt.prompt.name;
         askable &= if prompt.examples.is_empty() { sayable(prompt, &template) } else { showable(prompt, &manifest) };
         let most = manifest.resampler.max_frames;
-        if prompt.frames > most {
-            cli::say(format_args!("prompts.{name}.window.frames = {}: the model takes {most} at most", prompt.frames));
+        if let Some(long) = prompt.asked().iter().find(|prompt| prompt.frames > most) {
+            cli::say(format_args!("prompts.{name}.window.frames = {}: the model takes {most} at most", long.frames));
             askable = false;
         }
     }

@@ -13,8 +13,9 @@ mod secret;
 mod sources;
 mod template;
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
+use jiff::tz::TimeZone;
 use url::Url;
 
 pub use print::{example, print};
@@ -25,7 +26,7 @@ pub use template::system_lookup;
 
 use crate::{
     name::{CameraName, PromptName},
-    prompt::{Prompt, Region},
+    prompt::{Hours, Prompt, Region},
     telemetry,
 };
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub cameras: Vec<CameraConfig>,
     /// All standing prompts, disabled ones too, by name.
     pub prompts: Vec<PromptConfig>,
+    /// The time zone of the prompts' hours; `None` is that of the machine.
+    pub timezone: Option<TimeZone>,
     /// What is logged, and how.
     pub log: telemetry::Spec,
 }
@@ -158,6 +161,8 @@ pub struct CameraConfig {
     pub latency: Duration,
     /// How long it may send nothing before it counts as offline.
     pub silence: Duration,
+    /// How long it may send one and the same picture before it counts as frozen; `None` is for ever.
+    pub frozen_after: Option<Duration>,
     /// Whether it is watched.
     pub enabled: bool,
 }
@@ -185,8 +190,44 @@ pub struct PromptConfig {
     pub hold: NonZeroU32,
     /// An answer below this probability is `unsure`.
     pub min_probability: f64,
+    /// The same for the answer that is the state already; at most `min_probability`.
+    pub keep_probability: f64,
+    /// The least time from one transition that is published as an event to the next.
+    pub cooldown: Duration,
+    /// Which state is an event once more when it lasts.
+    pub escalate: Option<EscalateConfig>,
+    /// When it is asked.
+    pub active: Hours,
+    /// Whether it is asked also where the picture is black, covered or frozen.
+    pub ask_blind: bool,
     /// Whether it is asked.
     pub enabled: bool,
+    /// What is different on some of its cameras: there this whole prompt stands in its place.
+    pub on: BTreeMap<CameraName, PromptConfig>,
+}
+
+/// Which state is an event once more when it lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscalateConfig {
+    /// How long it must have lasted.
+    pub after: Duration,
+    /// Which one, one of the prompt's answers; `None` is whichever is held.
+    pub state: Option<String>,
+}
+
+impl PromptConfig {
+    /// The prompt as it is for this camera; `None` where it does not ask about it.
+    pub fn asked_of(&self, camera: &CameraName) -> Option<&Self> {
+        let prompt = self.on.get(camera).unwrap_or(self);
+        (self.cameras.contains(camera) && prompt.enabled).then_some(prompt)
+    }
+
+    /// The different ways in which it is asked about any camera.
+    pub fn asked(&self) -> Vec<&Self> {
+        let plain = self.cameras.iter().any(|camera| !self.on.contains_key(camera));
+        let all = std::iter::once(self).filter(|_| plain).chain(self.on.values());
+        all.filter(|prompt| prompt.enabled).collect()
+    }
 }
 
 /// One example of a right answer: a moment of the camera.

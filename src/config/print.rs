@@ -3,10 +3,16 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    BrokerConfig, CameraConfig, Device, Loaded, LoginConfig, MqttConfig, PromptConfig, Publish, duration, file::spell,
+    BrokerConfig, CameraConfig, Device, EscalateConfig, Loaded, LoginConfig, MqttConfig, PromptConfig, Publish,
+    check::{DAYS, print_time},
+    duration,
+    file::spell,
     secret::redact_url,
 };
-use crate::{name::PromptName, prompt::AnswerKind};
+use crate::{
+    name::PromptName,
+    prompt::{AnswerKind, Hours, Period},
+};
 
 /// The column where origins begin, unless a line is longer.
 const ORIGIN_COLUMN: usize = 56;
@@ -15,6 +21,9 @@ const ORIGIN_COLUMN: usize = 56;
 pub fn print(loaded: &Loaded) -> String {
     let mut page = Page { loaded, text: String::new() };
     let config = &loaded.config;
+    if let Some(name) = config.timezone.as_ref().and_then(|zone| zone.iana_name()) {
+        page.word(&["timezone"], name);
+    }
     mqtt(&mut page, &config.mqtt);
     page.table(&["model"]);
     page.path(&["model", "path"], &config.model.path);
@@ -65,13 +74,18 @@ impl Page<'_> {
 
     fn line(&mut self, path: &[&str], value: &str) {
         let setting = format!("{} = {value}", path.last().unwrap_or(&""));
-        // What a camera or prompt does not say itself, it has from the table of defaults.
+        // What a camera or prompt does not say itself, it has from the table of defaults; what a prompt does not say of
+        // one camera, from itself.
         let inherited = match path {
-            ["cameras", _, rest @ ..] => [&["defaults", "camera"], rest].concat(),
-            ["prompts", _, rest @ ..] => [&["defaults", "prompt"], rest].concat(),
+            ["cameras", _, rest @ ..] => vec![[&["defaults", "camera"], rest].concat()],
+            ["prompts", name, "on", _, rest @ ..] => {
+                vec![[&["prompts", name], rest].concat(), [&["defaults", "prompt"], rest].concat()]
+            }
+            ["prompts", _, rest @ ..] => vec![[&["defaults", "prompt"], rest].concat()],
             _ => Vec::new(),
         };
-        let place = self.loaded.place(path).or_else(|| self.loaded.place(&inherited));
+        let from = || inherited.iter().find_map(|path| self.loaded.place(path));
+        let place = self.loaded.place(path).or_else(from);
         let origin = place.map_or_else(|| "default".to_owned(), ToString::to_string);
         _ = writeln!(self.text, "{setting:ORIGIN_COLUMN$} # {origin}");
     }
@@ -134,6 +148,7 @@ fn camera(page: &mut Page<'_>, camera: &CameraConfig) {
     page.line(&at("frames_per_second"), &camera.frames_per_second.to_string());
     page.time(&at("latency"), camera.latency);
     page.time(&at("silence"), camera.silence);
+    page.word(&at("frozen_after"), &limit(camera.frozen_after));
     page.line(&at("enabled"), &camera.enabled.to_string());
 }
 
@@ -160,17 +175,7 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
         }
     }
     page.line(&at("cameras"), &list(&mut config.cameras.iter().map(|camera| camera.as_str())));
-    page.time(&at("every"), config.every);
-    let window = format!("{{ frames = {}, span = {} }}", config.frames, spell(&duration::print(config.span)));
-    page.line(&at("window"), &window);
-    let publish = match config.publish {
-        Publish::OnChange => "on_change",
-        Publish::Always => "always",
-    };
-    page.word(&at("publish"), publish);
-    page.line(&at("hold"), &config.hold.to_string());
-    page.line(&at("min_probability"), &config.min_probability.to_string());
-    page.line(&at("enabled"), &config.enabled.to_string());
+    settings(page, &["prompts", name], config);
     if let Some(region) = config.region {
         page.line(&at("region"), &format!("{:?}", region.edges()));
     }
@@ -181,4 +186,55 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
         page.path(&at("path"), &example.path);
         page.word(&at("answer"), &example.answer);
     }
+    for (camera, there) in &config.on {
+        let path = ["prompts", name, "on", camera.as_str()];
+        page.table(&path);
+        if let AnswerKind::Text { max_tokens } = there.prompt.kind {
+            page.line(&[path.as_slice(), &["max_tokens"]].concat(), &max_tokens.to_string());
+        }
+        settings(page, &path, there);
+    }
+}
+
+/// What a prompt may say of each of its cameras anew.
+fn settings(page: &mut Page<'_>, path: &[&str], config: &PromptConfig) {
+    let at = |key: &'static str| [path, &[key]].concat();
+    page.time(&at("every"), config.every);
+    let window = format!("{{ frames = {}, span = {} }}", config.frames, spell(&duration::print(config.span)));
+    page.line(&at("window"), &window);
+    let publish = match config.publish {
+        Publish::OnChange => "on_change",
+        Publish::Always => "always",
+    };
+    page.word(&at("publish"), publish);
+    page.line(&at("hold"), &config.hold.to_string());
+    page.line(&at("min_probability"), &config.min_probability.to_string());
+    page.line(&at("keep_probability"), &config.keep_probability.to_string());
+    page.time(&at("cooldown"), config.cooldown);
+    page.line(&at("escalate"), &escalate(config.escalate.as_ref()));
+    page.line(&at("active"), &active(&config.active));
+    page.line(&at("ask_blind"), &config.ask_blind.to_string());
+    page.line(&at("enabled"), &config.enabled.to_string());
+}
+
+fn limit(limit: Option<Duration>) -> String {
+    limit.map_or_else(|| "off".to_owned(), duration::print)
+}
+
+fn escalate(escalate: Option<&EscalateConfig>) -> String {
+    let after = spell(&limit(escalate.map(|escalate| escalate.after)));
+    match escalate.and_then(|escalate| escalate.state.as_deref()) {
+        Some(state) => format!("{{ after = {after}, state = {} }}", spell(state)),
+        None => format!("{{ after = {after} }}"),
+    }
+}
+
+fn active(Hours(periods): &Hours) -> String {
+    let one = |Period { days, from, to }: &Period| {
+        let written = DAYS.iter().filter(|(_, day)| days.contains(day)).map(|(word, _)| spell(word));
+        let (days, from, to) =
+            (written.collect::<Vec<_>>().join(", "), spell(&print_time(*from)), spell(&print_time(*to)));
+        format!("{{ days = [{days}], from = {from}, to = {to} }}")
+    };
+    format!("[{}]", periods.iter().map(one).collect::<Vec<_>>().join(", "))
 }

@@ -104,7 +104,7 @@ pub(super) fn suggest<'a>(given: &str, words: impl IntoIterator<Item = &'a str>)
     let words: Vec<&str> = words.into_iter().collect();
     let nearest = words
         .iter()
-        .map(|word| (strsim::jaro_winkler(&given.to_lowercase(), word), word))
+        .map(|word| (strsim::jaro_winkler(&given.to_lowercase(), &word.to_lowercase()), word))
         .filter(|(likeness, _)| *likeness > 0.82)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
@@ -147,6 +147,7 @@ mod tests {
         let words = ["yes_no", "choice", "number", "text"];
         assert_eq!(suggest("yesno", words).unwrap(), "did you mean `yes_no`?");
         assert_eq!(suggest("Choices", words).unwrap(), "did you mean `choice`?");
+        assert_eq!(suggest("europe/berln", ["UTC", "Europe/Berlin"]).unwrap(), "did you mean `Europe/Berlin`?");
         assert_eq!(suggest("json", words).unwrap(), "one of `yes_no`, `choice`, `number`, `text`");
         assert_eq!(suggest("x", []), None);
     }

@@ -62,7 +62,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn of(window: &Window) -> Self {
+    /// Those of this window.
+    pub fn of(window: &Window) -> Self {
         let origin = Stamp::after_origin(Duration::ZERO);
         Self {
             first: window.oldest().map_or(origin, |f| f.taken),

@@ -22,7 +22,7 @@ pub enum Class {
     State,
     /// Whether something is there at all; only the newest is of any use.
     Status,
-    /// A transition: an alert.
+    /// A transition or an escalation: an alert.
     Event,
 }
 
@@ -121,7 +121,7 @@ pub struct Message {
 
 impl Message {
     fn new(topic: String, payload: impl Into<Bytes>, class: Class, content: Content) -> Self {
-        // All but transitions are retained: a late subscriber wants to know how things stand, not that they changed.
+        // All but events are retained: a late subscriber wants to know how things stand, not that they changed.
         let retain = class != Class::Event;
         Self { topic: topic.into(), payload: payload.into(), class, retain, content, expiry: None }
     }
@@ -153,6 +153,10 @@ impl Message {
         }
         if let Some(transition) = &news.transition {
             let payload = wire::event(answer, transition);
+            messages.push(Self::new(topics.event(camera, prompt), payload, Class::Event, Content::Json));
+        }
+        if let Some(escalation) = &news.escalation {
+            let payload = wire::escalation(answer, escalation);
             messages.push(Self::new(topics.event(camera, prompt), payload, Class::Event, Content::Json));
         }
         messages

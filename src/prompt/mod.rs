@@ -2,12 +2,14 @@
 //!
 //! A closed answer is never parsed out of prose: each allowed answer is scored.
 
+mod hours;
 mod plan;
 mod score;
 mod shown;
 #[cfg(test)]
 pub(crate) mod words;
 
+pub use hours::{DAY, Hours, Period};
 pub use plan::{Candidate, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply};
 pub use shown::{Example, LeftOut, Region, Shown, compared_reply, contests, fits, leave_out, share_of};

@@ -10,6 +10,7 @@ mod encode;
 mod footage;
 mod paint;
 mod server;
+mod spoilt;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -18,6 +19,7 @@ pub use clip::{Clip, clip};
 pub use drawn::{Colour, Heading, Kind, Object, Truth, truth};
 pub use encode::Codec;
 pub use server::{Served, serve};
+pub use spoilt::Spoilt;
 
 use crate::frame::Size;
 

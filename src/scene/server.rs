@@ -13,7 +13,7 @@ use gstreamer_rtsp_server::{
     RTSPAuth, RTSPFilterResult, RTSPMediaFactory, RTSPServer, RTSPToken, gst_rtsp::RTSPAuthMethod, prelude::*,
 };
 
-use super::{Error, Login, Player, Showing, Spec, encode};
+use super::{Error, Login, Player, Showing, Spec, Spoilt, encode, spoilt::Spoiler};
 use crate::frame::{Size, Stamp};
 
 const HOST: &str = "127.0.0.1";
@@ -47,6 +47,7 @@ struct State {
     /// The running time of the sink's pipeline at the scene's time zero, once known.
     origin: Option<i128>,
     size: Size,
+    spoilt: Option<Spoilt>,
     is_silent: bool,
     is_over: bool,
     failure: Option<String>,
@@ -68,7 +69,15 @@ pub fn serve(spec: Spec, port: u16) -> Result<Served, Error> {
     spec.check()?;
     gst::init().map_err(|error| Error::Pipeline(error.message().to_owned()))?;
     let player = Player::new(&spec)?;
-    let state = State { sink: None, origin: None, size: spec.size, is_silent: false, is_over: false, failure: None };
+    let state = State {
+        sink: None,
+        origin: None,
+        size: spec.size,
+        spoilt: None,
+        is_silent: false,
+        is_over: false,
+        failure: None,
+    };
     let stage = Arc::new(Stage { state: Mutex::new(state), changed: Condvar::new() });
     let server = make_server(&spec, port, &stage)?;
     let context = glib::MainContext::new();
@@ -158,6 +167,11 @@ impl Served {
     /// Sends again.
     pub fn speak(&self) {
         self.stage.change(|state| state.is_silent = false);
+    }
+
+    /// Sends what a camera sends that does not see, or again what there is; without interrupting the stream.
+    pub fn spoil(&self, how: Option<Spoilt>) {
+        self.stage.change(|state| state.spoilt = how);
     }
 
     /// Goes on in another size, without interrupting the stream.
@@ -262,15 +276,16 @@ pub(super) fn caps(size: Size, rate: u32) -> gst::Caps {
 /// Makes each picture when its time has come, while anybody watches; ends when the scene is over.
 fn feed(spec: &Spec, mut player: Player, began: Stamp, stage: &Stage) {
     let period = Duration::from_secs(1) / spec.frames_per_second;
+    let mut spoiler = Spoiler::default();
     loop {
-        let Some((sink, size)) = next_beat(stage, began, period) else { return };
+        let Some(Beat { sink, size, spoilt }) = next_beat(stage, began, period) else { return };
         let since_began = Stamp::now().since(began);
         // The frame of this moment: those missed on a busy machine are not caught up.
         let number = (since_began.as_nanos() / period.as_nanos().max(1)) as u32;
         let due = period * number;
         let showing = spec.showing(due + Duration::from_micros(1));
         let picture = match player.picture(showing, size) {
-            Ok(picture) => picture,
+            Ok(picture) => spoiler.picture(picture, spoilt),
             Err(error) => return stage.change(|state| state.failure = Some(error.to_string())),
         };
         let caps = caps(size, spec.frames_per_second);
@@ -287,8 +302,15 @@ fn feed(spec: &Spec, mut player: Player, began: Stamp, stage: &Stage) {
     }
 }
 
-/// Waits for the next frame's time; gives where to send it to and its size, or `None` when the scene is over.
-fn next_beat(stage: &Stage, began: Stamp, period: Duration) -> Option<(AppSrc, Size)> {
+/// Where to send the next frame, and what is to be made of it.
+struct Beat {
+    sink: AppSrc,
+    size: Size,
+    spoilt: Option<Spoilt>,
+}
+
+/// Waits for the next frame's time; `None` when the scene is over.
+fn next_beat(stage: &Stage, began: Stamp, period: Duration) -> Option<Beat> {
     let beat = |now: Stamp| now.since(began).as_nanos() / period.as_nanos().max(1);
     let first = beat(Stamp::now());
     let mut state = stage.lock();
@@ -299,7 +321,7 @@ fn next_beat(stage: &Stage, began: Stamp, period: Duration) -> Option<(AppSrc, S
         let now = Stamp::now();
         let is_due = beat(now) > first;
         if let Some(sink) = state.sink.clone().filter(|_| is_due && !state.is_silent) {
-            return Some((sink, state.size));
+            return Some(Beat { sink, size: state.size, spoilt: state.spoilt });
         }
         let next = period * (u32::try_from(beat(now)).unwrap_or(u32::MAX).saturating_add(1));
         let waited = stage.changed.wait_timeout(state, next.saturating_sub(now.since(began)));

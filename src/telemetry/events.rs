@@ -33,6 +33,32 @@ pub enum Event<'a> {
         /// When it is tried again.
         retry_in: Duration,
     },
+    /// A camera's pictures show nothing any more.
+    CameraBlind {
+        /// Which.
+        camera: &'a CameraName,
+        /// The code of the reason.
+        reason: &'a str,
+    },
+    /// A camera's pictures show something again.
+    CameraSees {
+        /// Which.
+        camera: &'a CameraName,
+    },
+    /// A prompt's hours are over, or have not begun: it is not asked.
+    PromptAsleep {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// Which.
+        prompt: &'a PromptName,
+    },
+    /// A prompt's hours have begun.
+    PromptAwake {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// Which.
+        prompt: &'a PromptName,
+    },
     /// A newer window took the place of one that had waited: the model is slower than the prompts ask.
     WindowReplaced {
         /// Whose.
@@ -123,6 +149,15 @@ pub enum Event<'a> {
         /// By what.
         reason: &'a str,
     },
+    /// The engine takes no more work; this is what it did.
+    Worked {
+        /// Frames that went through the vision encoder.
+        frames: u64,
+        /// Windows that were asked about.
+        windows: u64,
+        /// Replies given, failures included.
+        replies: u64,
+    },
     /// A task did not end in its time and was left behind.
     StopLate {
         /// Which.
@@ -144,6 +179,13 @@ impl Event<'_> {
             Self::CameraOnline { camera } => info!(event = "camera_online", %camera, "camera is online"),
             Self::CameraOffline { camera, reason, retry_in } =>
                 warn!(event = "camera_offline", %camera, reason = %redact(reason), ?retry_in, "camera is offline"),
+            Self::CameraBlind { camera, reason } =>
+                warn!(event = "camera_blind", %camera, reason, "the pictures show nothing"),
+            Self::CameraSees { camera } => info!(event = "camera_sees", %camera, "the pictures show something again"),
+            Self::PromptAsleep { camera, prompt } =>
+                info!(event = "prompt_asleep", %camera, %prompt, "outside its `active` hours: the prompt is not asked"),
+            Self::PromptAwake { camera, prompt } =>
+                info!(event = "prompt_awake", %camera, %prompt, "its `active` hours have begun: the prompt is asked"),
             Self::WindowReplaced { camera, total } =>
                 debug!(event = "window_replaced", %camera, total, "a window was replaced before the model took it"),
             Self::ModelLoaded { model, provider, took } =>
@@ -166,6 +208,8 @@ impl Event<'_> {
                 error!(event = "outbox_dropped", messages, reason, "messages were dropped"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
             Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),
+            Self::Worked { frames, windows, replies } =>
+                info!(event = "worked", frames, windows, replies, "the engine's work is done"),
             Self::StopLate { task } => error!(event = "stop_late", task, "a task did not end in its time"),
             Self::Stopped { took } => info!(event = "stopped", ?took, "stopped"),
         }

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use wader::{
     answer::{
-        Answer, BlindReason, FailedReason, Frames, Ids, Latency, ModelLabel, News, Outcome, Policy, Publish, Reading,
-        Spec, StaleReason, Thresholds, Value, read,
+        Answer, BlindReason, Escalate, FailedReason, Frames, Ids, Latency, ModelLabel, News, Outcome, Policy, Publish,
+        Reading, Spec, StaleReason, Thresholds, Value, read,
         wire::{self, AnswerMessage, ValueMessage},
     },
+    frame::{Now, Stamp},
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Reply, Scored},
 };
@@ -16,6 +17,12 @@ use wader::{
 /// The wall time at which all samples are answered.
 pub(crate) fn wall() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_250)
+}
+
+/// So many seconds after that, on both clocks.
+pub(crate) fn at(seconds: u64) -> Now {
+    let since = Duration::from_secs(seconds);
+    Now { mono: Stamp::after_origin(since), wall: wall() + since }
 }
 
 /// An answer of the camera `door` to the prompt `person`, with sensible numbers around this reading.
@@ -73,7 +80,7 @@ fn assert_fits(schema: &str, bytes: &[u8]) {
 
 /// One reading of each outcome and kind.
 fn readings() -> Vec<(AnswerKind, Reading)> {
-    let thresholds = Thresholds { min_probability: 0.7, min_mass: 0.1 };
+    let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.7, min_mass: 0.1 };
     let text = AnswerKind::Text { max_tokens: 20 };
     let caption = |text: &str| Reply::Text { text: text.to_owned(), finished: false, probability: 0.8 };
     let number = Reply::Closed {
@@ -91,7 +98,7 @@ fn readings() -> Vec<(AnswerKind, Reading)> {
         (text, caption("")),
     ]
     .into_iter()
-    .map(|(kind, reply)| (kind.clone(), read(&reply, &kind, &thresholds)))
+    .map(|(kind, reply)| (kind.clone(), read(&reply, &kind, &thresholds, None)))
     .collect();
     for outcome in [
         Outcome::Blind(BlindReason::Black),
@@ -120,7 +127,7 @@ fn every_answer_fits_the_schema_and_reads_back() {
 
 #[test]
 fn an_answer_says_what_when_and_how_surely() {
-    let reading = read(&yes_no(0.931_25), &AnswerKind::YesNo, &Thresholds::default());
+    let reading = read(&yes_no(0.931_25), &AnswerKind::YesNo, &Thresholds::default(), None);
     let message = AnswerMessage::from(&sample(AnswerKind::YesNo, reading));
     assert_eq!(message.schema, "wader.answer/1");
     assert_eq!(message.answer, Some(ValueMessage::Word("yes".to_owned())));
@@ -135,10 +142,10 @@ fn an_answer_says_what_when_and_how_surely() {
 #[test]
 fn an_event_fits_its_schema() {
     let mut policy = Policy::new(Spec::default());
-    let reading = |yes| read(&yes_no(yes), &AnswerKind::YesNo, &Thresholds::default());
-    policy.take(&reading(0.1).outcome, wall() - Duration::from_secs(60));
+    let reading = |yes| read(&yes_no(yes), &AnswerKind::YesNo, &Thresholds::default(), None);
+    policy.take(&reading(0.1).outcome, at(0));
     let after = reading(0.9);
-    let news = policy.take(&after.outcome, wall());
+    let news = policy.take(&after.outcome, at(60));
     let bytes = wire::event(&sample(AnswerKind::YesNo, after), &news.transition.unwrap());
     assert_fits(wire::EVENT_JSON_SCHEMA, &bytes);
     let event = wire::read_event(&bytes).unwrap();
@@ -146,12 +153,40 @@ fn an_event_fits_its_schema() {
         (event.before, event.after),
         (ValueMessage::Word("no".to_owned()), ValueMessage::Word("yes".to_owned()))
     );
-    assert_eq!(event.before_since, "2026-09-21T14:12:20.250Z");
+    assert_eq!(event.before_since, "2026-09-21T14:13:20.250Z");
+}
+
+#[test]
+fn an_escalation_is_an_event_whose_state_stays() {
+    let escalate = Some(Escalate { after: Duration::from_secs(60), state: Some(Value::YesNo(true)) });
+    let mut policy = Policy::new(Spec { escalate, cooldown: Duration::from_secs(300), ..Spec::default() });
+    let reading = |yes| read(&yes_no(yes), &AnswerKind::YesNo, &Thresholds::default(), None);
+    let mut news = Vec::new();
+    for (yes, second) in [(0.1, 0), (0.9, 10), (0.1, 20), (0.9, 30), (0.9, 90), (0.9, 100)] {
+        news.push(policy.take(&reading(yes).outcome, at(second)));
+    }
+    let escalations: Vec<_> = news.iter().map(|news| news.escalation.is_some()).collect();
+    assert_eq!(escalations, [false, false, false, false, true, false]);
+    let bytes = wire::escalation(&sample(AnswerKind::YesNo, reading(0.9)), news[4].escalation.as_ref().unwrap());
+    assert_fits(wire::EVENT_JSON_SCHEMA, &bytes);
+    let event = wire::read_event(&bytes).unwrap();
+    let yes = ValueMessage::Word("yes".to_owned());
+    assert_eq!((event.kind.as_str(), &event.before, &event.after), ("escalation", &yes, &yes));
+    assert_eq!((event.suppressed, event.before_since.as_str()), (2, "2026-09-21T14:13:50.250Z"));
+
+    // as it was before there were two kinds
+    let mut older: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let keys = older.as_object_mut().unwrap();
+    keys.retain(|key, _| !matches!(key.as_str(), "kind" | "suppressed"));
+    let older = serde_json::to_vec(&older).unwrap();
+    assert_fits(wire::EVENT_JSON_SCHEMA, &older);
+    let event = wire::read_event(&older).unwrap();
+    assert_eq!((event.kind.as_str(), event.suppressed), ("transition", 0));
 }
 
 #[test]
 fn another_schema_is_refused_by_its_name() {
-    let reading = read(&yes_no(0.9), &AnswerKind::YesNo, &Thresholds::default());
+    let reading = read(&yes_no(0.9), &AnswerKind::YesNo, &Thresholds::default(), None);
     let text = String::from_utf8(wire::answer(&sample(AnswerKind::YesNo, reading))).unwrap();
     let newer = text.replace("wader.answer/1", "wader.answer/2");
     let error = wire::read_answer(newer.as_bytes()).unwrap_err();
@@ -160,7 +195,7 @@ fn another_schema_is_refused_by_its_name() {
 
 /// What may come of asking: replies sure and unsure, senseless ones, and no reply at all.
 fn outcomes() -> impl Strategy<Value = Outcome> {
-    let thresholds = Thresholds { min_probability: 0.7, min_mass: 0.1 };
+    let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.7, min_mass: 0.1 };
     let reply = prop_oneof![
         4 => (0.0..=1.0_f64).prop_map(yes_no),
         1 => Just(yes_no(f64::NAN)),
@@ -173,7 +208,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         1 => Just(Reply::Closed { scores: Vec::new(), mass: 1.0, evidence: 0.0 }),
     ];
     prop_oneof![
-        4 => reply.prop_map(move |reply| read(&reply, &AnswerKind::YesNo, &thresholds).outcome),
+        4 => reply.prop_map(move |reply| read(&reply, &AnswerKind::YesNo, &thresholds, None).outcome),
         1 => Just(Outcome::Failed(FailedReason::ModelError("out of memory".to_owned()))),
         1 => Just(Outcome::Stale(StaleReason::CameraOffline)),
         1 => Just(Outcome::Blind(BlindReason::Frozen)),
@@ -196,13 +231,13 @@ proptest! {
         always in any::<bool>(),
     ) {
         let publish = if always { Publish::Always } else { Publish::OnChange };
-        let mut policy = Policy::new(Spec { publish, hold: hold as u32 });
+        let mut policy = Policy::new(Spec { publish, hold: hold as u32, ..Spec::default() });
         for (n, outcome) in outcomes.iter().enumerate() {
             let before = policy.state().cloned();
-            let News { state, answer, transition } = policy.take(outcome, wall() + Duration::from_secs(n as u64));
+            let News { state, answer, transition, escalation } = policy.take(outcome, at(n as u64));
             if outcome.value().is_none() {
                 prop_assert_eq!(policy.state(), before.as_ref(), "only an answer moves a state");
-                prop_assert!(state.is_none() && transition.is_none());
+                prop_assert!(state.is_none() && transition.is_none() && escalation.is_none());
                 prop_assert!(answer || n > 0, "the first failure is published");
             }
             prop_assert_eq!(policy.state(), expected_state(&outcomes[..=n], hold));
@@ -217,10 +252,32 @@ proptest! {
     }
 
     #[test]
+    fn a_cooldown_hides_no_transition_and_no_state(
+        outcomes in prop::collection::vec(outcomes(), 1..60),
+        cooldown in 0..8_u64,
+    ) {
+        let mut plain = Policy::new(Spec::default());
+        let mut cooled = Policy::new(Spec { cooldown: Duration::from_secs(cooldown), ..Spec::default() });
+        let (mut transitions, mut told, mut last) = (0, 0, None);
+        for (second, outcome) in (0..).zip(&outcomes) {
+            let (all, news) = (plain.take(outcome, at(second)), cooled.take(outcome, at(second)));
+            transitions += u32::from(all.transition.is_some());
+            prop_assert_eq!((&news.state, news.answer), (&all.state, all.answer), "only events are held back");
+            if let Some(event) = news.transition {
+                told += 1 + event.suppressed;
+                prop_assert_eq!(told, transitions, "each is an event or counted in the next one");
+                prop_assert!(last.is_none_or(|last| second - last >= cooldown));
+                last = Some(second);
+                prop_assert_eq!(Some(&event.before), all.transition.as_ref().map(|transition| &transition.before));
+            }
+        }
+    }
+
+    #[test]
     fn log_shares_survive_to_the_last_bit(shares in prop::collection::vec(1e-300..1.0_f64, 1..6)) {
         let scores = shares.iter().enumerate().map(|(n, &share)| Scored { label: n.to_string(), share }).collect();
         let kind = AnswerKind::Number { min: 0, max: 9 };
-        let reading = read(&Reply::Closed { scores, mass: 1.0, evidence: 0.0 }, &kind, &Thresholds::default());
+        let reading = read(&Reply::Closed { scores, mass: 1.0, evidence: 0.0 }, &kind, &Thresholds::default(), None);
         let message = wire::read_answer(&wire::answer(&sample(kind, reading))).unwrap();
         let read: Vec<f64> = message.candidates.iter().map(|candidate| candidate.log_share.unwrap()).collect();
         let logs: Vec<f64> = shares.iter().map(|share| share.ln()).collect();

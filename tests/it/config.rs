@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
 use wader::{
-    config::{BrokerConfig, Device, Loaded, Report, Sources, load, print},
+    config::{BrokerConfig, Device, Loaded, PromptConfig, Report, Sources, load, print},
     prompt::AnswerKind,
 };
 
@@ -210,6 +210,100 @@ fn what_is_printed_can_be_loaded_again_and_says_where_each_value_is_from() {
     let line = |start: &str| printed.lines().find(|line| line.starts_with(start)).unwrap_or_default();
     assert!(line("hold = 2").contains("wader.toml:"), "{printed}");
     assert!(line("device").ends_with("# default"), "{printed}");
+}
+
+/// Two cameras, and a prompt that is different on one of them.
+const POLICIES: &str = r#"
+timezone = "europe/berlin"
+[cameras]
+door = "rtsp://10.0.0.5/sub"
+[cameras.yard]
+url = "rtsp://10.0.0.6/sub"
+frozen_after = "off"
+[defaults.camera]
+frozen_after = "30s"
+[defaults.prompt]
+keep_probability = 0.55
+escalate = { after = "5m", state = "no" }
+[prompts.person]
+ask = "Is there a person?"
+answer = "yes_no"
+min_probability = 0.7
+cooldown = "30s"
+active = [{ days = ["Sun", "mon"], from = "22:00", to = "06:00" }, { to = "8:30" }]
+[prompts.person.on.yard]
+min_probability = 0.5
+window.frames = 4
+hold = 3
+escalate.after = "10m"
+active = []
+ask_blind = true
+[prompts.light]
+ask = "How is the light?"
+answer = "choice"
+choices = ["bright", "dark"]
+enabled = false
+[prompts.light.on.door]
+enabled = true
+escalate = { state = "dark" }
+[prompts.scene]
+ask = "Describe what happens."
+answer = "text"
+on.yard.max_tokens = 8
+"#;
+
+#[test]
+fn a_prompt_is_what_it_says_of_a_camera_then_what_it_says_then_what_all_prompts_say() {
+    let loaded = load_text(POLICIES).unwrap_or_else(|report| panic!("{report}"));
+    let config = &loaded.config;
+    let frozen_after: Vec<_> = config.cameras.iter().map(|camera| camera.frozen_after).collect();
+    assert_eq!(frozen_after, [Some(Duration::from_secs(30)), None]);
+    assert_eq!(config.timezone.as_ref().and_then(|zone| zone.iana_name()), Some("Europe/Berlin"));
+    let (door, yard) = (&config.cameras[0].name, &config.cameras[1].name);
+    let named = |name: &str| config.prompts.iter().find(|prompt| prompt.prompt.name.as_str() == name).unwrap();
+
+    let (there, here) = (named("person").asked_of(door).unwrap(), named("person").asked_of(yard).unwrap());
+    assert_eq!((there.min_probability, there.keep_probability), (0.7, 0.55));
+    assert_eq!((here.min_probability, here.keep_probability), (0.5, 0.5), "what is kept never needs more");
+    assert_eq!((there.frames, there.span, there.hold.get()), (8, Duration::from_secs(7), 1));
+    assert_eq!((here.frames, here.span, here.hold.get()), (4, Duration::from_secs(7), 3));
+    assert_eq!((there.cooldown, here.cooldown), (Duration::from_secs(30), Duration::from_secs(30)));
+    let escalate = |prompt: &PromptConfig| prompt.escalate.clone().map(|escalate| (escalate.after, escalate.state));
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert_eq!(escalate(there), Some((minutes(5), Some("no".to_owned()))));
+    assert_eq!(escalate(here), Some((minutes(10), Some("no".to_owned()))));
+    assert_eq!((there.active.0.len(), here.active.0.len()), (2, 0), "a list is replaced whole, an empty one is always");
+    assert_eq!((there.active.0[0].from, there.active.0[0].to, there.active.0[1].to), (22 * 60, 6 * 60, 8 * 60 + 30));
+    assert_eq!((there.active.0[0].days.len(), there.active.0[1].days.len()), (2, 7));
+    assert_eq!((there.ask_blind, here.ask_blind), (false, true));
+
+    let light = named("light");
+    assert!(light.asked_of(yard).is_none() && light.asked().len() == 1, "asked about one camera only");
+    // `no` is no answer of this prompt: what stands for all is meant for those that have it
+    assert_eq!(light.escalate.as_ref().unwrap().state, None);
+    assert_eq!(escalate(light.asked_of(door).unwrap()), Some((minutes(5), Some("dark".to_owned()))));
+    let tokens = |camera| named("scene").asked_of(camera).unwrap().prompt.kind.clone();
+    assert_eq!(tokens(yard), AnswerKind::Text { max_tokens: 8 });
+    assert_eq!(tokens(door), AnswerKind::Text { max_tokens: 32 });
+
+    let printed = print(&loaded);
+    let again = load_text(&printed).unwrap_or_else(|report| panic!("{report}\n{printed}"));
+    assert_eq!(&again.config, config, "{printed}");
+    let table = printed.split("[prompts.person.on.yard]").nth(1).unwrap();
+    let line = |start: &str| table.lines().find(|line| line.starts_with(start)).unwrap_or_default();
+    assert!(line("hold").ends_with("wader.toml:22:8") && line("cooldown").ends_with("wader.toml:17:12"), "{table}");
+    assert!(line("publish").ends_with("# default") && line("keep").ends_with("wader.toml:11:20"), "{table}");
+}
+
+#[test]
+fn without_any_of_it_answers_are_asked_always_and_held_by_one_threshold() {
+    let config = load_text("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"").unwrap().config;
+    let [caption] = config.prompts.as_slice() else { panic!("{:?}", config.prompts) };
+    assert_eq!(caption.keep_probability, caption.min_probability);
+    assert!(
+        caption.active.0.is_empty() && caption.escalate.is_none() && caption.cooldown.is_zero() && !caption.ask_blind
+    );
+    assert_eq!((&config.timezone, config.cameras[0].frozen_after), (&None, Some(Duration::from_secs(60))));
 }
 
 #[test]

@@ -14,5 +14,6 @@ mod mqtt;
 mod run;
 mod scene;
 mod service;
+mod sight;
 mod support;
 mod tidy;

@@ -14,7 +14,7 @@ use wader::{
 };
 
 use crate::{
-    answer::{sample, wall, yes_no},
+    answer::{at, sample, yes_no},
     support::broker::{DEADLINE, Mosquitto, MosquittoSub, Proxy, Running, listen, read_until, write_certificates},
 };
 
@@ -23,14 +23,14 @@ fn door() -> CameraName {
 }
 
 fn reading(yes: f64) -> Reading {
-    read(&yes_no(yes), &AnswerKind::YesNo, &Thresholds::default())
+    read(&yes_no(yes), &AnswerKind::YesNo, &Thresholds::default(), None)
 }
 
 /// What is published when the door's state goes from no to yes: answer, state, event.
 fn person_came(expiry: Option<Duration>) -> Vec<Message> {
     let mut policy = Policy::new(Spec::default());
-    policy.take(&reading(0.1).outcome, wall());
-    let news = policy.take(&reading(0.9).outcome, wall());
+    policy.take(&reading(0.1).outcome, at(0));
+    let news = policy.take(&reading(0.9).outcome, at(0));
     Message::news(&Topics::default(), &sample(AnswerKind::YesNo, reading(0.9)), &news, expiry)
 }
 
@@ -423,8 +423,8 @@ async fn a_caption_is_cut_in_the_state_and_whole_in_the_answer() {
     let kind = AnswerKind::Text { max_tokens: 99 };
     let text = "a man walks a dog ".repeat(20).trim().to_owned();
     let reply = Reply::Text { text: text.clone(), finished: true, probability: 0.5 };
-    let reading = read(&reply, &kind, &Thresholds::default());
-    let news = Policy::new(Spec::default()).take(&reading.outcome, wall());
+    let reading = read(&reply, &kind, &Thresholds::default(), None);
+    let news = Policy::new(Spec::default()).take(&reading.outcome, at(0));
     let mut listener = listen(&access).await;
     for message in Message::news(&Topics::default(), &sample(kind, reading), &news, None) {
         running.handle.offer(message);

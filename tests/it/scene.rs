@@ -20,13 +20,13 @@ fn footage() -> PathBuf {
 }
 
 /// Ten seconds of the footage, then two of its background.
-fn street() -> scene::Spec {
+pub(crate) fn street() -> scene::Spec {
     let footage = Footage { background_gap_s: 2.0, ..Footage::new(footage(), 40.0, 50.0) };
     scene::Spec { size: Size { width: 384, height: 288 }, ..scene::Spec::new(Source::Footage(footage)) }
 }
 
 /// The pictures of a clip, as RGB.
-fn pictures(scene: scene::Spec, length: Duration) -> Vec<Vec<u8>> {
+pub(crate) fn pictures(scene: scene::Spec, length: Duration) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("frames");
     scene::clip(&Clip { scene, length, to: to.clone() }, |_, _| {}).unwrap();

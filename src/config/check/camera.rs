@@ -12,6 +12,9 @@ use crate::name::CameraName;
 
 const FRAMES_PER_SECOND: f64 = 2.0;
 const LATENCY: Duration = Duration::from_millis(200);
+/// Cameras that save bits send nothing new of a quiet scene until the next key frame, which they may put off for half a
+/// minute and more: until then their pictures are the same to the last bit.
+const FROZEN_AFTER: Duration = Duration::from_secs(60);
 /// Silence is told within 5 s, looking once a second.
 const SILENCE: Duration = Duration::from_secs(4);
 
@@ -22,6 +25,7 @@ struct Settings {
     frames_per_second: f64,
     latency: Duration,
     silence: Option<Duration>,
+    frozen_after: Option<Duration>,
     enabled: bool,
 }
 
@@ -37,6 +41,7 @@ pub(super) fn cameras(
         frames_per_second: FRAMES_PER_SECOND,
         latency: LATENCY,
         silence: None,
+        frozen_after: Some(FROZEN_AFTER),
         enabled: true,
     };
     let base = settings(checker, &["defaults", "camera"], defaults, &built_in, known_pipelines);
@@ -47,6 +52,7 @@ pub(super) fn cameras(
             frames_per_second: camera.frames_per_second,
             latency: camera.latency,
             silence: camera.silence,
+            frozen_after: camera.frozen_after,
             enabled: camera.enabled,
         };
         let settings = settings(checker, &path, &own, &base, known_pipelines);
@@ -63,6 +69,7 @@ pub(super) fn cameras(
             frames_per_second: settings.frames_per_second,
             latency: settings.latency,
             silence: settings.silence.unwrap_or_else(|| default_silence(settings.frames_per_second)),
+            frozen_after: settings.frozen_after,
             enabled: settings.enabled,
         })
     });
@@ -110,6 +117,12 @@ fn settings(
             Duration::ZERO..=milliseconds(10_000),
         ),
         silence: silence.or(base.silence),
+        frozen_after: checker.limit_within(
+            &at("frozen_after"),
+            given.frozen_after,
+            base.frozen_after,
+            milliseconds(1000)..=milliseconds(86_400_000),
+        ),
         enabled: given.enabled.unwrap_or(base.enabled),
     }
 }

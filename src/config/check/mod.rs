@@ -2,14 +2,17 @@
 
 mod camera;
 mod examples;
+mod hours;
 mod prompt;
 mod service;
+
+pub(super) use hours::{DAYS, print as print_time};
 
 use std::{fmt::Display, ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
     Config, duration,
-    file::{File, Origins, Span},
+    file::{File, Limit, Origins, Span},
     problem::{Place, Problem, suggest},
     sources::Sources,
 };
@@ -26,6 +29,7 @@ pub(super) fn check(
     let mqtt = service::mqtt(&mut checker, &file.mqtt);
     let model = service::model(&mut checker, file.model);
     let log = service::log(&mut checker, &file.log);
+    let timezone = hours::zone(&mut checker, file.timezone.as_deref());
     let beside = sources.file.parent().unwrap_or(Path::new("")).join("pipelines");
     let pipelines = service::pipelines(&mut checker, file.paths, &beside);
     let known = service::known_pipelines(pipelines.as_deref());
@@ -49,7 +53,7 @@ pub(super) fn check(
             right: Some("one line is enough, below `[cameras]`: `door = \"rtsp://10.0.0.5/stream\"`".to_owned()),
         });
     }
-    Some(Config { mqtt: mqtt?, model: model?, pipelines, cameras, prompts, log })
+    Some(Config { mqtt: mqtt?, model: model?, pipelines, cameras, prompts, timezone, log })
 }
 
 /// Collects problems while values are checked.
@@ -136,5 +140,23 @@ impl Checker<'_> {
         let (least, most) = (duration::print(*bounds.start()), duration::print(*bounds.end()));
         self.wrong(path, format!("must be from {least} to {most}"));
         default
+    }
+
+    /// A length of time within bounds (both included) or `None` for the word `off`, or the default.
+    fn limit_within(
+        &mut self,
+        path: &[&str],
+        given: Option<Limit>,
+        default: Option<Duration>,
+        bounds: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        match given {
+            None => default,
+            Some(Limit(None)) => None,
+            Some(Limit(Some(given))) => {
+                let usual = default.unwrap_or(*bounds.start());
+                Some(self.time_within(path, Some(Span(given)), usual, bounds))
+            }
+        }
     }
 }

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, num::NonZeroU32, path::Path, time::Duration};
 
 use super::{
-    super::{CameraConfig, PromptConfig, Publish, duration, file, problem::suggest},
-    Checker, examples,
+    super::{CameraConfig, EscalateConfig, PromptConfig, Publish, duration, file, problem::suggest},
+    Checker, examples, hours,
 };
 use crate::{
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Prompt},
+    prompt::{AnswerKind, Hours, Prompt},
 };
 
 /// The standing prompt of files that name none.
@@ -55,7 +55,33 @@ struct Settings {
     publish: Publish,
     hold: u32,
     min_probability: f64,
+    /// `None` is as `min_probability`.
+    keep_probability: Option<f64>,
+    cooldown: Duration,
+    escalate_after: Option<Duration>,
+    escalate_state: Option<State>,
+    active: Hours,
+    ask_blind: bool,
     enabled: bool,
+}
+
+/// A state that a prompt's settings name, which may be none of its answers.
+#[derive(Debug, Clone)]
+struct State {
+    word: String,
+    /// The key that holds it.
+    written: Vec<String>,
+}
+
+impl State {
+    fn place(&self) -> Vec<&str> {
+        self.written.iter().map(String::as_str).collect()
+    }
+
+    /// Whether it stands where it is meant for each prompt that has such an answer.
+    fn is_for_all(&self) -> bool {
+        self.written.first().is_some_and(|table| table == "defaults")
+    }
 }
 
 /// All prompts that could be read; `caption` when none is written.
@@ -73,29 +99,44 @@ pub(super) fn prompts(
         publish: Publish::OnChange,
         hold: 1,
         min_probability: MIN_PROBABILITY,
+        keep_probability: None,
+        cooldown: Duration::ZERO,
+        escalate_after: None,
+        escalate_state: None,
+        active: Hours::default(),
+        ask_blind: false,
         enabled: true,
     };
     let base = settings(checker, &["defaults", "prompt"], defaults, &built_in, limits);
     if prompts.is_empty() {
         let every = if defaults.every.is_some() { base.every } else { CAPTION_EVERY };
-        return caption(Settings { every, ..base }, limits).into_iter().collect();
+        return caption(checker, Settings { every, ..base }, limits).into_iter().collect();
     }
     let told = defaults.window.frames.is_some() || defaults.window.span.is_some();
     let (frames, span) = if told { (base.frames, base.span) } else { (SHOWN_FRAMES, SHOWN_SPAN) };
     let shown = Settings { frames: frames.min(limits.max_window_frames), span, ..base.clone() };
     let base_of = |prompt: &file::Prompt| if prompt.examples.is_some() { &shown } else { &base };
+    let all = prompts.len();
     let read = prompts.into_iter().filter_map(|(name, prompt)| one(checker, &name, &prompt, base_of(&prompt), limits));
-    read.collect()
+    let read: Vec<PromptConfig> = read.collect();
+    if let Some(state) = &base.escalate_state {
+        let labels: Vec<String> = read.iter().flat_map(|prompt| prompt.prompt.kind.labels()).collect();
+        if read.len() == all && !labels.contains(&state.word) {
+            let right = suggest(&state.word, labels.iter().map(String::as_str)).unwrap_or_default();
+            checker.wrong_with(&state.place(), "is no answer of any prompt", right);
+        }
+    }
+    read
 }
 
-fn caption(settings: Settings, limits: &Limits<'_>) -> Option<PromptConfig> {
+fn caption(checker: &mut Checker<'_>, settings: Settings, limits: &Limits<'_>) -> Option<PromptConfig> {
     let prompt = Prompt {
         name: PromptName::new(CAPTION).ok()?,
         ask: CAPTION_ASK.to_owned(),
         kind: AnswerKind::Text { max_tokens: settings.max_tokens },
     };
     let cameras = limits.cameras.iter().filter_map(|name| CameraName::new(name).ok()).collect();
-    Some(finish(prompt, cameras, settings))
+    Some(finish(checker, prompt, cameras, settings))
 }
 
 fn one(
@@ -114,6 +155,11 @@ fn one(
         publish: prompt.publish.clone(),
         hold: prompt.hold,
         min_probability: prompt.min_probability,
+        keep_probability: prompt.keep_probability,
+        cooldown: prompt.cooldown,
+        escalate: prompt.escalate.clone(),
+        active: prompt.active.clone(),
+        ask_blind: prompt.ask_blind,
         enabled: prompt.enabled,
     };
     let settings = settings(checker, &path, &given, base, limits);
@@ -121,11 +167,57 @@ fn one(
     let kind = kind(checker, &path, prompt, settings.max_tokens);
     let cameras = cameras(checker, &path, prompt.cameras.as_deref(), limits.cameras);
     let shown = examples::read(checker, name, prompt, kind.as_ref(), &cameras, limits);
-    let config = finish(Prompt { name: checked?, ask: ask?, kind: kind? }, cameras, settings);
-    Some(PromptConfig { examples: shown.0, region: shown.1, ..config })
+    let on = on(checker, name, prompt, (&cameras, &settings), limits);
+    let prompt = Prompt { name: checked?, ask: ask?, kind: kind? };
+    let config = finish(checker, prompt, cameras, settings);
+    let config = PromptConfig { examples: shown.0, region: shown.1, ..config };
+    let on = on.into_iter().map(|(camera, settings)| {
+        let kind = match config.prompt.kind {
+            AnswerKind::Text { .. } => AnswerKind::Text { max_tokens: settings.max_tokens },
+            ref kind => kind.clone(),
+        };
+        let there = finish(checker, Prompt { kind, ..config.prompt.clone() }, vec![camera.clone()], settings);
+        (camera, PromptConfig { examples: config.examples.clone(), region: config.region, ..there })
+    });
+    let on = on.collect();
+    Some(PromptConfig { on, ..config })
 }
 
-fn finish(prompt: Prompt, cameras: Vec<CameraName>, settings: Settings) -> PromptConfig {
+/// What is different on some of a prompt's cameras.
+fn on(
+    checker: &mut Checker<'_>,
+    name: &str,
+    prompt: &file::Prompt,
+    (cameras, settings_elsewhere): (&[CameraName], &Settings),
+    limits: &Limits<'_>,
+) -> Vec<(CameraName, Settings)> {
+    let mut on = Vec::new();
+    for (camera, given) in &prompt.on {
+        let path = ["prompts", name, "on", camera.as_str()];
+        if given.max_tokens.is_some() && prompt.answer.as_deref().is_some_and(|answer| answer != "text") {
+            let wrong = "belongs to `answer = \"text\"`, and this prompt's is another";
+            checker.wrong([path.as_slice(), &["max_tokens"]].concat().as_slice(), wrong);
+        }
+        let settings = settings(checker, &path, given, settings_elsewhere, limits);
+        let asked: Vec<&str> = cameras.iter().map(CameraName::as_str).collect();
+        if !limits.cameras.contains(camera) {
+            if !checker.origins.may_be_broken(&["cameras", camera]) {
+                let right = suggest(camera, limits.cameras.iter().map(String::as_str)).unwrap_or_default();
+                checker.wrong_key_with(&path, "no camera has this name", right);
+            }
+        } else if !asked.contains(&camera.as_str()) {
+            let right = "add the camera to the prompt's `cameras`, or delete this table";
+            checker.wrong_key_with(&path, "the prompt is not asked about this camera", right);
+        } else if let Ok(camera) = CameraName::new(camera) {
+            on.push((camera, settings));
+        }
+    }
+    on
+}
+
+fn finish(checker: &mut Checker<'_>, prompt: Prompt, cameras: Vec<CameraName>, settings: Settings) -> PromptConfig {
+    let escalate = escalate(checker, &prompt, settings.escalate_after, settings.escalate_state.as_ref());
+    let keep_probability = settings.keep_probability.unwrap_or(settings.min_probability);
     PromptConfig {
         prompt,
         cameras,
@@ -138,8 +230,39 @@ fn finish(prompt: Prompt, cameras: Vec<CameraName>, settings: Settings) -> Promp
         publish: settings.publish,
         hold: NonZeroU32::new(settings.hold).unwrap_or(NonZeroU32::MIN),
         min_probability: settings.min_probability,
+        // What was inherited may be more than is needed here.
+        keep_probability: keep_probability.min(settings.min_probability),
+        cooldown: settings.cooldown,
+        escalate,
+        active: settings.active,
+        ask_blind: settings.ask_blind,
         enabled: settings.enabled,
+        on: BTreeMap::new(),
     }
+}
+
+/// Which state escalates: the one that is named, else of a question of yes and no `yes`, else whichever is held.
+fn escalate(
+    checker: &mut Checker<'_>,
+    prompt: &Prompt,
+    after: Option<Duration>,
+    state: Option<&State>,
+) -> Option<EscalateConfig> {
+    let (labels, name) = (prompt.kind.labels(), &prompt.name);
+    let state = state.filter(|state| !state.is_for_all() || labels.contains(&state.word));
+    if let Some(state @ State { word, .. }) = state {
+        let at = state.place();
+        if labels.is_empty() {
+            let wrong = format!("prompt `{name}` has no set of answers that this could be one of");
+            checker.wrong_with(&at, wrong, "delete it: whichever text is held escalates");
+        } else if !labels.contains(word) {
+            let right = suggest(word, labels.iter().map(String::as_str)).unwrap_or_default();
+            checker.wrong_with(&at, format!("is no answer of prompt `{name}`"), right);
+        }
+    }
+    let usual = matches!(prompt.kind, AnswerKind::YesNo).then(|| "yes".to_owned());
+    let state = state.map(|state| state.word.clone()).or(usual);
+    after.map(|after| EscalateConfig { after, state })
 }
 
 fn settings(
@@ -158,6 +281,22 @@ fn settings(
     if span.is_zero() && frames > 1 && given.window.span.is_some() {
         checker.wrong_with(&window("span"), format!("{frames} frames need time between them"), "such as `\"7s\"`");
     }
+    let bounds = 0.0..=1.0;
+    let min_probability =
+        checker.within(&at("min_probability"), given.min_probability, base.min_probability, bounds.clone());
+    if let Some(keep) = given.keep_probability {
+        checker.within(&at("keep_probability"), Some(keep), min_probability, bounds.clone());
+        if bounds.contains(&keep) && keep > min_probability {
+            let wrong = format!("is more than `min_probability`, which is {min_probability}");
+            checker.wrong_with(&at("keep_probability"), wrong, "the state needs less to be kept than to be changed");
+        }
+    }
+    let state = given.escalate.state.as_ref().map(|file::Word(word)| State {
+        word: word.clone(),
+        written: [path, &["escalate", "state"]].concat().iter().map(|&key| key.to_owned()).collect(),
+    });
+    let active = given.active.as_ref().map(|active| hours::read(checker, &at("active"), active));
+    let second = Duration::from_secs(1);
     Settings {
         max_tokens: checker.within(&at("max_tokens"), given.max_tokens, base.max_tokens, 1..=256),
         every: checker.time_within(&at("every"), given.every, base.every, Duration::from_millis(100)..=24 * hour),
@@ -165,7 +304,18 @@ fn settings(
         span,
         publish: checker.choose(&at("publish"), given.publish.as_deref(), base.publish, &publish),
         hold: checker.within(&at("hold"), given.hold, base.hold, 1..=1000),
-        min_probability: checker.within(&at("min_probability"), given.min_probability, base.min_probability, 0.0..=1.0),
+        min_probability,
+        keep_probability: given.keep_probability.or(base.keep_probability),
+        cooldown: checker.time_within(&at("cooldown"), given.cooldown, base.cooldown, Duration::ZERO..=24 * hour),
+        escalate_after: checker.limit_within(
+            &[path, &["escalate", "after"]].concat(),
+            given.escalate.after,
+            base.escalate_after,
+            second..=7 * 24 * hour,
+        ),
+        escalate_state: state.or_else(|| base.escalate_state.clone()),
+        active: active.unwrap_or_else(|| base.active.clone()),
+        ask_blind: given.ask_blind.unwrap_or(base.ask_blind),
         enabled: given.enabled.unwrap_or(base.enabled),
     }
 }
@@ -312,8 +462,9 @@ fn cameras(checker: &mut Checker<'_>, path: &[&str], given: Option<&[String]>, k
 
 /// Warns where a camera gives fewer frames in a window's span than the window wants.
 pub(super) fn warn_of_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptConfig], cameras: &[CameraConfig]) {
-    for prompt in prompts.iter().filter(|prompt| prompt.enabled && prompt.frames > 1) {
-        for camera in cameras.iter().filter(|camera| camera.enabled && prompt.cameras.contains(&camera.name)) {
+    for camera in cameras.iter().filter(|camera| camera.enabled) {
+        let asked = prompts.iter().filter_map(|prompt| prompt.asked_of(&camera.name));
+        for prompt in asked.filter(|prompt| prompt.frames > 1) {
             let gives = (prompt.span.as_secs_f64() * camera.frames_per_second).floor() as usize + 1;
             if gives < prompt.frames {
                 let (wants, span) = (prompt.frames, duration::print(prompt.span));

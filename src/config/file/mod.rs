@@ -21,6 +21,7 @@ use super::duration;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
+    pub(super) timezone: Option<String>,
     pub(super) mqtt: Mqtt,
     pub(super) model: Model,
     pub(super) paths: Paths,
@@ -87,6 +88,7 @@ pub(super) struct CameraDefaults {
     pub(super) frames_per_second: Option<f64>,
     pub(super) latency: Option<Span>,
     pub(super) silence: Option<Span>,
+    pub(super) frozen_after: Option<Limit>,
     pub(super) enabled: Option<bool>,
 }
 
@@ -99,6 +101,7 @@ pub(super) struct Camera {
     pub(super) frames_per_second: Option<f64>,
     pub(super) latency: Option<Span>,
     pub(super) silence: Option<Span>,
+    pub(super) frozen_after: Option<Limit>,
     pub(super) enabled: Option<bool>,
 }
 
@@ -111,6 +114,11 @@ pub(super) struct PromptDefaults {
     pub(super) publish: Option<String>,
     pub(super) hold: Option<u32>,
     pub(super) min_probability: Option<f64>,
+    pub(super) keep_probability: Option<f64>,
+    pub(super) cooldown: Option<Span>,
+    pub(super) escalate: Escalate,
+    pub(super) active: Option<Vec<Period>>,
+    pub(super) ask_blind: Option<bool>,
     pub(super) enabled: Option<bool>,
 }
 
@@ -131,7 +139,13 @@ pub(super) struct Prompt {
     pub(super) publish: Option<String>,
     pub(super) hold: Option<u32>,
     pub(super) min_probability: Option<f64>,
+    pub(super) keep_probability: Option<f64>,
+    pub(super) cooldown: Option<Span>,
+    pub(super) escalate: Escalate,
+    pub(super) active: Option<Vec<Period>>,
+    pub(super) ask_blind: Option<bool>,
     pub(super) enabled: Option<bool>,
+    pub(super) on: BTreeMap<String, PromptDefaults>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -146,6 +160,69 @@ pub(super) struct Example {
 pub(super) struct Window {
     pub(super) frames: Option<usize>,
     pub(super) span: Option<Span>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Escalate {
+    pub(super) after: Option<Limit>,
+    pub(super) state: Option<Word>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Period {
+    pub(super) days: Option<Vec<String>>,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+}
+
+/// An answer, written as a text or as a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word(pub(super) String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Word;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one of the prompt's answers")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Word, E> {
+                Ok(Word(text.to_owned()))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A length of time, or the word `off`: there is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit(pub(super) Option<Duration>);
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Limit;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "`\"off\"`, or {}", duration::EXAMPLES)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Limit, E> {
+                match text.trim() {
+                    "off" => Ok(Limit(None)),
+                    text => duration::parse(text)
+                        .map(|time| Limit(Some(time)))
+                        .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
 }
 
 /// A length of time, written as a number and a unit.
