@@ -2,7 +2,11 @@
 //!
 //! Pure: time comes in with the frames, nothing here waits or reads a clock.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     frame::{Frame, Stamp},
@@ -74,6 +78,7 @@ pub struct Sampler {
     schedules: Vec<(Schedule, Option<u128>)>,
     recent: VecDeque<Arc<Frame>>,
     keep: Duration,
+    left_out: BTreeSet<PromptName>,
 }
 
 impl Sampler {
@@ -81,7 +86,14 @@ impl Sampler {
     pub fn new(camera: CameraName, schedules: Vec<Schedule>) -> Self {
         let keep = schedules.iter().map(|s| s.window.span + s.window.step()).max().unwrap_or_default();
         let schedules = schedules.into_iter().map(|s| (s, None)).collect();
-        Self { camera, schedules, recent: VecDeque::new(), keep }
+        Self { camera, schedules, recent: VecDeque::new(), keep, left_out: BTreeSet::new() }
+    }
+
+    /// From now on these prompts are not due, and all others are again.
+    pub fn leave_out(&mut self, prompts: &BTreeSet<PromptName>) {
+        if self.left_out != *prompts {
+            self.left_out.clone_from(prompts);
+        }
     }
 
     /// Takes the next frame; gives the windows that are due with it, one a form.
@@ -97,6 +109,9 @@ impl Sampler {
         let mut windows: Vec<Window> = Vec::new();
         for (schedule, asked) in &mut self.schedules {
             let slot = now.since_origin().as_nanos() / schedule.every.as_nanos().max(1);
+            if self.left_out.contains(&schedule.prompt) {
+                continue;
+            }
             if *asked == Some(slot) || !covers(&self.recent, schedule.window, now) {
                 continue;
             }

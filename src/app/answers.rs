@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use tokio::sync::mpsc;
 
+use super::switches::Switches;
 use crate::{
     answer::{
         Answer, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish, Reading, StaleReason,
@@ -24,6 +25,8 @@ pub(super) enum Input {
     CameraUp { camera: CameraName },
     /// It broke.
     CameraDown { camera: CameraName },
+    /// It was switched off, and is left alone.
+    CameraOff { camera: CameraName },
 }
 
 /// One prompt on one camera.
@@ -45,6 +48,7 @@ pub(super) struct Answers {
     pub(super) outbox: Handle,
     /// All configured cameras, as they are at the start.
     pub(super) cameras: Vec<(CameraName, CameraStatus)>,
+    pub(super) switches: Switches,
 }
 
 impl Answers {
@@ -66,6 +70,9 @@ impl Answers {
 
     fn replied(&mut self, replied: &Replied) {
         let key = (replied.camera.clone(), replied.prompt.clone());
+        if !self.switches.asks(&key.0, &key.1) {
+            return; // it was asked before it was switched off
+        }
         let Some(standing) = self.standing.get(&key) else { return };
         let reading = match &replied.reply {
             Ok(reply) => read(reply, &standing.prompt.kind, &standing.thresholds),
@@ -82,9 +89,10 @@ impl Answers {
         let (camera, status) = match input {
             Input::CameraUp { camera } => (camera, CameraStatus::Online),
             Input::CameraDown { camera } => (camera, CameraStatus::Offline),
+            Input::CameraOff { camera } => (camera, CameraStatus::Disabled),
         };
         self.outbox.offer(Message::camera_status(&self.topics, camera, status));
-        if status == CameraStatus::Offline {
+        if status != CameraStatus::Online {
             // the state topics keep their last answer, which is still the last thing known; the answer topics say
             // that nothing is known any more
             let keys: Vec<_> = self.standing.keys().filter(|(c, _)| c == camera).cloned().collect();

@@ -8,7 +8,9 @@ use tokio::sync::mpsc;
 use super::{
     Error,
     answers::{Answers, Input, Standing},
+    control::Control,
     shown::Digests,
+    switches::Switches,
     watch::Watch,
 };
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     engine::Engine,
     frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
-    mqtt::{self, Access, CameraStatus, Handle, Topics},
+    mqtt::{self, Access, CameraStatus, Topics},
     name::CameraName,
     telemetry::Event,
     window::{self, Sampler, Schedule},
@@ -38,14 +40,15 @@ impl Watched {
     }
 
     /// The camera's task.
-    pub(super) fn watch(self, engine: Arc<Engine>, answers: mpsc::Sender<Input>) -> Watch {
+    pub(super) fn watch(self, engine: Arc<Engine>, answers: mpsc::Sender<Input>, switches: &Switches) -> Watch {
         let schedule = |p: &PromptConfig| Schedule {
             prompt: p.prompt.name.clone(),
             every: p.every,
             window: window::Spec { frames: p.frames, span: p.span },
         };
         let sampler = Sampler::new(self.name.clone(), self.prompts.iter().map(schedule).collect());
-        Watch { name: self.name, camera: Camera::new(self.spec), sampler, engine, answers }
+        let off = switches.of(&self.name);
+        Watch { name: self.name, camera: Camera::new(self.spec), sampler, engine, answers, off }
     }
 }
 
@@ -147,7 +150,7 @@ pub(super) fn publisher(config: &Config, access: Access) -> mqtt::Spec {
     spec
 }
 
-fn topics(config: &Config) -> Topics {
+pub(super) fn topics(config: &Config) -> Topics {
     // the configuration was checked for this
     Topics::new(&config.mqtt.prefix).unwrap_or_default()
 }
@@ -162,14 +165,18 @@ impl Answers {
         shown: &Digests,
         model: ModelLabel,
         min_mass: Option<f64>,
-        outbox: Handle,
+        control: &Control,
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
         let standing =
             pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, shown, min_mass))).collect();
-        let at_start = |enabled| if enabled { CameraStatus::Offline } else { CameraStatus::Disabled };
-        let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c.enabled))).collect();
-        Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox, cameras }
+        let (outbox, switches) = (control.outbox(), control.switches());
+        let at_start = |c: &CameraConfig| match c.enabled && !switches.of(&c.name).borrow().camera {
+            true => CameraStatus::Offline,
+            false => CameraStatus::Disabled,
+        };
+        let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
+        Self { standing, topics: topics(config), model, ids: Ids::new(fastrand::Rng::new()), outbox, cameras, switches }
     }
 }
 

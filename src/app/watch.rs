@@ -3,9 +3,9 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::answers::Input;
+use super::{answers::Input, switches::Off};
 use crate::{
     camera::{self, Camera, Latest, Patience},
     engine::Engine,
@@ -29,17 +29,21 @@ pub(super) struct Watch {
     pub(super) sampler: Sampler,
     pub(super) engine: Arc<Engine>,
     pub(super) answers: mpsc::Sender<Input>,
+    pub(super) off: watch::Receiver<Off>,
 }
 
 impl Watch {
-    /// Watches until `stop` is given. A fault, or a panic, of this camera stays here.
+    /// Watches until `stop` is given, while the camera is switched on. A fault, or a panic, of this camera stays here.
     pub(super) async fn run(mut self, stop: Stop) {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         while !stop.is_given() {
+            if self.off.borrow().camera && !self.rest(&stop).await {
+                break;
+            }
             let begun = Stamp::now();
             let ended = AssertUnwindSafe(self.attempt(&stop)).catch_unwind().await;
             let (reason, patience) = match ended {
-                Ok(Ok(())) => break,
+                Ok(Ok(())) => continue, // the end, or it was switched off
                 Ok(Err(error)) => (error.to_string(), error.patience()),
                 Err(panic) => (format!("wader's own fault: {}", panic_message(panic.as_ref())), Patience::Soon),
             };
@@ -58,21 +62,36 @@ impl Watch {
             }
             tokio::select! {
                 () = stop.given() => break,
+                () = turned(&mut self.off, true) => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// One connection, until it breaks.
+    /// Leaves the camera alone until it is switched on again; false when the end came first.
+    async fn rest(&mut self, stop: &Stop) -> bool {
+        self.engine.forget(&self.name);
+        self.answers.send(Input::CameraOff { camera: self.name.clone() }).await.ok();
+        tokio::select! {
+            () = stop.given() => return false,
+            () = turned(&mut self.off, false) => {}
+        }
+        self.answers.send(Input::CameraDown { camera: self.name.clone() }).await.ok();
+        true
+    }
+
+    /// One connection, until it breaks or the camera is switched off.
     async fn attempt(&mut self, stop: &Stop) -> Result<(), camera::Error> {
         let frames = Latest::<Frame>::new();
-        let run = self.camera.run(&frames, stop);
+        let pause = stop.child();
+        let run = self.camera.run(&frames, &pause);
         tokio::pin!(run);
         let mut up = false;
         loop {
             tokio::select! {
                 ended = &mut run => return ended,
-                frame = frames.take() => {
+                () = turned(&mut self.off, true), if !pause.is_given() => pause.give(),
+                frame = frames.take(), if !pause.is_given() => {
                     if !up {
                         up = true;
                         Event::CameraOnline { camera: &self.name }.emit();
@@ -80,6 +99,7 @@ impl Watch {
                         // the answer task outlives the cameras; when it is gone the process is ending
                         self.answers.send(up).await.ok();
                     }
+                    self.sampler.leave_out(&self.off.borrow().prompts);
                     let replaced = self.engine.offer(self.sampler.offer(Arc::new(frame)));
                     if replaced > 0 {
                         let total = self.engine.counts().replaced;
@@ -90,3 +110,14 @@ impl Watch {
         }
     }
 }
+
+/// Waits until the camera is switched off, or on; for ever when nobody is left to switch it.
+async fn turned(switch: &mut watch::Receiver<Off>, off: bool) {
+    if switch.wait_for(|now| now.camera == off).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+#[path = "watch/tests.rs"]
+mod tests;

@@ -150,6 +150,11 @@ impl Engine {
         replaced
     }
 
+    /// Throws away the windows of this camera that wait; one that is in hand is finished.
+    pub fn forget(&self, camera: &CameraName) {
+        lock(&self.shared.queue).0.forget(camera);
+    }
+
     /// Counts so far.
     pub fn counts(&self) -> Counts {
         let replaced = lock(&self.shared.queue).0.replaced();

@@ -5,8 +5,10 @@
 mod answer;
 mod camera;
 mod config;
+mod control;
 mod examples;
 mod flow;
+mod homeassistant;
 mod layers;
 mod model;
 mod mqtt;
