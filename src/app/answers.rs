@@ -26,7 +26,7 @@ pub(super) enum Input {
     /// It broke.
     CameraDown { camera: CameraName },
     /// It was switched off, and is left alone.
-    CameraOff { camera: CameraName },
+    SwitchedOff { camera: CameraName },
 }
 
 /// One prompt on one camera.
@@ -89,7 +89,7 @@ impl Answers {
         let (camera, status) = match input {
             Input::CameraUp { camera } => (camera, CameraStatus::Online),
             Input::CameraDown { camera } => (camera, CameraStatus::Offline),
-            Input::CameraOff { camera } => (camera, CameraStatus::Disabled),
+            Input::SwitchedOff { camera } => (camera, CameraStatus::Disabled),
         };
         self.outbox.offer(Message::camera_status(&self.topics, camera, status));
         if status != CameraStatus::Online {

@@ -71,7 +71,7 @@ impl Watch {
     /// Leaves the camera alone until it is switched on again; false when the end came first.
     async fn rest(&mut self, stop: &Stop) -> bool {
         self.engine.forget(&self.name);
-        self.answers.send(Input::CameraOff { camera: self.name.clone() }).await.ok();
+        self.answers.send(Input::SwitchedOff { camera: self.name.clone() }).await.ok();
         tokio::select! {
             () = stop.given() => return false,
             () = turned(&mut self.off, false) => {}

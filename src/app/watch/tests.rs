@@ -76,7 +76,7 @@ async fn a_camera_that_is_switched_off_costs_nothing_until_it_is_switched_on() {
     assert!(matches!(off.input().await, Input::CameraUp { .. }));
     off.replies(2).await;
     switches.turn(&door, None, false);
-    assert!(matches!(off.input().await, Input::CameraOff { .. }), "it says so once its pipeline has stopped");
+    assert!(matches!(off.input().await, Input::SwitchedOff { .. }), "it says so once its pipeline has stopped");
     // the other camera tells the time; what was in hand is done after two of its windows
     on.replies(2).await;
     while off.replies.try_recv().is_ok() {}
