@@ -2,7 +2,11 @@
 //!
 //! Pure: time comes in with the frames, nothing here waits or reads a clock.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     frame::{Frame, Stamp},
@@ -74,6 +78,7 @@ pub struct Sampler {
     planned: Vec<Planned>,
     recent: VecDeque<Arc<Frame>>,
     keep: Duration,
+    left_out: BTreeSet<PromptName>,
 }
 
 /// A schedule and how far it has come.
@@ -96,7 +101,7 @@ impl Sampler {
     pub fn new(camera: CameraName, schedules: Vec<Schedule>) -> Self {
         let keep = schedules.iter().map(|s| s.window.span + s.window.step()).max().unwrap_or_default();
         let planned = schedules.into_iter().map(|schedule| Planned { schedule, asked: None, asleep: false }).collect();
-        Self { camera, planned, recent: VecDeque::new(), keep }
+        Self { camera, planned, recent: VecDeque::new(), keep, left_out: BTreeSet::new() }
     }
 
     /// Keeps frames for at least as long as this form needs, so that it can be asked about at any time.
@@ -104,6 +109,16 @@ impl Sampler {
     pub fn keeping(mut self, spec: Spec) -> Self {
         self.keep = self.keep.max(spec.span + spec.step());
         self
+    }
+
+    /// From now on these prompts are not due, and all others are again; gives those that were not due until now.
+    pub fn leave_out(&mut self, prompts: &BTreeSet<PromptName>) -> Vec<PromptName> {
+        if self.left_out == *prompts {
+            return Vec::new();
+        }
+        let back = self.left_out.difference(prompts).cloned().collect();
+        self.left_out.clone_from(prompts);
+        back
     }
 
     /// Takes the next frame; gives the windows that are due with it, one a form.
@@ -119,7 +134,10 @@ impl Sampler {
         let mut windows: Vec<Window> = Vec::new();
         for planned in &mut self.planned {
             let slot = planned.slot(now);
-            if planned.asleep || planned.asked == Some(slot) || !covers(&self.recent, planned.schedule.window, now) {
+            if planned.asleep || self.left_out.contains(&planned.schedule.prompt) {
+                continue;
+            }
+            if planned.asked == Some(slot) || !covers(&self.recent, planned.schedule.window, now) {
                 continue;
             }
             planned.asked = Some(slot);
@@ -159,6 +177,9 @@ impl Sampler {
         let mut starved = Vec::new();
         for planned in self.planned.iter_mut().filter(|planned| !planned.asleep) {
             let Schedule { prompt, every, window } = &planned.schedule;
+            if self.left_out.contains(prompt) {
+                continue;
+            }
             let slot = planned.slot(now);
             let reach = (window.span + window.step()).max(*every * 3).max(patience);
             if now.since(newest) > reach && planned.asked != Some(slot) {

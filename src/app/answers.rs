@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
+use super::switches::Switches;
 use crate::{
     answer::{
         Answer, BlindReason, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish, Reading,
@@ -29,8 +30,10 @@ pub(super) enum Input {
     Blind { camera: CameraName, prompts: Vec<PromptName>, seen: Seen, reason: BlindReason },
     /// It is connected, and gave no frame for the windows of these prompts.
     NoFrames { camera: CameraName, prompts: Vec<PromptName> },
-    /// A prompt's hours have begun.
+    /// A prompt is asked again: its hours have begun, or it was switched on.
     Awake { camera: CameraName, prompt: PromptName },
+    /// It was switched off, and is left alone.
+    SwitchedOff { camera: CameraName },
 }
 
 /// One prompt on one camera.
@@ -74,6 +77,7 @@ pub(super) struct Answers {
     pub(super) zone: TimeZone,
     /// All configured cameras, as they are at the start.
     pub(super) cameras: Vec<(CameraName, CameraStatus)>,
+    pub(super) switches: Switches,
 }
 
 impl Answers {
@@ -97,6 +101,9 @@ impl Answers {
 
     fn replied(&mut self, replied: &Replied) {
         let key = (replied.camera.clone(), replied.prompt.clone());
+        if !self.switches.asks(&key.0, &key.1) {
+            return; // it was asked before it was switched off
+        }
         let Some(standing) = self.standing.get(&key) else { return };
         let now = Now::read();
         if let Err(reason) = &replied.reply {
@@ -106,18 +113,21 @@ impl Answers {
         self.publish(&key, reading, Some(replied.seen), Some(latency(replied)), &now);
     }
 
+    /// A camera shows nothing any more. The state topics keep their last answer, which is still the last thing known; the
+    /// answer topics say that nothing is known any more.
+    fn gone(&mut self, camera: &CameraName, status: CameraStatus, now: &Now) {
+        self.status(camera, status);
+        let prompts = self.standing.keys().filter(|(c, _)| c == camera).map(|(_, prompt)| prompt.clone());
+        let prompts: Vec<_> = prompts.collect();
+        self.unanswered(camera, prompts, &Outcome::Stale(StaleReason::CameraOffline), None, now);
+    }
+
     fn camera(&mut self, input: Input) {
         let now = Now::read();
         match input {
             Input::CameraUp { camera } => self.status(&camera, CameraStatus::Online),
-            Input::CameraDown { camera } => {
-                self.status(&camera, CameraStatus::Offline);
-                // the state topics keep their last answer, which is still the last thing known; the answer topics say
-                // that nothing is known any more
-                let prompts = self.standing.keys().filter(|(c, _)| *c == camera).map(|(_, prompt)| prompt.clone());
-                let prompts: Vec<_> = prompts.collect();
-                self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::CameraOffline), None, &now);
-            }
+            Input::CameraDown { camera } => self.gone(&camera, CameraStatus::Offline, &now),
+            Input::SwitchedOff { camera } => self.gone(&camera, CameraStatus::Disabled, &now),
             Input::Blind { camera, prompts, seen, reason } => {
                 self.unanswered(&camera, prompts, &Outcome::Blind(reason), Some(seen), &now);
             }

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use super::{
     Error,
     answers::{Answers, Input, Standing},
+    control::Control,
     shown::Digests,
+    switches::Switches,
     watch::{Asked, Watch},
 };
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
     engine::Engine,
     frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
-    mqtt::{self, Access, CameraStatus, Handle, Topics},
+    mqtt::{self, Access, CameraStatus, Topics},
     name::CameraName,
     prompt::{AnswerKind, Hours, Prompt},
     sight::Sight,
@@ -45,7 +47,13 @@ impl Watched {
     }
 
     /// The camera's task.
-    pub(super) fn watch(self, engine: Arc<Engine>, answers: mpsc::Sender<Input>, zone: TimeZone) -> Watch {
+    pub(super) fn watch(
+        self,
+        engine: Arc<Engine>,
+        answers: mpsc::Sender<Input>,
+        switches: &Switches,
+        zone: TimeZone,
+    ) -> Watch {
         let schedule = |p: &PromptConfig| Schedule {
             prompt: p.prompt.name.clone(),
             every: p.every,
@@ -55,6 +63,7 @@ impl Watched {
         let with_hours = self.prompts.iter().filter(|p| p.active != Hours::default());
         let asked = |p: &PromptConfig| Asked { prompt: p.prompt.name.clone(), hours: p.active.clone(), asleep: false };
         let patience = FRAMES_MISSED / self.spec.frames_per_second;
+        let off = switches.of(&self.name);
         Watch {
             sampler,
             sight: Sight::new(self.frozen_after),
@@ -67,6 +76,7 @@ impl Watched {
             camera: Arc::new(Camera::new(self.spec)),
             engine,
             answers,
+            off,
         }
     }
 }
@@ -187,7 +197,7 @@ pub(super) fn publisher(config: &Config, access: Access) -> mqtt::Spec {
     spec
 }
 
-fn topics(config: &Config) -> Topics {
+pub(super) fn topics(config: &Config) -> Topics {
     // the configuration was checked for this
     Topics::new(&config.mqtt.prefix).unwrap_or_default()
 }
@@ -214,16 +224,20 @@ impl Answers {
         watched: &[Watched],
         shown: &Digests,
         (model, min_mass): (ModelLabel, Option<f64>),
-        outbox: Handle,
+        control: &Control,
         zone: TimeZone,
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
         let standing =
             pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, shown, min_mass))).collect();
-        let at_start = |enabled| if enabled { CameraStatus::Offline } else { CameraStatus::Disabled };
-        let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c.enabled))).collect();
+        let (outbox, switches) = (control.outbox(), control.switches());
+        let at_start = |c: &CameraConfig| match c.enabled && !switches.of(&c.name).borrow().camera {
+            true => CameraStatus::Offline,
+            false => CameraStatus::Disabled,
+        };
+        let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
         let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
-        Self { standing, topics, model, ids, outbox, zone, cameras }
+        Self { standing, topics, model, ids, outbox, zone, cameras, switches }
     }
 }
 

@@ -3,7 +3,10 @@
 mod answers;
 mod ask;
 mod assemble;
+mod control;
+mod memory;
 mod shown;
+mod switches;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -26,6 +29,7 @@ pub use shown::{contradictions, show};
 
 use answers::Answers;
 use assemble::Watched;
+use control::Control;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -114,6 +118,11 @@ impl App {
         let engine = Arc::new(Engine::start(worker, batch, replies)?);
 
         let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
+        let asked = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
+        let mut control = Control::new(&config, assemble::topics(&config), asked, outbox);
+        let (publisher, commands) = publisher.hearing(control.filters(), control::COMMANDS);
+        control.begin(&label);
+        let switches = control.switches();
         let publishing = Stop::new();
         let mut deliver = Tasks::new();
         let publishing_stop = publishing.clone();
@@ -122,7 +131,7 @@ impl App {
         let (inputs, input) = mpsc::channel(REPLIES);
         let zone = assemble::zone(&config);
         let judged_by = (label, min_mass);
-        let answers = Answers::new(&config, &watched, &digests, judged_by, outbox, zone.clone());
+        let answers = Answers::new(&config, &watched, &digests, judged_by, &control, zone.clone());
         let mut judge = Tasks::new();
         judge.start("answers", answers.run(replied, input));
 
@@ -131,10 +140,11 @@ impl App {
         let mut cameras = Tasks::new();
         for camera in watched {
             let name = format!("camera {}", camera.name);
-            let watch = camera.watch(engine.clone(), inputs.clone(), zone.clone());
+            let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone());
             cameras.start(name, watch.run(watching.clone()));
         }
         drop(inputs);
+        cameras.start("control", control.run(commands, watching.clone()));
 
         notify.ready();
         notify.status(&format!("watching {watching_cameras} cameras, on {runs_on}"));

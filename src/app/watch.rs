@@ -4,9 +4,9 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::answers::Input;
+use super::{answers::Input, switches::Off};
 use crate::{
     camera::{self, Camera, Latest, Patience},
     engine::{Engine, Seen},
@@ -51,17 +51,21 @@ pub(super) struct Watch {
     pub(super) patience: Duration,
     pub(super) engine: Arc<Engine>,
     pub(super) answers: mpsc::Sender<Input>,
+    pub(super) off: watch::Receiver<Off>,
 }
 
 impl Watch {
-    /// Watches until `stop` is given. A fault, or a panic, of this camera stays here.
+    /// Watches until `stop` is given, while the camera is switched on. A fault, or a panic, of this camera stays here.
     pub(super) async fn run(mut self, stop: Stop) {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         while !stop.is_given() {
+            if self.off.borrow().camera && !self.rest(&stop).await {
+                break;
+            }
             let begun = Stamp::now();
             let ended = AssertUnwindSafe(self.attempt(&stop)).catch_unwind().await;
             let (reason, patience) = match ended {
-                Ok(Ok(())) => break,
+                Ok(Ok(())) => continue, // the end, or it was switched off
                 Ok(Err(error)) => (error.to_string(), error.patience()),
                 Err(panic) => (format!("wader's own fault: {}", panic_message(panic.as_ref())), Patience::Soon),
             };
@@ -80,16 +84,30 @@ impl Watch {
             }
             tokio::select! {
                 () = stop.given() => break,
+                () = turned(&mut self.off, true) => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// One connection, until it breaks.
+    /// Leaves the camera alone until it is switched on again; false when the end came first.
+    async fn rest(&mut self, stop: &Stop) -> bool {
+        self.engine.forget(&self.name);
+        self.answers.send(Input::SwitchedOff { camera: self.name.clone() }).await.ok();
+        tokio::select! {
+            () = stop.given() => return false,
+            () = turned(&mut self.off, false) => {}
+        }
+        self.answers.send(Input::CameraDown { camera: self.name.clone() }).await.ok();
+        true
+    }
+
+    /// One connection, until it breaks or the camera is switched off.
     async fn attempt(&mut self, stop: &Stop) -> Result<(), camera::Error> {
         let frames = Latest::<Frame>::new();
         let camera = Arc::clone(&self.camera);
-        let run = camera.run(&frames, stop);
+        let pause = stop.child();
+        let run = camera.run(&frames, &pause);
         tokio::pin!(run);
         let mut up = false;
         let mut look = tokio::time::interval(LOOK_AFTER);
@@ -97,7 +115,8 @@ impl Watch {
         loop {
             tokio::select! {
                 ended = &mut run => return ended,
-                frame = frames.take() => {
+                () = turned(&mut self.off, true), if !pause.is_given() => pause.give(),
+                frame = frames.take(), if !pause.is_given() => {
                     if !up {
                         up = true;
                         Event::CameraOnline { camera: &self.name }.emit();
@@ -106,7 +125,7 @@ impl Watch {
                     }
                     self.frame(&Arc::new(frame)).await;
                 }
-                _ = look.tick(), if up => {
+                _ = look.tick(), if up && !pause.is_given() => {
                     self.mind_hours().await;
                     let prompts = self.sampler.starved(Stamp::now(), self.patience);
                     if !prompts.is_empty() {
@@ -120,6 +139,10 @@ impl Watch {
     /// Hands on the windows that are due with a frame: to the engine what shows something, the rest as it is.
     async fn frame(&mut self, frame: &Arc<Frame>) {
         self.mind_hours().await;
+        let back = self.sampler.leave_out(&self.off.borrow().prompts);
+        for prompt in back {
+            self.tell(Input::Awake { camera: self.name.clone(), prompt }).await;
+        }
         self.sight.take(frame);
         let mut windows = Vec::new();
         for mut window in self.sampler.offer(Arc::clone(frame)) {
@@ -188,3 +211,14 @@ impl Watch {
         self.answers.send(input).await.ok();
     }
 }
+
+/// Waits until the camera is switched off, or on; for ever when nobody is left to switch it.
+async fn turned(switch: &mut watch::Receiver<Off>, off: bool) {
+    if switch.wait_for(|now| now.camera == off).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+#[path = "watch/tests.rs"]
+mod tests;

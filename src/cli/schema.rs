@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::{answer::wire, cli};
+use crate::{answer::wire, cli, mqtt};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Which {
@@ -10,6 +10,8 @@ enum Which {
     Answer,
     /// `<camera>/<prompt>/event`
     Event,
+    /// `error`
+    Error,
 }
 
 #[derive(Debug, clap::Args)]
@@ -22,6 +24,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let schema = match options.which {
         Which::Answer => wire::ANSWER_JSON_SCHEMA,
         Which::Event => wire::EVENT_JSON_SCHEMA,
+        Which::Error => mqtt::wire::ERROR_JSON_SCHEMA,
     };
     cli::put(format_args!("{}", schema.trim_end()))?;
     Ok(cli::exit::OK)

@@ -49,8 +49,12 @@ pub struct Config {
     pub mqtt: MqttConfig,
     /// What answers.
     pub model: ModelConfig,
+    /// What Home Assistant is told.
+    pub homeassistant: HomeAssistantConfig,
     /// A folder of further pipeline descriptions, if there is one.
     pub pipelines: Option<PathBuf>,
+    /// Where what outlives a restart is kept; `None` is where the system wants it.
+    pub state: Option<PathBuf>,
     /// All cameras, disabled ones too, by name.
     pub cameras: Vec<CameraConfig>,
     /// All standing prompts, disabled ones too, by name.
@@ -118,6 +122,15 @@ pub struct OutboxConfig {
     pub max_bytes: u64,
     /// The age at which a message is of no more use.
     pub max_age: Duration,
+}
+
+/// What Home Assistant is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeAssistantConfig {
+    /// Whether cameras and prompts are announced to it.
+    pub discovery: bool,
+    /// The first level (or levels) of the topics on which it listens for that.
+    pub prefix: String,
 }
 
 /// What answers.

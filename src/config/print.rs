@@ -25,6 +25,9 @@ pub fn print(loaded: &Loaded) -> String {
         page.word(&["timezone"], name);
     }
     mqtt(&mut page, &config.mqtt);
+    page.table(&["homeassistant"]);
+    page.line(&["homeassistant", "discovery"], &config.homeassistant.discovery.to_string());
+    page.word(&["homeassistant", "prefix"], &config.homeassistant.prefix);
     page.table(&["model"]);
     page.path(&["model", "path"], &config.model.path);
     page.word(&["model", "device"], &device(config.model.device));
@@ -34,9 +37,14 @@ pub fn print(loaded: &Loaded) -> String {
     if let Some(path) = &config.model.onnxruntime {
         page.path(&["model", "onnxruntime"], path);
     }
-    if let Some(folder) = &config.pipelines {
+    let paths = [("pipelines", &config.pipelines), ("state", &config.state)];
+    if paths.iter().any(|(_, folder)| folder.is_some()) {
         page.table(&["paths"]);
-        page.path(&["paths", "pipelines"], folder);
+    }
+    for (key, folder) in paths {
+        if let Some(folder) = folder {
+            page.path(&["paths", key], folder);
+        }
     }
     page.table(&["log"]);
     page.word(&["log", "level"], config.log.level.as_str());

@@ -189,6 +189,11 @@ impl Engine {
         Ok(replied)
     }
 
+    /// Throws away the windows of this camera that wait; one that is in hand is finished.
+    pub fn forget(&self, camera: &CameraName) {
+        lock(&self.shared.inbox).windows.forget(camera);
+    }
+
     /// Counts so far.
     pub fn counts(&self) -> Counts {
         let replaced = lock(&self.shared.inbox).windows.replaced();

@@ -61,6 +61,11 @@ impl Queue {
         all
     }
 
+    /// Throws away what waits of this camera.
+    pub fn forget(&mut self, camera: &CameraName) {
+        self.cameras.remove(camera);
+    }
+
     /// Throws away what waits.
     pub fn clear(&mut self) {
         self.cameras.clear();

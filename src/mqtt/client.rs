@@ -17,17 +17,19 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, DisconnectReasonCode, Event, EventLoop, LastWill, MqttOptions,
     Packet, PersistedAckMode, PersistedSession, PubAckReason, PublishNoticeError, PublishOptions, PublishProperties,
-    PublishResult, QoS, SessionStore, SessionStoreError, SessionStoreKey, StateError, TlsConfiguration, Transport,
+    PublishResult, QoS, SessionStore, SessionStoreError, SessionStoreKey, StateError, SubscribeFilterInput,
+    SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use tokio::{
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 use tracing::debug;
 
 use super::{
-    Access, AccessError, Handle, Link, Message, ServiceStatus, Topics,
+    Access, AccessError, Arrival, Handle, Link, Message, ServiceStatus, Topics,
     handle::Shared,
+    listen::arrival,
     outbox::{Limits, Next, Ticket},
 };
 use crate::{
@@ -135,11 +137,19 @@ const STEADY: Duration = Duration::from_secs(10);
 /// How long the last word before a stop may take.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Brings the outbox to the broker.
+/// Brings the outbox to the broker, and what others say back from there.
 #[derive(Debug)]
 pub struct Publisher {
     spec: Spec,
     shared: Arc<Shared>,
+    ear: Option<Ear>,
+}
+
+/// What is listened for, and where it goes.
+#[derive(Debug)]
+struct Ear {
+    filters: Vec<String>,
+    arrivals: mpsc::Sender<Arrival>,
 }
 
 impl Publisher {
@@ -147,7 +157,15 @@ impl Publisher {
     pub fn new(spec: Spec) -> Result<(Self, Handle), Error> {
         spec.access.check()?;
         let shared = Arc::new(Shared::new(spec.limits));
-        Ok((Self { spec, shared: Arc::clone(&shared) }, Handle(shared)))
+        Ok((Self { spec, shared: Arc::clone(&shared), ear: None }, Handle(shared)))
+    }
+
+    /// Also subscribes to these topic filters, on each connection. At most `room` arrivals wait to be taken; more are
+    /// dropped and counted ([`Handle::unheard`]), so that whoever floods these topics holds up nothing.
+    #[must_use]
+    pub fn hearing(self, filters: Vec<String>, room: usize) -> (Self, mpsc::Receiver<Arrival>) {
+        let (arrivals, receiver) = mpsc::channel(room);
+        (Self { ear: Some(Ear { filters, arrivals }), ..self }, receiver)
     }
 
     /// Connects, and connects again after each loss, until `stop` is given; then sends what still waits.
@@ -195,8 +213,8 @@ impl Publisher {
             LastWill::new(self.spec.topics.status(), ServiceStatus::Offline.word(), QoS::AtLeastOnce, true, None);
         let keep_alive = u16::try_from(self.spec.keep_alive.as_secs()).unwrap_or(u16::MAX).max(1);
         let session_expiry = seconds(self.spec.session_expiry);
-        // All that may be under way, the two statuses, and the goodbye.
-        let room = u16::try_from(self.spec.limits.in_flight).unwrap_or(u16::MAX).saturating_add(3);
+        // All that may be under way, the subscription, the two statuses, and the goodbye.
+        let room = u16::try_from(self.spec.limits.in_flight).unwrap_or(u16::MAX).saturating_add(4);
         options
             .set_last_will(will)
             .set_keep_alive(keep_alive)
@@ -208,7 +226,7 @@ impl Publisher {
         let (client, mut events) = AsyncClient::builder(options).capacity(usize::from(room)).build();
         let (tell, connected) = oneshot::channel();
         let result = {
-            let mut drive = pin!(drive(&mut events, tell));
+            let mut drive = pin!(self.drive(&mut events, tell));
             tokio::select! {
                 error = &mut drive => Err(self.connection_error(error)),
                 result = self.feed(&client, connected, stop) => match result {
@@ -239,6 +257,7 @@ impl Publisher {
         Notice::BrokerConnected { broker: &self.broker() }.emit();
         self.shared.link.send_replace(Link::Connected);
         self.shared.outbox().connected(!connected.session_present, Stamp::now());
+        self.subscribe(client)?;
         self.publish_status(client, ServiceStatus::Online)?;
         let mut warned = HashSet::new();
         let mut acknowledgements = FuturesUnordered::new();
@@ -301,7 +320,7 @@ impl Publisher {
                 format!("{:?}", ack.reason)
             }
             Ok(_) => {
-                self.shared.outbox().arrived(ticket);
+                self.shared.arrived(ticket);
                 return Ok(());
             }
             Err(error @ PublishNoticeError::RetainNotSupported) => error.to_string(),
@@ -327,6 +346,56 @@ impl Publisher {
             debug!("disconnected from the broker");
         } else {
             Notice::StopLate { task: "the broker's leave" }.emit();
+        }
+    }
+
+    /// Also where the broker has kept the session: an older wader may have left it, with other topics.
+    ///
+    /// Whoever says something that the broker is to keep is seen to do so even while we listen: what is kept would be
+    /// obeyed again at each start.
+    fn subscribe(&self, client: &AsyncClient) -> Result<(), Error> {
+        let Some(ear) = &self.ear else { return Ok(()) };
+        let filters = ear.filters.iter();
+        let filters = filters.map(|filter| SubscribeFilterInput::new(filter, QoS::AtLeastOnce).preserve_retain(true));
+        client.try_subscribe_many(filters).map_err(|error| self.broken(error))
+    }
+
+    /// Keeps the library's event loop going until the connection ends, by `RequestsDone` where we ended it.
+    async fn drive(&self, events: &mut EventLoop, tell: oneshot::Sender<Connected>) -> ConnectionError {
+        let mut tell = Some(tell);
+        loop {
+            match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(ack))) => {
+                    let largest = ack.properties.and_then(|properties| properties.max_packet_size);
+                    let largest = largest.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+                    let connected = Connected { session_present: ack.session_present, largest };
+                    // Nobody listens where the stop was given in this moment; the caller ends this loop then.
+                    tell.take().and_then(|tell| tell.send(connected).err());
+                }
+                Ok(Event::Incoming(Packet::Publish(publish))) => self.hear(arrival(publish)),
+                Ok(Event::Incoming(Packet::SubAck(ack))) => self.subscribed(&ack.return_codes),
+                Ok(_) => {}
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn hear(&self, arrival: Arrival) {
+        let Some(Ear { arrivals, .. }) = &self.ear else { return };
+        if let Err(mpsc::error::TrySendError::Full(arrival)) = arrivals.try_send(arrival) {
+            let total = self.shared.count_unheard();
+            Notice::ArrivalDropped { topic: &arrival.topic, total }.emit();
+        }
+    }
+
+    /// A broker that does not let us hear is told of, and answers go out as ever.
+    fn subscribed(&self, codes: &[SubscribeReasonCode]) {
+        let filters = self.ear.iter().flat_map(|ear| &ear.filters);
+        for (filter, code) in filters.zip(codes) {
+            if !matches!(code, SubscribeReasonCode::Success(_)) {
+                let reason = format!("{code:?}");
+                Notice::SubscriptionRefused { broker: &self.broker(), filter, reason: &reason }.emit();
+            }
         }
     }
 
@@ -411,24 +480,6 @@ impl SessionStore for NothingUnderWay {
     }
     fn clear<'a>(&'a self, _: &'a SessionStoreKey) -> Stored<'a, ()> {
         Box::pin(future::ready(Ok(())))
-    }
-}
-
-/// Keeps the library's event loop going until the connection ends, by `RequestsDone` where we ended it.
-async fn drive(events: &mut EventLoop, tell: oneshot::Sender<Connected>) -> ConnectionError {
-    let mut tell = Some(tell);
-    loop {
-        match events.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(ack))) => {
-                let largest = ack.properties.and_then(|properties| properties.max_packet_size);
-                let largest = largest.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-                let connected = Connected { session_present: ack.session_present, largest };
-                // Nobody listens where the stop was given in this moment; the caller ends this loop then.
-                tell.take().and_then(|tell| tell.send(connected).err());
-            }
-            Ok(_) => {}
-            Err(error) => return error,
-        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Where the other stages leave their messages, and see how the connection stands. No network here.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,7 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     Message,
-    outbox::{Limits, Losses, Outbox},
+    outbox::{Limits, Losses, Outbox, Ticket},
 };
 use crate::frame::Stamp;
 
@@ -37,7 +40,10 @@ pub(super) struct Shared {
     outbox: Mutex<Outbox>,
     /// Told after each offer.
     pub(super) offered: Notify,
+    /// Told when nothing waits any more.
+    pub(super) emptied: Notify,
     pub(super) link: watch::Sender<Link>,
+    unheard: AtomicU64,
 }
 
 impl Shared {
@@ -45,8 +51,24 @@ impl Shared {
         Self {
             outbox: Mutex::new(Outbox::new(limits)),
             offered: Notify::new(),
+            emptied: Notify::new(),
             link: watch::Sender::new(Link::Connecting),
+            unheard: AtomicU64::new(0),
         }
+    }
+
+    /// The broker has this message.
+    pub(super) fn arrived(&self, ticket: Ticket) {
+        let mut outbox = self.outbox();
+        outbox.arrived(ticket);
+        if outbox.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Counts an arrival that nobody had room for; says how many there were.
+    pub(super) fn count_unheard(&self) -> u64 {
+        self.unheard.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -70,9 +92,31 @@ impl Handle {
         topics.into_iter().for_each(|topic| self.offer(Message::cleared(topic)));
     }
 
+    /// Says again all that is retained: to someone who was not there when it was said.
+    pub fn repeat(&self) {
+        self.0.outbox().connected(true, Stamp::now());
+        self.0.offered.notify_one();
+    }
+
+    /// Waits until nothing waits: until the broker has all that was offered before, or it was given up.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.0.emptied.notified();
+            if self.0.outbox().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
     /// What was given up since the start.
     pub fn losses(&self) -> Losses {
         self.0.outbox().losses()
+    }
+
+    /// Messages of others that were dropped because too many came at once.
+    pub fn unheard(&self) -> u64 {
+        self.0.unheard.load(Ordering::Relaxed)
     }
 
     /// Messages and bytes that wait or are under way.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::{AsyncClient, Event, EventLoop, Packet, QoS, SubscribeReasonCode};
+use rumqttc::{AsyncClient, Event, EventLoop, Packet, Publish, QoS, SubscribeReasonCode};
 
 use super::{Access, Error, client::options};
 use crate::frame::Stamp;
@@ -42,7 +42,8 @@ pub struct Arrival {
     pub topic: String,
     /// What.
     pub payload: Bytes,
-    /// Whether the broker had kept it since before we subscribed.
+    /// Whether the broker had kept it since before we subscribed; for [`Publisher::hearing`](super::Publisher::hearing)
+    /// also whether it is kept from now on.
     pub retained: bool,
     /// Its content type.
     pub content_type: Option<String>,
@@ -58,6 +59,20 @@ impl Arrival {
     /// The payload as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.payload).into_owned()
+    }
+}
+
+/// What the library read from a connection just now.
+pub(super) fn arrival(publish: Publish) -> Arrival {
+    let properties = publish.properties.unwrap_or_default();
+    Arrival {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload,
+        retained: publish.retain,
+        content_type: properties.content_type,
+        is_text: properties.payload_format_indicator == Some(1),
+        expiry: properties.message_expiry_interval.map(|s| Duration::from_secs(u64::from(s))),
+        arrived: Stamp::now(),
     }
 }
 
@@ -106,16 +121,7 @@ impl Listener {
     pub async fn next(&mut self) -> Result<Arrival, ListenError> {
         loop {
             if let Packet::Publish(publish) = self.packet().await? {
-                let properties = publish.properties.unwrap_or_default();
-                return Ok(Arrival {
-                    topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                    payload: publish.payload,
-                    retained: publish.retain,
-                    content_type: properties.content_type,
-                    is_text: properties.payload_format_indicator == Some(1),
-                    expiry: properties.message_expiry_interval.map(|s| Duration::from_secs(u64::from(s))),
-                    arrived: Stamp::now(),
-                });
+                return Ok(arrival(publish));
             }
         }
     }

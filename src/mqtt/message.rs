@@ -1,19 +1,24 @@
 //! What leaves for the broker, and how: payload, retention, kind of content, and what it is worth.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 
-use super::Topics;
+use super::{Complaint, Topics, wire as own};
 use crate::{
-    answer::{Answer, News, wire},
-    name::CameraName,
+    answer::{Answer, ModelLabel, News, wire},
+    name::{CameraName, PromptName},
     prompt::AnswerKind,
 };
 
 /// What a message is worth when there is no room for all: the first is dropped first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
+    /// What went wrong.
+    Error,
     /// The whole answer to a text prompt.
     Caption,
     /// The whole answer to any other prompt.
@@ -28,7 +33,7 @@ pub enum Class {
 
 impl Class {
     /// All classes, the one that is dropped first first.
-    pub const ALL: [Self; 5] = [Self::Caption, Self::Answer, Self::State, Self::Status, Self::Event];
+    pub const ALL: [Self; 6] = [Self::Error, Self::Caption, Self::Answer, Self::State, Self::Status, Self::Event];
 
     /// Whether a newer message on the same topic makes this one worthless.
     pub const fn newest_only(self) -> bool {
@@ -102,6 +107,15 @@ impl CameraStatus {
     }
 }
 
+/// The payload of a switch that is on.
+pub const ON: &str = "ON";
+/// The payload of a switch that is off.
+pub const OFF: &str = "OFF";
+
+const fn switch(on: bool) -> &'static str {
+    if on { ON } else { OFF }
+}
+
 /// One message; always delivered at least once (QoS 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -121,14 +135,39 @@ pub struct Message {
 
 impl Message {
     fn new(topic: String, payload: impl Into<Bytes>, class: Class, content: Content) -> Self {
-        // All but events are retained: a late subscriber wants to know how things stand, not that they changed.
-        let retain = class != Class::Event;
+        // All but events and errors are retained: a late subscriber wants to know how things stand, not what was.
+        let retain = !matches!(class, Class::Event | Class::Error);
         Self { topic: topic.into(), payload: payload.into(), class, retain, content, expiry: None }
     }
 
     /// A camera came, went, or is left alone.
     pub fn camera_status(topics: &Topics, camera: &CameraName, status: CameraStatus) -> Self {
         Self::new(topics.camera_status(camera), status.word(), Class::Status, Content::Text)
+    }
+
+    /// A camera is watched, or not, as others want it.
+    pub fn camera_enabled(topics: &Topics, camera: &CameraName, enabled: bool) -> Self {
+        Self::new(topics.camera_enabled(camera), switch(enabled), Class::Status, Content::Text)
+    }
+
+    /// A prompt is asked, or not, as others want it.
+    pub fn enabled(topics: &Topics, camera: &CameraName, prompt: &PromptName, enabled: bool) -> Self {
+        Self::new(topics.enabled(camera, prompt), switch(enabled), Class::Status, Content::Text)
+    }
+
+    /// Something went wrong.
+    pub fn error(topics: &Topics, complaint: &Complaint, at: SystemTime) -> Self {
+        Self::new(topics.error(), own::error(complaint, at), Class::Error, Content::Json)
+    }
+
+    /// What runs here.
+    pub fn about(topics: &Topics, version: &str, model: &ModelLabel) -> Self {
+        Self::new(topics.about(), own::about(version, model), Class::Status, Content::Json)
+    }
+
+    /// A device for Home Assistant; [`discovery`](super::discovery) writes it.
+    pub fn discovery(topic: String, device: Vec<u8>) -> Self {
+        Self::new(topic, device, Class::Status, Content::Json)
     }
 
     /// Empties a retained topic.

@@ -2,21 +2,26 @@
 //!
 //! `topics` says where, `message` what and how, `outbox` what waits and what goes first when there is no room,
 //! `handle` takes messages in,
-//! `client` keeps the connection. `listen` is a subscriber of its own, `broker` a broker inside the process.
+//! `client` keeps the connection, and hears what others want. `listen` is a subscriber of its own, `broker` a broker
+//! inside the process. `wire` and `discovery` are what this service says of itself, in JSON.
 //! Knows no model and no camera; subscribing to asks is not here yet.
 
 mod access;
 pub mod broker;
 mod client;
+mod complaint;
+pub mod discovery;
 mod handle;
 mod listen;
 mod message;
 pub mod outbox;
 mod topics;
+pub mod wire;
 
 pub use access::{Access, AccessError};
 pub use client::{Error, Publisher, Spec};
+pub use complaint::{Code, Complaint};
 pub use handle::{Handle, Link};
 pub use listen::{Arrival, ListenError, Listener};
-pub use message::{CameraStatus, Class, Content, Message, ServiceStatus};
+pub use message::{CameraStatus, Class, Content, Message, OFF, ON, ServiceStatus};
 pub use topics::{PrefixError, Topics};

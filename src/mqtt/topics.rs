@@ -71,6 +71,14 @@ impl Topics {
     pub fn image(&self, camera: &CameraName, prompt: &PromptName) -> String {
         format!("{}/{camera}/{prompt}/image", self.prefix)
     }
+    /// Whether the camera is watched.
+    pub fn camera_enabled(&self, camera: &CameraName) -> String {
+        format!("{}/{camera}/enabled", self.prefix)
+    }
+    /// Where others say whether the camera is to be watched.
+    pub fn camera_enabled_set(&self, camera: &CameraName) -> String {
+        format!("{}/{camera}/enabled/set", self.prefix)
+    }
     /// Whether the prompt is asked.
     pub fn enabled(&self, camera: &CameraName, prompt: &PromptName) -> String {
         format!("{}/{camera}/{prompt}/enabled", self.prefix)
@@ -95,9 +103,38 @@ impl Topics {
     pub fn error(&self) -> String {
         format!("{}/error", self.prefix)
     }
-    /// A camera as a device of Home Assistant, below its own default prefix.
-    pub fn discovery(&self, camera: &CameraName) -> String {
-        format!("homeassistant/device/{}_{camera}/config", self.prefix.replace('/', "_"))
+    /// What runs here: version and model.
+    pub fn about(&self) -> String {
+        format!("{}/about", self.prefix)
+    }
+    /// This service's name among the devices of Home Assistant, where only letters, digits, `_` and `-` may stand.
+    pub fn device(&self) -> String {
+        self.prefix.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-', "_")
+    }
+    /// A camera's name among the devices of Home Assistant.
+    pub fn camera_device(&self, camera: &CameraName) -> String {
+        format!("{}_{camera}", self.device())
+    }
+    /// The service as a device of Home Assistant, which listens below this prefix.
+    pub fn discovery(&self, homeassistant: &str) -> String {
+        format!("{homeassistant}/device/{}/config", self.device())
+    }
+    /// A camera as a device of Home Assistant, which listens below this prefix.
+    pub fn camera_discovery(&self, homeassistant: &str, camera: &CameraName) -> String {
+        format!("{homeassistant}/device/{}/config", self.camera_device(camera))
+    }
+    /// The topics on which others tell this service what to do.
+    pub fn commands(&self) -> [String; 2] {
+        [format!("{}/+/enabled/set", self.prefix), format!("{}/+/+/enabled/set", self.prefix)]
+    }
+    /// Reads the topic of a command: the names of the camera and, where it is about one, of the prompt, as they stand
+    /// there.
+    pub fn enabled_set_of<'a>(&self, topic: &'a str) -> Option<(&'a str, Option<&'a str>)> {
+        let names = topic.strip_prefix(&self.prefix)?.strip_prefix('/')?.strip_suffix("/enabled/set")?;
+        match names.split_once('/') {
+            None => Some((names, None)),
+            Some((camera, prompt)) => (!prompt.contains('/')).then_some((camera, Some(prompt))),
+        }
     }
     /// Every topic that holds a retained value about this prompt: what to clear when the prompt is gone.
     pub fn retained_of_prompt(&self, camera: &CameraName, prompt: &PromptName) -> [String; 4] {
@@ -108,9 +145,9 @@ impl Topics {
             self.enabled(camera, prompt),
         ]
     }
-    /// Every topic that holds a retained value about this camera itself.
+    /// Every topic that holds a retained value about this camera itself; that of its discovery is another's.
     pub fn retained_of_camera(&self, camera: &CameraName) -> [String; 2] {
-        [self.camera_status(camera), self.discovery(camera)]
+        [self.camera_status(camera), self.camera_enabled(camera)]
     }
 }
 
@@ -136,12 +173,33 @@ mod tests {
             topics.ask_answer(&camera),
             topics.feedback(),
             topics.error(),
-            topics.discovery(&camera),
+            topics.camera_enabled(&camera),
+            topics.camera_enabled_set(&camera),
+            topics.about(),
+            topics.discovery("homeassistant"),
+            topics.camera_discovery("homeassistant", &camera),
         ];
         let expected = "wader/status wader/door/status wader/door/person/state wader/door/person/answer \
             wader/door/person/event wader/door/person/image wader/door/person/enabled wader/door/person/enabled/set \
-            wader/door/ask wader/door/ask/answer wader/feedback wader/error homeassistant/device/wader_door/config";
+            wader/door/ask wader/door/ask/answer wader/feedback wader/error wader/door/enabled wader/door/enabled/set \
+            wader/about homeassistant/device/wader/config homeassistant/device/wader_door/config";
         assert_eq!(all.join(" "), expected);
+        assert_eq!(Topics::new("site.a/wader").unwrap().camera_device(&camera), "site_a_wader_door");
+    }
+
+    #[test]
+    fn a_command_says_by_its_topic_what_it_is_about() {
+        let topics = Topics::new("site/wader").unwrap();
+        for (topic, names) in [
+            ("site/wader/door/enabled/set", Some(("door", None))),
+            ("site/wader/door/person/enabled/set", Some(("door", Some("person")))),
+            ("site/wader/door/person/enabled", None),
+            ("site/wader/a/b/c/enabled/set", None),
+            ("site/waderdoor/enabled/set", None),
+            ("wader/door/enabled/set", None),
+        ] {
+            assert_eq!(topics.enabled_set_of(topic), names, "{topic}");
+        }
     }
 
     #[test]

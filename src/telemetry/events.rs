@@ -132,12 +132,56 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// The broker does not let us hear what others say on these topics.
+    SubscriptionRefused {
+        /// Its host and port.
+        broker: &'a str,
+        /// The topics.
+        filter: &'a str,
+        /// What it said.
+        reason: &'a str,
+    },
+    /// A message of others came while too many others waited.
+    ArrivalDropped {
+        /// Its topic.
+        topic: &'a str,
+        /// How many since the process began.
+        total: u64,
+    },
     /// Messages were dropped before the broker had them.
     OutboxDropped {
         /// How many.
         messages: u64,
         /// Why.
         reason: &'a str,
+    },
+    /// A camera, or a prompt about it, was switched on or off by others.
+    Switched {
+        /// Which camera.
+        camera: &'a CameraName,
+        /// Which prompt; none where the camera itself was switched.
+        prompt: Option<&'a PromptName>,
+        /// Whether it is on now.
+        on: bool,
+    },
+    /// Something was published on the error topic.
+    Complained {
+        /// Its code.
+        code: &'a str,
+        /// Its message.
+        message: &'a str,
+    },
+    /// What is to outlive a restart cannot be read or written.
+    MemoryProblem {
+        /// The file, what is wrong with it, and what follows.
+        problem: &'a str,
+    },
+    /// The topics are others than at the last start.
+    PrefixChanged {
+        /// What they began with.
+        before: &'a str,
+        /// What they begin with.
+        now: &'a str,
     },
     /// Something in the configuration is hardly meant, or a changed one cannot be used.
     ConfigProblem {
@@ -204,8 +248,21 @@ impl Event<'_> {
                 warn!(event = "broker_lost", broker, reason = %redact(reason), ?retry_in, "broker is lost"),
             Self::MessageDropped { topic, reason } =>
                 warn!(event = "message_dropped", topic, reason = %redact(reason), "a message was dropped"),
+            Self::SubscriptionRefused { broker, filter, reason } =>
+                warn!(event = "subscription_refused", broker, filter, reason, "the broker refuses a subscription: commands on these \
+                    topics are not heard; let wader's user read them"),
+            Self::ArrivalDropped { topic, total } =>
+                warn!(event = "arrival_dropped", topic, total, "a command was dropped, too many came at once"),
             Self::OutboxDropped { messages, reason } =>
                 error!(event = "outbox_dropped", messages, reason, "messages were dropped"),
+            Self::Switched { camera, prompt, on } =>
+                info!(event = "switched", %camera, prompt = prompt.map(tracing::field::display), on, "switched by a command"),
+            Self::Complained { code, message } => warn!(event = "complained", code, "{}", redact(message)),
+            Self::MemoryProblem { problem } => warn!(event = "memory_problem", "{}", redact(problem)),
+            Self::PrefixChanged { before, now } =>
+                warn!(event = "prefix_changed", before, now, "what the broker keeps below the old prefix stays there: \
+                    `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \
+                    `homeassistant/device/OLD_CAMERA/config` takes the devices away"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
             Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),
             Self::Worked { frames, windows, replies } =>

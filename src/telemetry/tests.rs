@@ -52,6 +52,12 @@ fn emit_each_event() {
         Event::BrokerLost { broker: "localhost:1883", reason, retry_in },
         Event::MessageDropped { topic: "wader/door/caption/answer", reason: "too large" },
         Event::OutboxDropped { messages: 4, reason: "too old" },
+        Event::SubscriptionRefused { broker: "localhost:1883", filter: "wader/+/enabled/set", reason: "NotAuthorized" },
+        Event::ArrivalDropped { topic: "wader/door/enabled/set", total: 1 },
+        Event::Switched { camera, prompt: Some(prompt), on: false },
+        Event::Complained { code: "bad_payload", message: reason },
+        Event::MemoryProblem { problem: reason },
+        Event::PrefixChanged { before: "wader", now: "home/wader" },
         Event::ConfigProblem { problem: reason },
         Event::Stopping { reason: "SIGTERM" },
         Event::StopLate { task: "camera door" },
@@ -66,7 +72,7 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
     for format in [Format::Plain, Format::Json] {
         let mut codes = std::collections::BTreeSet::new();
         let lines = logged(Level::Trace, format, emit_each_event);
-        assert_eq!(lines.lines().count(), 16, "{lines}");
+        assert_eq!(lines.lines().count(), 22, "{lines}");
         for line in lines.lines() {
             assert!(!line.contains("hunter2"), "{line}");
             let code = match format {

@@ -18,7 +18,7 @@ use crate::{
     support::broker::{DEADLINE, Mosquitto, MosquittoSub, Proxy, Running, listen, read_until, write_certificates},
 };
 
-fn door() -> CameraName {
+pub(crate) fn door() -> CameraName {
     CameraName::new("door").unwrap()
 }
 

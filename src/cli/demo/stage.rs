@@ -86,6 +86,8 @@ impl Stage {
             .arg("--config")
             .arg(&config)
             .env("NO_COLOR", "1")
+            // nothing is left in the user's home
+            .env("STATE_DIRECTORY", folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -27,10 +27,12 @@ pub(super) fn check(
 ) -> Option<Config> {
     let mut checker = Checker { origins, problems, warnings };
     let mqtt = service::mqtt(&mut checker, &file.mqtt);
+    let homeassistant = service::homeassistant(&mut checker, &file.homeassistant);
     let model = service::model(&mut checker, file.model);
     let log = service::log(&mut checker, &file.log);
     let timezone = hours::zone(&mut checker, file.timezone.as_deref());
     let beside = sources.file.parent().unwrap_or(Path::new("")).join("pipelines");
+    let state = service::state(&mut checker, &file.paths);
     let pipelines = service::pipelines(&mut checker, file.paths, &beside);
     let known = service::known_pipelines(pipelines.as_deref());
     let camera_names: Vec<String> = file.cameras.keys().cloned().collect();
@@ -53,7 +55,7 @@ pub(super) fn check(
             right: Some("one line is enough, below `[cameras]`: `door = \"rtsp://10.0.0.5/stream\"`".to_owned()),
         });
     }
-    Some(Config { mqtt: mqtt?, model: model?, pipelines, cameras, prompts, timezone, log })
+    Some(Config { mqtt: mqtt?, homeassistant, model: model?, pipelines, state, cameras, prompts, timezone, log })
 }
 
 /// Collects problems while values are checked.

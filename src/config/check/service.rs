@@ -11,7 +11,8 @@ use url::Url;
 
 use super::{
     super::{
-        BrokerConfig, Device, LoginConfig, ModelConfig, MqttConfig, OutboxConfig, Secret, TlsConfig,
+        BrokerConfig, Device, HomeAssistantConfig, LoginConfig, ModelConfig, MqttConfig, OutboxConfig, Secret,
+        TlsConfig,
         file::{self, Paths},
     },
     Checker,
@@ -23,6 +24,7 @@ const DEFAULT_URL: &str = "mqtt://localhost:1883";
 const URL_EXAMPLES: &str = "`\"embedded\"`, or as in `\"mqtt://localhost:1883\"` and `\"mqtts://broker.lan\"`";
 const DEFAULT_LISTEN: &str = "127.0.0.1:1883";
 const DEFAULT_PREFIX: &str = "wader";
+const DEFAULT_HOME_ASSISTANT: &str = "homeassistant";
 const DEFAULT_MODEL: &str = "models/wader-small";
 const OUTBOX_BYTES: u64 = 16 << 20;
 const OUTBOX_AGE: Duration = Duration::from_secs(3600);
@@ -32,7 +34,7 @@ const BUILT_IN_PIPELINES: [&str; 5] = ["rtsp-cpu", "rtsp-nvdec", "rtsp-vaapi", "
 
 /// `[mqtt]`.
 pub(super) fn mqtt(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<MqttConfig> {
-    let prefix = prefix(checker, mqtt.prefix.as_deref());
+    let prefix = prefix(checker, &["mqtt", "prefix"], mqtt.prefix.as_deref().unwrap_or(DEFAULT_PREFIX));
     let client_id = client_id(checker, mqtt.client_id.as_deref(), &prefix);
     let outbox = OutboxConfig {
         max_bytes: checker.within(
@@ -55,8 +57,7 @@ pub(super) fn mqtt(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<MqttC
     Some(MqttConfig { broker: broker?, prefix, client_id, outbox })
 }
 
-fn prefix(checker: &mut Checker<'_>, given: Option<&str>) -> String {
-    let prefix = given.unwrap_or(DEFAULT_PREFIX);
+fn prefix(checker: &mut Checker<'_>, path: &[&str], prefix: &str) -> String {
     let is_level = |level: &str| {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         !level.is_empty() && level.chars().all(legal)
@@ -64,7 +65,7 @@ fn prefix(checker: &mut Checker<'_>, given: Option<&str>) -> String {
     if prefix.len() > 64 || !prefix.split('/').all(is_level) {
         let right =
             "letters, digits, `_`, `-` and `.`, levels parted by `/`, at most 64 characters, such as `home/wader`";
-        checker.wrong_with(&["mqtt", "prefix"], "cannot begin a topic", right);
+        checker.wrong_with(path, "cannot begin a topic", right);
     }
     prefix.to_owned()
 }
@@ -167,6 +168,24 @@ fn login(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<LoginConfig> {
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// `[homeassistant]`.
+pub(super) fn homeassistant(checker: &mut Checker<'_>, given: &file::HomeAssistant) -> HomeAssistantConfig {
+    let written = given.prefix.as_deref().unwrap_or(DEFAULT_HOME_ASSISTANT);
+    HomeAssistantConfig {
+        discovery: given.discovery.unwrap_or(true),
+        prefix: prefix(checker, &["homeassistant", "prefix"], written),
+    }
+}
+
+/// The folder of what outlives a restart: it need not be there yet, but nothing can be below a file.
+pub(super) fn state(checker: &mut Checker<'_>, paths: &Paths) -> Option<PathBuf> {
+    let folder = paths.state.clone()?;
+    if folder.as_os_str().is_empty() || (folder.exists() && !folder.is_dir()) {
+        checker.wrong(&["paths", "state"], "must be a folder that wader may write");
+    }
+    Some(folder)
 }
 
 /// `[model]`.

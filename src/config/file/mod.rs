@@ -23,6 +23,7 @@ use super::duration;
 pub(super) struct File {
     pub(super) timezone: Option<String>,
     pub(super) mqtt: Mqtt,
+    pub(super) homeassistant: HomeAssistant,
     pub(super) model: Model,
     pub(super) paths: Paths,
     pub(super) log: Log,
@@ -54,6 +55,13 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct HomeAssistant {
+    pub(super) discovery: Option<bool>,
+    pub(super) prefix: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Model {
     pub(super) path: Option<PathBuf>,
     pub(super) device: Option<String>,
@@ -65,6 +73,7 @@ pub(super) struct Model {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Paths {
     pub(super) pipelines: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,7 +8,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines, copy_bidirectional},
     net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command},
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 use wader::{
@@ -194,15 +194,30 @@ pub(crate) struct Running {
 impl Running {
     /// Runs a publisher with short waits, whose specification may still be changed.
     pub(crate) fn start(access: Access, change: impl FnOnce(&mut Spec)) -> Self {
+        Self::hearing(access, &[], 1, change).0
+    }
+
+    /// One that also listens to these topic filters, with room for so many arrivals.
+    pub(crate) fn hearing(
+        access: Access,
+        filters: &[&str],
+        room: usize,
+        change: impl FnOnce(&mut Spec),
+    ) -> (Self, mpsc::Receiver<Arrival>) {
         let mut spec = Spec::new(access, format!("wader-test-{:016x}", fastrand::u64(..)));
         spec.retry = (Duration::from_millis(50), Duration::from_millis(200));
         change(&mut spec);
-        let (publisher, handle) = Publisher::new(spec).unwrap();
+        let (mut publisher, handle) = Publisher::new(spec).unwrap();
+        let (_, mut arrivals) = mpsc::channel(1);
+        if !filters.is_empty() {
+            let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
+            (publisher, arrivals) = publisher.hearing(filters, room);
+        }
         let stop = Stop::new();
         let mut task = JoinSet::new();
         let given = stop.clone();
         task.spawn(async move { publisher.run(&given).await });
-        Self { handle, stop, task }
+        (Self { handle, stop, task }, arrivals)
     }
 
     pub(crate) async fn link(&self, what: &str, wanted: impl FnMut(&Link) -> bool) -> Link {
@@ -233,6 +248,30 @@ impl Running {
         within("the publisher stops", self.task.join_next()).await.unwrap().unwrap();
         self.handle
     }
+}
+
+/// Publishes with `mosquitto_pub`, `-r` and all; done once the broker has it.
+pub(crate) async fn publish(port: u16, topic: &str, payload: &str, flags: &[&str]) {
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-V", "5", "-q", "1", "-t", topic]);
+    // an empty message has a flag of its own
+    if payload.is_empty() {
+        command.arg("-n")
+    } else {
+        command.args(["-m", payload])
+    };
+    let status = within("mosquitto_pub is done", command.args(flags).status()).await.unwrap();
+    assert!(status.success(), "mosquitto_pub on {topic}");
+}
+
+/// Waits until a late subscriber is told all of these lines; gives all that it was told until then.
+pub(crate) async fn kept(port: u16, wanted: &[&str]) -> Vec<String> {
+    let mut sub = MosquittoSub::start(port, "5");
+    let mut lines: Vec<String> = Vec::new();
+    while !wanted.iter().all(|wanted| lines.iter().any(|line| line == wanted)) {
+        lines.push(sub.line().await);
+    }
+    lines
 }
 
 /// Subscribes to all of wader's topics.

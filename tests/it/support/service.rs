@@ -40,6 +40,8 @@ impl Service {
         let child = Command::new(env!("CARGO_BIN_EXE_wader"))
             .args(["run", "--config"])
             .arg(&file)
+            // not the home of whoever runs the tests
+            .env("STATE_DIRECTORY", folder.path().join("state"))
             .envs(variables.iter().copied())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -60,6 +62,23 @@ impl Service {
         let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap())).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.ended().await
+    }
+
+    /// Ends it and starts it again with another configuration, in the same folder.
+    pub(crate) async fn restart_with(mut self, config: &str) -> Self {
+        assert!(self.terminate().await.success(), "{}", self.log());
+        fs::write(self.path("wader.toml"), config).unwrap();
+        Self::start_in(self.folder, &[])
+    }
+
+    /// Starts it again after it has ended, in the same folder.
+    pub(crate) fn started_again(self) -> Self {
+        Self::start_in(self.folder, &[])
+    }
+
+    /// A file of its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Waits for it to end by itself.

@@ -1,0 +1,394 @@
+//! The control task: obeys commands, announces cameras and prompts, and clears what is gone.
+//!
+//! What is gone is known from the memory of what was published, not from what a broker keeps: below one prefix there
+//! may be topics of others (a service whose prefix begins with ours, a user's own), and a broker has no end of a list of
+//! what it keeps. So nothing is ever cleared that this service did not publish.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+use super::{
+    memory::{Memory, Published, Remembered, platforms},
+    switches::Switches,
+};
+use crate::{
+    answer::ModelLabel,
+    config::Config,
+    mqtt::{
+        Arrival, Class, Code, Complaint, Handle, Message, OFF, ON, Topics,
+        discovery::{self, Platform},
+        outbox::{Loss, Losses},
+    },
+    name::{CameraName, PromptName},
+    prompt::Prompt,
+    supervise::Stop,
+    telemetry::Event,
+};
+
+/// Commands that wait to be obeyed.
+pub(super) const COMMANDS: usize = 64;
+/// How often it is looked whether messages were lost: one complaint for many.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How much of a wrong payload is shown.
+const SHOWN: usize = 32;
+/// The version that is announced.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A camera and its prompts as configured.
+struct Known {
+    enabled: bool,
+    prompts: BTreeMap<PromptName, bool>,
+}
+
+/// Everything the control task knows.
+pub(super) struct Control {
+    topics: Topics,
+    homeassistant: Option<String>,
+    /// All that is configured, and whether the configuration enables it.
+    known: BTreeMap<CameraName, Known>,
+    /// What is watched, and what is asked about it, unless it is switched off.
+    watched: BTreeMap<CameraName, Vec<Prompt>>,
+    switches: Switches,
+    memory: Memory,
+    remembered: Remembered,
+    losses: Losses,
+    outbox: Handle,
+}
+
+impl Control {
+    /// A control task for these cameras, enabled ones with enabled prompts, and the switches that it turns.
+    pub(super) fn new(
+        config: &Config,
+        topics: Topics,
+        watched: BTreeMap<CameraName, Vec<Prompt>>,
+        outbox: Handle,
+    ) -> Self {
+        let memory = Memory::new(config.state.as_deref(), &config.mqtt.client_id);
+        let remembered = memory.read().unwrap_or_else(|problem| {
+            Event::MemoryProblem { problem: &problem.to_string() }.emit();
+            Remembered::default()
+        });
+        let prompts = |camera: &CameraName| {
+            let about = config.prompts.iter().filter(|prompt| prompt.cameras.contains(camera));
+            about.map(|prompt| (prompt.prompt.name.clone(), prompt.enabled)).collect()
+        };
+        let known = config.cameras.iter().map(|camera| {
+            let known = Known { enabled: camera.enabled, prompts: prompts(&camera.name) };
+            (camera.name.clone(), known)
+        });
+        Self {
+            topics,
+            homeassistant: config.homeassistant.discovery.then(|| config.homeassistant.prefix.clone()),
+            known: known.collect(),
+            switches: Switches::new(watched.keys().cloned(), &remembered.off),
+            watched,
+            memory,
+            remembered,
+            losses: outbox.losses(),
+            outbox,
+        }
+    }
+
+    /// Where messages are left.
+    pub(super) fn outbox(&self) -> Handle {
+        self.outbox.clone()
+    }
+
+    /// The switches.
+    pub(super) fn switches(&self) -> Switches {
+        self.switches.clone()
+    }
+
+    /// The topics to listen to.
+    pub(super) fn filters(&self) -> Vec<String> {
+        let births = self.homeassistant.iter().map(|prefix| format!("{prefix}/status"));
+        self.topics.commands().into_iter().chain(births).collect()
+    }
+
+    /// Says what is here, and clears what is here no more. Blocks for a moment: it writes a file.
+    pub(super) fn begin(&mut self, model: &ModelLabel) {
+        let before = std::mem::take(&mut self.remembered);
+        let now = self.published();
+        let same_prefix = before.prefix == self.topics.prefix();
+        if !same_prefix && !before.prefix.is_empty() {
+            Event::PrefixChanged { before: &before.prefix, now: self.topics.prefix() }.emit();
+        }
+        let gone = if same_prefix { gone(&before.published, &now) } else { Published::new() };
+        // what is to be cleared is remembered until it is; what is to be published is remembered before it is
+        let mut published = now.clone();
+        for (camera, prompts) in if same_prefix { before.published } else { Published::new() } {
+            published.entry(camera).or_default().extend(prompts);
+        }
+        self.remembered = Remembered {
+            off: self.switches.off(),
+            prefix: self.topics.prefix().to_owned(),
+            homeassistant: before.homeassistant.filter(|_| same_prefix).or_else(|| self.homeassistant.clone()),
+            published,
+        };
+        self.save();
+        self.outbox.clear(self.to_clear(&gone));
+        self.outbox.offer(Message::about(&self.topics, VERSION, model));
+        self.announce(&gone);
+        for (camera, prompts) in &self.watched {
+            let off = self.switches.of(camera).borrow().clone();
+            self.outbox.offer(Message::camera_enabled(&self.topics, camera, !off.camera));
+            for prompt in prompts.iter().map(|prompt| &prompt.name) {
+                self.outbox.offer(Message::enabled(&self.topics, camera, prompt, !off.prompts.contains(prompt)));
+            }
+        }
+    }
+
+    /// Obeys until `stop` is given.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Arrival>, stop: Stop) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let outbox = self.outbox.clone();
+        loop {
+            let all_is_cleared = self.all_is_cleared();
+            tokio::select! {
+                () = stop.given() => return,
+                Some(arrival) = commands.recv() => self.hear(&arrival),
+                _ = looks.tick() => self.look_for_losses(),
+                () = outbox.emptied(), if !all_is_cleared => {
+                    self.remembered.published = self.published();
+                    self.remembered.homeassistant.clone_from(&self.homeassistant);
+                    self.save();
+                }
+            }
+        }
+    }
+
+    fn all_is_cleared(&self) -> bool {
+        self.remembered.published == self.published() && self.remembered.homeassistant == self.homeassistant
+    }
+
+    /// What is published now.
+    fn published(&self) -> Published {
+        let prompts = |prompts: &Vec<Prompt>| platforms(prompts.iter().map(|prompt| (&prompt.name, &prompt.kind)));
+        self.watched.iter().map(|(camera, all)| (camera.clone(), prompts(all))).collect()
+    }
+
+    /// The topics of what is gone, and of the announcements that are no longer wanted.
+    fn to_clear(&self, gone: &Published) -> Vec<String> {
+        let mut topics = Vec::new();
+        for (camera, prompts) in gone {
+            topics.extend(prompts.keys().flat_map(|prompt| self.topics.retained_of_prompt(camera, prompt)));
+            if !self.watched.contains_key(camera) {
+                // a camera that the configuration disables has still a status, which says so
+                let configured = self.known.contains_key(camera);
+                let status = self.topics.camera_status(camera);
+                let of_camera = self.topics.retained_of_camera(camera).into_iter();
+                topics.extend(of_camera.filter(|topic| !(configured && *topic == status)));
+            }
+        }
+        let Some(before) = &self.remembered.homeassistant else { return topics };
+        if Topics::new(before).is_err() {
+            return topics; // no prefix of ours: somebody wrote it into the file
+        }
+        let moved = self.homeassistant.as_ref() != Some(before);
+        let announced = self.remembered.published.keys().filter(|camera| moved || !self.watched.contains_key(*camera));
+        topics.extend(announced.map(|camera| self.topics.camera_discovery(before, camera)));
+        topics.extend(moved.then(|| self.topics.discovery(before)));
+        topics
+    }
+
+    /// Tells Home Assistant of the service first: the cameras' devices name its.
+    fn announce(&self, gone: &Published) {
+        let Some(prefix) = &self.homeassistant else { return };
+        let service = discovery::service(&self.topics, VERSION);
+        self.outbox.offer(Message::discovery(self.topics.discovery(prefix), service));
+        for (camera, prompts) in &self.watched {
+            let gone: Vec<(PromptName, Platform)> =
+                gone.get(camera).into_iter().flatten().map(|(prompt, platform)| (prompt.clone(), *platform)).collect();
+            let prompts: Vec<&Prompt> = prompts.iter().collect();
+            let device = discovery::camera(&self.topics, camera, &prompts, &gone, VERSION);
+            self.outbox.offer(Message::discovery(self.topics.camera_discovery(prefix, camera), device));
+        }
+    }
+
+    fn hear(&mut self, arrival: &Arrival) {
+        if let Some(prefix) = &self.homeassistant
+            && arrival.topic.strip_prefix(prefix.as_str()) == Some("/status")
+        {
+            // it begins with nothing, and asks all to say again what there is
+            if &*arrival.payload == b"online" {
+                self.outbox.repeat();
+            }
+            return;
+        }
+        let Some((camera, prompt)) = self.topics.enabled_set_of(&arrival.topic) else { return };
+        // an empty one clears the topic, where a broker kept a command
+        if arrival.payload.is_empty() && arrival.retained {
+            return;
+        }
+        if let Err((code, message)) = self.obey(arrival, camera, prompt) {
+            let prompt = prompt.map(str::to_owned);
+            self.complain(&Complaint { code, message, camera: Some(camera.to_owned()), prompt });
+        }
+    }
+
+    /// Turns a switch and says so.
+    fn obey(&mut self, arrival: &Arrival, camera: &str, prompt: Option<&str>) -> Result<(), (Code, String)> {
+        let topic = &arrival.topic;
+        if arrival.retained {
+            let message = format!(
+                "the command on `{topic}` is kept by the broker, so it is not obeyed; send it without `retain`"
+            );
+            return Err((Code::RetainedCommand, message));
+        }
+        let on = match &*arrival.payload {
+            payload if payload == ON.as_bytes() => true,
+            payload if payload == OFF.as_bytes() => false,
+            payload => {
+                let shown: String = String::from_utf8_lossy(payload).chars().take(SHOWN).collect();
+                let message = format!("`{}` on `{topic}` is neither `{ON}` nor `{OFF}`", shown.escape_debug());
+                return Err((Code::BadPayload, message));
+            }
+        };
+        let (camera, prompt) = self.find(camera, prompt)?;
+        self.switches.turn(&camera, prompt.as_ref(), on);
+        Event::Switched { camera: &camera, prompt: prompt.as_ref(), on }.emit();
+        self.outbox.offer(match &prompt {
+            None => Message::camera_enabled(&self.topics, &camera, on),
+            Some(prompt) => Message::enabled(&self.topics, &camera, prompt, on),
+        });
+        let off = self.switches.off();
+        let changed = off != self.remembered.off;
+        self.remembered.off = off;
+        if !changed || self.save() {
+            return Ok(());
+        }
+        let message = format!("`{topic}` is obeyed, and will be forgotten at the next start; the log says why");
+        Err((Code::NotSaved, message))
+    }
+
+    /// The camera and prompt of these names, if they can be switched.
+    fn find(&self, camera: &str, prompt: Option<&str>) -> Result<(CameraName, Option<PromptName>), (Code, String)> {
+        let Some((camera, known)) = self.known.iter().find(|(name, _)| name.as_str() == camera) else {
+            let message = format!("no camera `{}` is configured", camera.escape_debug());
+            return Err((Code::UnknownCamera, message));
+        };
+        let by_configuration = |what: String| {
+            let message = format!("the configuration disables {what}, which only the configuration can change");
+            (Code::DisabledInConfiguration, message)
+        };
+        if !known.enabled {
+            return Err(by_configuration(format!("camera `{camera}`")));
+        }
+        let Some(prompt) = prompt else { return Ok((camera.clone(), None)) };
+        match known.prompts.iter().find(|(name, _)| name.as_str() == prompt) {
+            Some((name, true)) => Ok((camera.clone(), Some(name.clone()))),
+            Some((name, false)) => Err(by_configuration(format!("prompt `{name}`"))),
+            None => {
+                let message = format!("no prompt `{}` is asked about camera `{camera}`", prompt.escape_debug());
+                Err((Code::UnknownPrompt, message))
+            }
+        }
+    }
+
+    fn complain(&self, complaint: &Complaint) {
+        Event::Complained { code: complaint.code.word(), message: &complaint.message }.emit();
+        self.outbox.offer(Message::error(&self.topics, complaint, SystemTime::now()));
+    }
+
+    fn look_for_losses(&mut self) {
+        let losses = self.outbox.losses();
+        if let Some(message) = lost(&self.losses, &losses) {
+            self.complain(&Complaint::new(Code::MessagesLost, message));
+        }
+        self.losses = losses;
+    }
+
+    /// Whether it was written. A few hundred bytes, once per command: not worth a thread of its own.
+    fn save(&self) -> bool {
+        let written = self.memory.write(&self.remembered);
+        if let Err(problem) = &written {
+            Event::MemoryProblem { problem: &problem.to_string() }.emit();
+        }
+        written.is_ok()
+    }
+}
+
+/// What was there before and is not now, or is shown as something else.
+fn gone(before: &Published, now: &Published) -> Published {
+    let mut gone = Published::new();
+    for (camera, prompts) in before {
+        let still = now.get(camera);
+        let left =
+            prompts.iter().filter(|(prompt, platform)| still.and_then(|now| now.get(*prompt)) != Some(*platform));
+        let left: BTreeMap<_, _> = left.map(|(prompt, platform)| (prompt.clone(), *platform)).collect();
+        if still.is_none() || !left.is_empty() {
+            gone.insert(camera.clone(), left);
+        }
+    }
+    gone
+}
+
+/// What was given up between two looks, in words; a state that a newer one replaced is no loss, and complaints about
+/// lost complaints would have no end.
+fn lost(before: &Losses, now: &Losses) -> Option<String> {
+    let count = |losses: &Losses, loss| losses.by(loss) - losses.of(loss, Class::Error);
+    let losses = Loss::ALL.into_iter().filter(|loss| *loss != Loss::Replaced);
+    let grown: Vec<(Loss, u64)> =
+        losses.map(|loss| (loss, count(now, loss) - count(before, loss))).filter(|(_, more)| *more > 0).collect();
+    let all: u64 = grown.iter().map(|(_, more)| more).sum();
+    let reasons: Vec<String> = grown.iter().map(|(loss, more)| format!("{more} {}", loss.word())).collect();
+    (all > 0).then(|| format!("{all} messages were given up before the broker had them: {}", reasons.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        frame::Stamp,
+        mqtt::outbox::{Limits, Outbox},
+    };
+
+    fn published(text: &str) -> Published {
+        let mut all = Published::new();
+        for pair in text.split_whitespace() {
+            let (camera, prompt) = pair.split_once('/').unwrap_or((pair, ""));
+            let prompts = all.entry(CameraName::new(camera).unwrap()).or_default();
+            if let Some((prompt, platform)) = prompt.split_once(':') {
+                let platform = if platform == "b" { Platform::BinarySensor } else { Platform::Sensor };
+                prompts.insert(PromptName::new(prompt).unwrap(), platform);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_not_there_any_more_or_shown_as_something_else_is_gone() {
+        for (before, now, expected) in [
+            ("door/person:b", "door/person:b yard", ""),
+            ("door/person:b door/scene:s", "door/person:b", "door/scene:s"),
+            ("door/person:b", "yard", "door/person:b"),
+            ("door", "", "door"),
+            ("door/person:b", "door/person:s", "door/person:b"),
+        ] {
+            assert_eq!(gone(&published(before), &published(now)), published(expected), "{before} -> {now}");
+        }
+    }
+
+    #[test]
+    fn a_loss_is_told_once_and_no_complaint_about_complaints() {
+        let mut outbox = Outbox::new(Limits { bytes: 400, ..Limits::default() });
+        let before = outbox.losses();
+        let offer = |outbox: &mut Outbox, class| {
+            let message = Message { class, retain: false, ..Message::cleared("a".to_owned()) };
+            outbox.offer(message, Stamp::now());
+        };
+        offer(&mut outbox, Class::Error);
+        offer(&mut outbox, Class::Event);
+        assert_eq!((outbox.losses().by(Loss::Full), lost(&before, &outbox.losses())), (1, None));
+        offer(&mut outbox, Class::Event);
+        let now = outbox.losses();
+        let message = lost(&before, &now).unwrap();
+        assert_eq!(message, "1 messages were given up before the broker had them: 1 full");
+        assert_eq!(lost(&now, &now), None);
+    }
+}

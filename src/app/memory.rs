@@ -1,0 +1,281 @@
+//! What outlives a restart: what others switched off, and what was published that a broker keeps.
+//!
+//! A small file, written whole under another name and then renamed. One that cannot be read is reported, and done
+//! without.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::switches::Off;
+use crate::{
+    mqtt::discovery::Platform,
+    name::{CameraName, PromptName},
+    prompt::AnswerKind,
+};
+
+/// The version of the file.
+const SCHEMA: &str = "wader.memory/1";
+
+/// The prompts of each camera, and as what Home Assistant shows their states.
+pub(super) type Published = BTreeMap<CameraName, BTreeMap<PromptName, Platform>>;
+
+/// What is remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Remembered {
+    /// What was switched off.
+    pub(super) off: BTreeMap<CameraName, Off>,
+    /// The prefix below which it was published; empty where nothing was.
+    pub(super) prefix: String,
+    /// The prefix of Home Assistant below which it was announced, if it was.
+    pub(super) homeassistant: Option<String>,
+    /// What may have left something that the broker keeps.
+    pub(super) published: Published,
+}
+
+/// Why nothing is remembered, or will be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// No folder.
+    #[error(
+        "no folder to remember anything in: neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set; name one as \
+         `state` below `[paths]`"
+    )]
+    NoFolder,
+    /// The disk.
+    #[error("`{path}`: {source}; `state` below `[paths]` names the folder, which wader must be able to write")]
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The file's content.
+    #[error(
+        "`{path}` is damaged ({problem}): what was switched off is on again, and what is gone is not cleared from the \
+         broker"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// The file.
+#[derive(Debug, Clone)]
+pub(super) struct Memory(Option<PathBuf>);
+
+impl Memory {
+    /// The file of the service with this client id in this folder, or in the one that the system has for it.
+    pub(super) fn new(folder: Option<&Path>, client_id: &str) -> Self {
+        // two services of one user must not share it; their client ids differ, or the broker would part them
+        let name: String = client_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let folder = folder.map(Path::to_owned).or_else(|| usual_folder(|name| std::env::var_os(name)));
+        Self(folder.map(|folder| folder.join(format!("{name}.json"))))
+    }
+
+    /// Reads what is remembered; nothing at the first start.
+    pub(super) fn read(&self) -> Result<Remembered, Error> {
+        let path = self.0.as_ref().ok_or(Error::NoFolder)?;
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Remembered::default()),
+            Err(source) => return Err(Error::Disk { path: path.clone(), source }),
+        };
+        let damaged = |problem: String| Error::Damaged { path: path.clone(), problem };
+        let written: Written = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        written.checked().map_err(damaged)
+    }
+
+    /// Writes what is to be remembered, so that a crash leaves the old or the new. Blocks.
+    pub(super) fn write(&self, remembered: &Remembered) -> Result<(), Error> {
+        let path = self.0.as_ref().ok_or(Error::NoFolder)?;
+        let written = Written::from(remembered);
+        put(path, &written).map_err(|source| Error::Disk { path: path.clone(), source })
+    }
+}
+
+fn put(path: &Path, written: &Written) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let new = path.with_extension("json.new");
+    let mut file = File::create(&new)?;
+    file.write_all(&serde_json::to_vec_pretty(written)?)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Where the service manager says, or where users keep such things.
+fn usual_folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let of_service = variable("STATE_DIRECTORY").and_then(|list| std::env::split_paths(&list).next());
+    let of_user = || absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    of_service.filter(|path| path.is_absolute()).or_else(|| Some(of_user()?.join("wader")))
+}
+
+/// The file as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    schema: String,
+    off: OffWritten,
+    published: PublishedWritten,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OffWritten {
+    cameras: BTreeSet<String>,
+    prompts: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PublishedWritten {
+    prefix: String,
+    homeassistant: Option<String>,
+    cameras: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl From<&Remembered> for Written {
+    fn from(remembered: &Remembered) -> Self {
+        let off = &remembered.off;
+        let text = |names: &BTreeSet<PromptName>| names.iter().map(ToString::to_string).collect();
+        let prompts = |prompts: &BTreeMap<PromptName, Platform>| {
+            prompts.iter().map(|(prompt, platform)| (prompt.to_string(), platform.word().to_owned())).collect()
+        };
+        Self {
+            schema: SCHEMA.to_owned(),
+            off: OffWritten {
+                cameras: off.iter().filter(|(_, off)| off.camera).map(|(camera, _)| camera.to_string()).collect(),
+                prompts: off
+                    .iter()
+                    .filter(|(_, off)| !off.prompts.is_empty())
+                    .map(|(camera, off)| (camera.to_string(), text(&off.prompts)))
+                    .collect(),
+            },
+            published: PublishedWritten {
+                prefix: remembered.prefix.clone(),
+                homeassistant: remembered.homeassistant.clone(),
+                cameras: remembered.published.iter().map(|(camera, p)| (camera.to_string(), prompts(p))).collect(),
+            },
+        }
+    }
+}
+
+impl Written {
+    /// Names become names again: nothing else may come to stand in a topic that is cleared.
+    fn checked(self) -> Result<Remembered, String> {
+        if self.schema != SCHEMA {
+            return Err(format!("it has the schema `{}`; this wader reads `{SCHEMA}`", self.schema));
+        }
+        let camera = |text: &str| CameraName::new(text).map_err(|error| error.to_string());
+        let prompt = |text: &str| PromptName::new(text).map_err(|error| error.to_string());
+        let mut off: BTreeMap<CameraName, Off> = BTreeMap::new();
+        for name in &self.off.cameras {
+            off.entry(camera(name)?).or_default().camera = true;
+        }
+        for (name, prompts) in &self.off.prompts {
+            let prompts: Result<_, String> = prompts.iter().map(|name| prompt(name)).collect();
+            off.entry(camera(name)?).or_default().prompts = prompts?;
+        }
+        let mut published = Published::new();
+        for (name, prompts) in &self.published.cameras {
+            let of_camera = published.entry(camera(name)?).or_default();
+            for (name, word) in prompts {
+                let platform = Platform::ALL.into_iter().find(|platform| platform.word() == word);
+                of_camera.insert(prompt(name)?, platform.ok_or_else(|| format!("`{word}` is no platform"))?);
+            }
+        }
+        let PublishedWritten { prefix, homeassistant, .. } = self.published;
+        Ok(Remembered { off, prefix, homeassistant, published })
+    }
+}
+
+/// As what Home Assistant shows each prompt of a camera.
+pub(super) fn platforms<'a>(
+    prompts: impl IntoIterator<Item = (&'a PromptName, &'a AnswerKind)>,
+) -> BTreeMap<PromptName, Platform> {
+    prompts.into_iter().map(|(name, kind)| (name.clone(), Platform::of(kind))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered() -> Remembered {
+        let (door, yard) = (CameraName::new("door").unwrap(), CameraName::new("yard").unwrap());
+        let person = PromptName::new("person").unwrap();
+        Remembered {
+            off: [
+                (door.clone(), Off { camera: true, prompts: BTreeSet::new() }),
+                (yard.clone(), Off { camera: false, prompts: [person.clone()].into() }),
+            ]
+            .into(),
+            prefix: "wader".to_owned(),
+            homeassistant: Some("homeassistant".to_owned()),
+            published: [(door, BTreeMap::new()), (yard, [(person, Platform::BinarySensor)].into())].into(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new(Some(&folder.path().join("new")), "home/wader");
+        assert_eq!(memory.read().unwrap(), Remembered::default(), "the first start");
+        for _ in 0..2 {
+            memory.write(&remembered()).unwrap();
+            assert_eq!(memory.read().unwrap(), remembered());
+        }
+        let files: Vec<_> = fs::read_dir(folder.path().join("new")).unwrap().map(|f| f.unwrap().file_name()).collect();
+        assert_eq!(files, ["home-wader.json"]);
+    }
+
+    #[test]
+    fn a_damaged_file_says_what_is_wrong_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new(Some(folder.path()), "wader");
+        memory.write(&remembered()).unwrap();
+        let file = folder.path().join("wader.json");
+        let whole = fs::read_to_string(&file).unwrap();
+        for (text, says) in [
+            (whole[..whole.len() / 2].to_owned(), "EOF"),
+            (whole.replace(SCHEMA, "wader.memory/9"), "wader.memory/9"),
+            (whole.replace("door", "../door"), "holds `.`"),
+            (whole.replace("binary_sensor", "siren"), "`siren` is no platform"),
+        ] {
+            fs::write(&file, text).unwrap();
+            let error = memory.read().unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("wader.json"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Memory::new(Some(&file), "wader").write(&remembered()).unwrap_err().to_string();
+        assert!(error.contains("file/wader.json") && error.contains("`state` below `[paths]`"), "{error}");
+        let nowhere = Memory(None);
+        assert!(matches!(nowhere.read(), Err(Error::NoFolder)));
+    }
+
+    #[test]
+    fn the_service_managers_folder_comes_first() {
+        let folder = |set: &[(&str, &str)]| {
+            usual_folder(|name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+        };
+        let (service, user, home) =
+            (("STATE_DIRECTORY", "/var/lib/wader:/x"), ("XDG_STATE_HOME", "/state"), ("HOME", "/me"));
+        assert_eq!(folder(&[home, user, service]), Some("/var/lib/wader".into()));
+        assert_eq!(folder(&[home, user]), Some("/state/wader".into()));
+        assert_eq!(folder(&[home, ("XDG_STATE_HOME", "state")]), Some("/me/.local/state/wader".into()));
+        assert_eq!(folder(&[]), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! Which cameras are watched and which of their prompts asked: what others can switch while the service runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use tokio::sync::watch;
+
+use crate::name::{CameraName, PromptName};
+
+/// What of one camera is switched off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Off {
+    /// The camera itself.
+    pub(super) camera: bool,
+    /// Prompts about it.
+    pub(super) prompts: BTreeSet<PromptName>,
+}
+
+/// The switches of all cameras that the configuration enables. Clones are the same switches.
+#[derive(Debug, Clone)]
+pub(super) struct Switches(Arc<BTreeMap<CameraName, watch::Sender<Off>>>);
+
+impl Switches {
+    /// Switches for these cameras, as they stood at the last stop; what is not said there is on.
+    pub(super) fn new(cameras: impl IntoIterator<Item = CameraName>, off: &BTreeMap<CameraName, Off>) -> Self {
+        let switch = |camera: CameraName| {
+            let off = off.get(&camera).cloned().unwrap_or_default();
+            (camera, watch::Sender::new(off))
+        };
+        Self(Arc::new(cameras.into_iter().map(switch).collect()))
+    }
+
+    /// Follows a camera's switches; those of a camera that has none are on for good.
+    pub(super) fn of(&self, camera: &CameraName) -> watch::Receiver<Off> {
+        self.0.get(camera).map_or_else(|| watch::Sender::new(Off::default()).subscribe(), watch::Sender::subscribe)
+    }
+
+    /// Whether this prompt is to be asked about this camera now.
+    pub(super) fn asks(&self, camera: &CameraName, prompt: &PromptName) -> bool {
+        self.0.get(camera).is_none_or(|switch| {
+            let off = switch.borrow();
+            !off.camera && !off.prompts.contains(prompt)
+        })
+    }
+
+    /// Turns a camera on or off, or one prompt about it.
+    pub(super) fn turn(&self, camera: &CameraName, prompt: Option<&PromptName>, on: bool) {
+        let Some(switch) = self.0.get(camera) else { return };
+        switch.send_if_modified(|off| match (prompt, on) {
+            (None, _) => std::mem::replace(&mut off.camera, !on) == on,
+            (Some(prompt), true) => off.prompts.remove(prompt),
+            (Some(prompt), false) => off.prompts.insert(prompt.clone()),
+        });
+    }
+
+    /// All that is off, by camera.
+    pub(super) fn off(&self) -> BTreeMap<CameraName, Off> {
+        let all = self.0.iter().map(|(camera, switch)| (camera.clone(), switch.borrow().clone()));
+        all.filter(|(_, off)| *off != Off::default()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_is_heard_once_and_remembered() {
+        let (door, yard) = (CameraName::new("door").unwrap(), CameraName::new("yard").unwrap());
+        let person = PromptName::new("person").unwrap();
+        let switches = Switches::new([door.clone(), yard.clone()], &BTreeMap::new());
+        let mut heard = switches.of(&door);
+        switches.turn(&door, None, true);
+        assert!(!heard.has_changed().unwrap() && switches.asks(&door, &person), "on it was");
+        switches.turn(&door, Some(&person), false);
+        assert!(heard.borrow_and_update().prompts.contains(&person) && !switches.asks(&door, &person));
+        switches.turn(&yard, None, false);
+        assert!(!heard.has_changed().unwrap() && !switches.asks(&yard, &person), "that was another camera's");
+        let again = Switches::new([door.clone(), yard], &switches.off());
+        assert_eq!(again.off(), switches.off());
+        again.turn(&door, Some(&person), true);
+        assert_eq!(again.off().len(), 1);
+    }
+}

@@ -1,0 +1,78 @@
+//! What is said on the error topic: a stable code for programs, a sentence for people.
+
+/// What went wrong; the words are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// A command's payload is none that it knows.
+    BadPayload,
+    /// A command came as a message that the broker keeps; it would be obeyed again at each start.
+    RetainedCommand,
+    /// A command names a camera that is not configured.
+    UnknownCamera,
+    /// A command names a prompt that is not asked about this camera.
+    UnknownPrompt,
+    /// A command would enable what the configuration disables.
+    DisabledInConfiguration,
+    /// A command was obeyed, but will be forgotten at the next start.
+    NotSaved,
+    /// Messages were given up before the broker had them.
+    MessagesLost,
+}
+
+impl Code {
+    /// All codes.
+    pub const ALL: [Self; 7] = [
+        Self::BadPayload,
+        Self::RetainedCommand,
+        Self::UnknownCamera,
+        Self::UnknownPrompt,
+        Self::DisabledInConfiguration,
+        Self::NotSaved,
+        Self::MessagesLost,
+    ];
+
+    /// The word that is published.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BadPayload => "bad_payload",
+            Self::RetainedCommand => "retained_command",
+            Self::UnknownCamera => "unknown_camera",
+            Self::UnknownPrompt => "unknown_prompt",
+            Self::DisabledInConfiguration => "disabled_in_configuration",
+            Self::NotSaved => "not_saved",
+            Self::MessagesLost => "messages_lost",
+        }
+    }
+}
+
+/// Something that went wrong and that whoever caused it, or whoever runs this, should hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+    /// The camera it is about, as the command named it: it may be no camera's name.
+    pub camera: Option<String>,
+    /// The prompt it is about, as the command named it.
+    pub prompt: Option<String>,
+}
+
+impl Complaint {
+    /// One that is about no camera.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), camera: None, prompt: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_lists_every_code() {
+        let schema: serde_json::Value = serde_json::from_str(super::super::wire::ERROR_JSON_SCHEMA).unwrap();
+        let listed: Vec<_> = schema["properties"]["code"]["enum"].as_array().unwrap().iter().collect();
+        assert_eq!(listed, Code::ALL.map(Code::word));
+    }
+}

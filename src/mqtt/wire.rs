@@ -1,0 +1,81 @@
+//! What the service says of itself, as others read it: versioned JSON.
+//!
+//! A type here is a promise to someone outside. A new optional key keeps the version; anything else raises it.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Complaint;
+use crate::answer::ModelLabel;
+
+/// The version of [`ErrorMessage`].
+pub const ERROR_SCHEMA: &str = "wader.error/1";
+/// JSON Schema (2020-12) of [`ErrorMessage`].
+pub const ERROR_JSON_SCHEMA: &str = include_str!("error.schema.json");
+/// The version of [`AboutMessage`].
+pub const ABOUT_SCHEMA: &str = "wader.about/1";
+
+/// What went wrong, as published on the topic `<prefix>/error`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorMessage {
+    /// [`ERROR_SCHEMA`].
+    pub schema: String,
+    /// The stable code, see [`Code`](super::Code).
+    pub code: String,
+    /// What a person should read: what is wrong, and what would be right.
+    pub message: String,
+    /// The camera it is about, as the command named it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub camera: Option<String>,
+    /// The prompt it is about, as the command named it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub prompt: Option<String>,
+    /// When, RFC 3339 in UTC with milliseconds.
+    pub at: String,
+}
+
+/// What runs here, as published on the topic `<prefix>/about`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutMessage {
+    /// [`ABOUT_SCHEMA`].
+    pub schema: String,
+    /// wader's version.
+    pub version: String,
+    /// The model's name.
+    pub model: String,
+    /// The model's version.
+    pub model_version: String,
+    /// SHA-256 of the model's manifest.
+    pub model_hash: String,
+}
+
+/// Writes a complaint as JSON.
+pub fn error(complaint: &Complaint, at: SystemTime) -> Vec<u8> {
+    json(&ErrorMessage {
+        schema: ERROR_SCHEMA.to_owned(),
+        code: complaint.code.word().to_owned(),
+        message: complaint.message.clone(),
+        camera: complaint.camera.clone(),
+        prompt: complaint.prompt.clone(),
+        // A wall clock beyond the year 9999 is broken; the message still has to leave.
+        at: format!("{:.3}", Timestamp::try_from(at).unwrap_or(Timestamp::MAX)),
+    })
+}
+
+/// Writes as JSON what runs here.
+pub fn about(version: &str, model: &ModelLabel) -> Vec<u8> {
+    json(&AboutMessage {
+        schema: ABOUT_SCHEMA.to_owned(),
+        version: version.to_owned(),
+        model: model.name.clone(),
+        model_version: model.version.clone(),
+        model_hash: model.hash.clone(),
+    })
+}
+
+#[expect(clippy::expect_used, reason = "strings always have a JSON form")]
+fn json(message: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).expect("a message has a JSON form")
+}
