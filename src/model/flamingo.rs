@@ -10,7 +10,7 @@ use crate::frame::{Frame, Size};
 
 use super::{
     Cells, Comparison, Error, Examples, Features, Float, Gates, Generation, Manifest, Model, Moments, Placement,
-    Provider, Row, Spec, Template, TokenId, Work,
+    Provider, Row, Spec, Template, TokenId, Work, Writing,
     contract::{self, Role},
     decode::Prefix,
     load::{Comparing, Graphs, Loaded, load},
@@ -169,14 +169,8 @@ impl Model for Flamingo {
         self.score_rows(prefix, media, rows, gates)
     }
 
-    fn generate(
-        &mut self,
-        prefix: &Prefix,
-        media: &VisualTokens,
-        rows: &[Row],
-        max_tokens: usize,
-    ) -> Result<Vec<Generation>, Error> {
-        self.generate_rows(prefix, media, rows, max_tokens)
+    fn generate(&mut self, prefix: &Prefix, media: &VisualTokens, texts: &[Writing]) -> Result<Vec<Generation>, Error> {
+        self.write_texts(prefix, media, texts)
     }
 
     fn examples(&self) -> Option<&Examples> {

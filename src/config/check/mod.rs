@@ -3,6 +3,7 @@
 mod camera;
 mod examples;
 mod prompt;
+mod schema;
 mod service;
 
 use std::{fmt::Display, ops::RangeInclusive, path::Path, time::Duration};
