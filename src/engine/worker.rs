@@ -23,7 +23,7 @@ use crate::{
 
 /// What a prompt needs, made when it was first seen.
 enum Ready {
-    Ask(Question),
+    Ask(Box<Question>),
     /// JSON of a model that cannot spell it: a question for each property.
     AskEach(Vec<Question>),
     Compare(Arc<Compared>),
@@ -45,7 +45,7 @@ impl Ready {
     /// What is asked in words.
     fn questions(&self) -> &[Question] {
         match self {
-            Self::Ask(question) => std::slice::from_ref(question),
+            Self::Ask(question) => std::slice::from_ref(&**question),
             Self::AskEach(questions) => questions,
             Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
         }
@@ -138,7 +138,7 @@ impl<M: Model> Worker<M> {
             questions.push(question);
         }
         Ok(match questions.pop() {
-            Some(question) if whole => Ready::Ask(question),
+            Some(question) if whole => Ready::Ask(Box::new(question)),
             last => Ready::AskEach(questions.into_iter().chain(last).collect()),
         })
     }
@@ -224,7 +224,7 @@ impl<M: Model> Worker<M> {
     fn ask(&mut self, waiting: &[Waiting], spent: &mut Spent, replies: &mut Replies) -> Result<(), model::Error> {
         let asked_about = |w: &&Waiting| {
             let ready = |prompt| self.ready(&w.window.camera, prompt);
-            w.window.prompts.iter().any(|prompt| matches!(ready(prompt), Some(Ready::Ask { .. })))
+            w.window.prompts.iter().any(|prompt| ready(prompt).is_some_and(|ready| !ready.questions().is_empty()))
         };
         let windows: Vec<&Window> = waiting.iter().filter(asked_about).map(|w| &w.window).collect();
         if windows.is_empty() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use llguidance::{
     Matcher, ParserFactory,
     api::TopLevelGrammar,
+    earley::SlicedBiasComputer,
     toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenizerEnv},
 };
 
@@ -23,15 +24,15 @@ impl Grammar {
     /// Whether a schema can be kept does not hang on the model: it is tried here with one token for each byte.
     pub fn of_json_schema(schema: &str) -> Result<Self, String> {
         let bytes = ApproximateTokEnv::single_byte_env();
-        let factory = factory(&bytes, InferenceCapabilities::default())?;
+        let factory = factory(&bytes, InferenceCapabilities::default(), &[])?;
         begin(&factory, schema)?;
         Ok(Self(schema.into()))
     }
 }
 
-fn factory(tokens: &TokEnv, can: InferenceCapabilities) -> Result<ParserFactory, String> {
-    // No slices: they pay for vocabularies of a hundred thousand tokens, and cost time at each start.
-    let mut factory = ParserFactory::new(tokens, can, &[]).map_err(|error| error.to_string())?;
+/// `slices` are sets of tokens that are open together, found once, so that a large vocabulary is not walked at each token.
+fn factory(tokens: &TokEnv, can: InferenceCapabilities, slices: &[String]) -> Result<ParserFactory, String> {
+    let mut factory = ParserFactory::new(tokens, can, slices).map_err(|error| error.to_string())?;
     factory.quiet().limits_mut().verbose_errors = false;
     Ok(factory)
 }
@@ -59,7 +60,7 @@ impl Speller {
         let trie = TokTrie::from(&TokRxInfo::new(words.len() as u32, end), &words).with_eos_tokens(eos);
         let tokens: TokEnv = Arc::new(Spelling { trie, tokenizer: Arc::clone(tokenizer) });
         let can = InferenceCapabilities { ff_tokens: true, ..InferenceCapabilities::default() };
-        factory(&tokens, can).map(|factory| Some(Self(factory)))
+        factory(&tokens, can, &SlicedBiasComputer::general_slices()).map(|factory| Some(Self(factory)))
     }
 
     /// Begins a text.

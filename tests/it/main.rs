@@ -7,6 +7,7 @@ mod camera;
 mod config;
 mod examples;
 mod flow;
+mod json;
 mod layers;
 mod model;
 mod mqtt;

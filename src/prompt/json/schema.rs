@@ -90,7 +90,11 @@ impl Schema {
         // Nothing that the schema does not name is ever written, or texts would have no end.
         close(&mut schema);
         let text = schema.to_string();
-        let grammar = Grammar::of_json_schema(&text).map_err(|error| whole(format!("cannot be kept: {error}")))?;
+        let grammar = Grammar::of_json_schema(&text).map_err(|error| {
+            // Some of its complaints are drawn over several lines.
+            let line = error.split_whitespace().collect::<Vec<_>>().join(" ");
+            whole(format!("cannot be kept: {line}"))
+        })?;
         Ok(Self { properties: properties(&schema), text, grammar })
     }
 
