@@ -88,7 +88,8 @@ impl TokenizerEnv for Spelling {
     }
 }
 
-/// A text that is being written, and what may follow.
+/// A text that is being written, and what may follow; a clone goes its own way.
+#[derive(Clone)]
 pub(super) struct Constraint(Matcher);
 
 impl Constraint {

@@ -6,13 +6,16 @@
 use std::time::Duration;
 
 use super::{
-    Ended, Error, Flamingo, Gates, Generation, Row, TokenId, VisualTokens, Writing,
+    Ended, Error, Flamingo, Gates, Generation, Grammar, Row, TokenId, VisualTokens, Writing,
     batch::Batch,
     constraint::Constraint,
     decode::{Prefix, Step, forward, log_softmax},
     runtime::Tensor,
 };
 use crate::frame::Stamp;
+
+/// Grammars that are kept compiled.
+const KEPT_GRAMMARS: usize = 64;
 
 impl Flamingo {
     pub(super) fn write_texts(
@@ -62,14 +65,10 @@ impl Flamingo {
     }
 
     /// A text before its first token, with what its grammar forces there.
-    fn writer(&self, text: &Writing, most: usize) -> Result<Writer, Error> {
+    fn writer(&mut self, text: &Writing, most: usize) -> Result<Writer, Error> {
         let rule = match &text.rule {
             None => None,
-            Some(rule) => {
-                let speller =
-                    self.template.speller().ok_or_else(|| Error::request("its vocabulary cannot spell JSON"))?;
-                Some((speller.begin(&rule.grammar)?, rule.max_time))
-            }
+            Some(rule) => Some((self.constraint(&rule.grammar)?, rule.max_time)),
         };
         let said =
             Generation { ids: Vec::new(), log_probabilities: Vec::new(), log_masses: Vec::new(), ended: Ended::Tokens };
@@ -79,6 +78,20 @@ impl Flamingo {
             writer.force(&self.manifest.tokens.eos)?;
         }
         Ok(writer)
+    }
+
+    /// A text under this grammar, before its first token.
+    fn constraint(&mut self, grammar: &Grammar) -> Result<Constraint, Error> {
+        if let Some(begun) = self.begun.get(grammar) {
+            return Ok(begun.clone());
+        }
+        let speller = self.template.speller().ok_or_else(|| Error::request("its vocabulary cannot spell JSON"))?;
+        let begun = speller.begin(grammar)?;
+        if self.begun.len() == KEPT_GRAMMARS {
+            self.begun.clear();
+        }
+        self.begun.insert(grammar.clone(), begun.clone());
+        Ok(begun)
     }
 
     /// The texts, and the count of what was forced in them.
