@@ -16,12 +16,12 @@ use std::{
 
 pub use id::{AnswerId, Ids};
 pub use policy::{Escalate, Escalation, News, Policy, Publish, Spec, Transition};
-pub use reading::{Reading, Scores, Thresholds, read};
+pub use reading::{PropertyReading, Reading, Scores, Thresholds, read};
 
 pub use crate::sight::BlindReason;
 use crate::{
     name::{CameraName, PromptName},
-    prompt::AnswerKind,
+    prompt::{AnswerKind, Json},
 };
 
 /// What was answered.
@@ -35,6 +35,8 @@ pub enum Value {
     Number(u32),
     /// Free text, as decoded.
     Text(String),
+    /// JSON of the prompt's schema.
+    Json(Json),
 }
 
 /// The longest state in characters: what Home Assistant accepts as the state of an entity.
@@ -42,7 +44,8 @@ const LONGEST_STATE: usize = 255;
 
 impl Value {
     /// The state as published: the bare word or number, or text on one line, cut at a word's end so that it holds at
-    /// most 255 characters (the last is then an ellipsis).
+    /// most 255 characters (the last is then an ellipsis). JSON is compact, and whole properties are left out of what is
+    /// longer, so that it is JSON still.
     pub fn state(&self) -> String {
         match self {
             Self::YesNo(true) => "yes".to_owned(),
@@ -50,6 +53,7 @@ impl Value {
             Self::Choice(label) => label.clone(),
             Self::Number(number) => number.to_string(),
             Self::Text(text) => cut(text),
+            Self::Json(json) => json.within(LONGEST_STATE),
         }
     }
 }
@@ -86,6 +90,10 @@ pub enum UnsureReason {
     },
     /// The model ended a text before its first word.
     NoText,
+    /// JSON, or the text of a property, was not whole at the prompt's `max_tokens`.
+    TokenLimit,
+    /// JSON was not whole after the prompt's `max_time`.
+    TimeLimit,
 }
 
 /// Why what we have is too old to answer from.
@@ -144,6 +152,8 @@ impl Outcome {
             Self::Unsure(UnsureReason::UnknownWords(_)) => "unknown_words",
             Self::Unsure(UnsureReason::ContradictingExamples { .. }) => "contradicting_examples",
             Self::Unsure(UnsureReason::NoText) => "no_text",
+            Self::Unsure(UnsureReason::TokenLimit) => "token_limit",
+            Self::Unsure(UnsureReason::TimeLimit) => "time_limit",
             Self::Blind(reason) => reason.code(),
             Self::Stale(StaleReason::CameraOffline) => "camera_offline",
             Self::Stale(StaleReason::NoFrames) => "no_frames",

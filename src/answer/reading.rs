@@ -3,7 +3,7 @@
 //! Knows nothing of replies before this one but the state that they left, which it is given; `policy` does.
 
 use super::{FailedReason, Outcome, UnsureReason, Value};
-use crate::prompt::{AnswerKind, Reply, Scored};
+use crate::prompt::{AnswerKind, Asked, Ended, Json, Property, Reply, Scored};
 
 /// How sure the model must be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,9 +35,10 @@ impl Default for Thresholds {
 /// The numbers behind an outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
-    /// The best answer's share; of a text, the geometric mean of its tokens' probabilities.
+    /// The best answer's share; of a text, the geometric mean of its tokens' probabilities; of JSON that was asked property
+    /// by property, the smallest of those in it.
     pub probability: f64,
-    /// The probability of all allowed answers together; scored answers only.
+    /// The probability of all allowed answers together, of JSON likewise; none for a text.
     pub mass: Option<f64>,
     /// How much of the answer's log-odds it owes to the picture; scored answers only.
     pub evidence: Option<f64>,
@@ -45,6 +46,17 @@ pub struct Scores {
     pub candidates: Vec<Scored>,
     /// Whether a text was cut at the prompt's limit.
     pub cut: bool,
+    /// Each property that was asked for, where JSON was asked property by property.
+    pub properties: Vec<PropertyReading>,
+}
+
+/// What was said of one property.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PropertyReading {
+    /// The property.
+    pub name: String,
+    /// The outcome and its numbers.
+    pub reading: Reading,
 }
 
 /// What one reply says.
@@ -73,6 +85,16 @@ pub fn read(reply: &Reply, kind: &AnswerKind, thresholds: &Thresholds, held: Opt
             closed(scores, (*mass, thresholds.min_mass), *evidence, kind, &needed)
         }
         Reply::Text { text, finished, probability } => open(text, *finished, *probability, &needed),
+        Reply::Json { text, ended, probability, mass } => {
+            written(text, *ended, *probability, (*mass, thresholds.min_mass), &needed)
+        }
+        Reply::Properties(replies) => match kind {
+            AnswerKind::Json { schema, .. } => match schema.properties() {
+                Ok(properties) => assembled(properties, replies, thresholds),
+                Err(why) => failed(format!("the schema was not asked property by property: {why}")),
+            },
+            _ => failed("the prompt asks for no properties".to_owned()),
+        },
     }
 }
 
@@ -117,6 +139,7 @@ fn closed(
         evidence: Some(evidence),
         candidates: scored.to_vec(),
         cut: false,
+        properties: Vec::new(),
     };
     Reading { outcome, scores: Some(scores) }
 }
@@ -132,7 +155,7 @@ fn value(label: &str, kind: &AnswerKind) -> Option<Value> {
         AnswerKind::Number { min, max } => {
             label.parse().ok().filter(|number| (min..=max).contains(&number)).map(Value::Number)
         }
-        AnswerKind::Text { .. } => None,
+        AnswerKind::Text { .. } | AnswerKind::Json { .. } => None,
     }
 }
 
@@ -140,7 +163,14 @@ fn open(text: &str, finished: bool, probability: f64, needed: &dyn Fn(&Value) ->
     if !is_probability(probability) {
         return failed(format!("the text's probability is `{probability}`, which is no probability"));
     }
-    let scores = Scores { probability, mass: None, evidence: None, candidates: Vec::new(), cut: !finished };
+    let scores = Scores {
+        probability,
+        mass: None,
+        evidence: None,
+        candidates: Vec::new(),
+        cut: !finished,
+        properties: Vec::new(),
+    };
     let value = Value::Text(text.trim().to_owned());
     let outcome = if text.trim().is_empty() {
         Outcome::Unsure(UnsureReason::NoText)
@@ -150,6 +180,128 @@ fn open(text: &str, finished: bool, probability: f64, needed: &dyn Fn(&Value) ->
         Outcome::Answer(value)
     };
     Reading { outcome, scores: Some(scores) }
+}
+
+/// JSON that was written under the schema: what is not whole is none.
+fn written(
+    text: &str,
+    ended: Ended,
+    probability: f64,
+    (mass, min_mass): (f64, f64),
+    needed: &dyn Fn(&Value) -> f64,
+) -> Reading {
+    if !is_probability(probability) || !is_probability(mass) {
+        return failed(format!("the probability `{probability}` or mass `{mass}` of the JSON is no probability"));
+    }
+    let json = match ended {
+        Ended::Itself => Json::read(text),
+        Ended::Tokens | Ended::Time => Ok(Json::null()),
+    };
+    let outcome = match (ended, json) {
+        (Ended::Tokens, _) => Outcome::Unsure(UnsureReason::TokenLimit),
+        (Ended::Time, _) => Outcome::Unsure(UnsureReason::TimeLimit),
+        (_, Err(error)) => return failed(format!("what was written is not JSON ({error})")),
+        (_, Ok(_)) if mass < min_mass => Outcome::Unsure(UnsureReason::LowMass),
+        (_, Ok(json)) => {
+            let value = Value::Json(json);
+            if probability < needed(&value) {
+                Outcome::Unsure(UnsureReason::LowProbability)
+            } else {
+                Outcome::Answer(value)
+            }
+        }
+    };
+    let scores = Scores {
+        probability,
+        mass: Some(mass),
+        evidence: None,
+        candidates: Vec::new(),
+        cut: ended != Ended::Itself,
+        properties: Vec::new(),
+    };
+    Reading { outcome, scores: Some(scores) }
+}
+
+/// The object that the answers to its properties make.
+///
+/// A property without a sure answer is `null` where the schema allows that, left out where it is not required, and else
+/// there is no answer at all; nor is there one where no property has an answer.
+fn assembled(properties: &[Property], replies: &[Reply], thresholds: &Thresholds) -> Reading {
+    let (mut replies, mut readings) = (replies.iter(), Vec::new());
+    let (mut object, mut missing, mut deciding) = (Vec::new(), None, Vec::new());
+    let mut answers = 0;
+    for property in properties {
+        let kind = match &property.asked {
+            Asked::Constant(value) => {
+                object.push((property.name.clone(), value.clone()));
+                continue;
+            }
+            Asked::Question { kind, .. } => kind,
+        };
+        let Some(reply) = replies.next() else { return failed(format!("property `{}` has no reply", property.name)) };
+        // what a property was before is not held: the object is
+        let reading = whole(read(reply, kind, thresholds, None));
+        if let Outcome::Failed(FailedReason::BadReply(why)) = &reading.outcome {
+            return failed(format!("property `{}`: {why}", property.name));
+        }
+        let counts = match reading.outcome.value() {
+            Some(value) => {
+                object.push((property.name.clone(), json(value)));
+                answers += 1;
+                true
+            }
+            None if property.nullable => {
+                object.push((property.name.clone(), Json::null()));
+                false
+            }
+            None => {
+                missing = missing.or_else(|| property.required.then(|| reading.outcome.clone()));
+                property.required
+            }
+        };
+        if counts {
+            deciding.extend(reading.scores.clone());
+        }
+        readings.push(PropertyReading { name: property.name.clone(), reading });
+    }
+    let nothing = || readings.first().map(|first| first.reading.outcome.clone());
+    let outcome = match missing.or_else(|| if answers == 0 { nothing() } else { None }) {
+        Some(outcome) => outcome,
+        None => Outcome::Answer(Value::Json(Json::object(object))),
+    };
+    if deciding.is_empty() {
+        deciding.extend(readings.iter().filter_map(|one| one.reading.scores.clone()));
+    }
+    let least = |number: fn(&Scores) -> Option<f64>| deciding.iter().filter_map(number).reduce(f64::min);
+    let scores = least(|scores| Some(scores.probability)).map(|probability| Scores {
+        probability,
+        mass: least(|scores| scores.mass),
+        evidence: None,
+        candidates: Vec::new(),
+        cut: false,
+        properties: readings,
+    });
+    Reading { outcome, scores }
+}
+
+/// Half a text is no value of a property.
+fn whole(reading: Reading) -> Reading {
+    let cut = reading.scores.as_ref().is_some_and(|scores| scores.cut);
+    let outcome = match reading.outcome {
+        Outcome::Answer(_) if cut => Outcome::Unsure(UnsureReason::TokenLimit),
+        outcome => outcome,
+    };
+    Reading { outcome, ..reading }
+}
+
+/// An answer as the value of a property.
+fn json(value: &Value) -> Json {
+    match value {
+        Value::YesNo(truth) => Json::from(*truth),
+        Value::Number(number) => Json::from(*number),
+        Value::Choice(text) | Value::Text(text) => Json::from(text.as_str()),
+        Value::Json(json) => json.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +385,80 @@ mod tests {
             let held = Value::Text(held.to_owned());
             let outcome = read(&reply, &AnswerKind::Text { max_tokens: 9 }, &thresholds, Some(&held)).outcome;
             assert_eq!(outcome.to_string(), expected);
+        }
+    }
+
+    const OBJECT: &str = r#"{"type": "object", "required": ["people", "dark"], "properties": {
+        "kind": {"const": "street"}, "people": {"type": "integer", "minimum": 0, "maximum": 3}, "dark": {"type": ["boolean",
+        "null"]}, "light": {"enum": ["bright", "dim"]}, "scene": {"type": ["string", "null"]}}}"#;
+
+    fn asked() -> AnswerKind {
+        let schema = crate::prompt::Schema::read(OBJECT).unwrap();
+        AnswerKind::Json { schema, max_tokens: 9, max_time: std::time::Duration::from_secs(1) }
+    }
+
+    /// People, dark, light, and a scene that is `cut` or not.
+    fn properties(people: f64, dark: f64, light: f64, cut: bool) -> Reply {
+        let closed = |best: &str, other: &str, share: f64| Reply::Closed {
+            scores: scored(&[(other, 1.0 - share), (best, share)]),
+            mass: 0.9,
+            evidence: 0.5,
+        };
+        let scene = Reply::Text { text: "two cars".to_owned(), finished: !cut, probability: 0.75 };
+        let light = closed("dim", "bright", light);
+        Reply::Properties(vec![closed("2", "1", people), closed("no", "yes", dark), light, scene])
+    }
+
+    #[test]
+    fn an_object_is_made_of_the_answers_to_its_properties() {
+        let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.7, min_mass: 0.1 };
+        let check = |reply: &Reply, expected: &str, probability: f64| {
+            let reading = read(reply, &asked(), &thresholds, None);
+            assert_eq!(
+                (reading.outcome.to_string().as_str(), reading.scores.unwrap().probability),
+                (expected, probability)
+            );
+        };
+        let whole = r#"{"kind":"street","people":2,"dark":false,"light":"dim","scene":"two cars"}"#;
+        check(&properties(0.9, 0.8, 0.85, false), whole, 0.75);
+        let unsure = r#"{"kind":"street","people":2,"dark":null,"scene":null}"#;
+        check(&properties(0.9, 0.6, 0.6, true), unsure, 0.9);
+        check(&properties(0.6, 0.8, 0.8, false), "unsure (low_probability)", 0.6);
+        let Reply::Properties(mut few) = properties(0.9, 0.9, 0.9, false) else { panic!() };
+        few.pop();
+        assert_eq!(read(&Reply::Properties(few), &asked(), &thresholds, None).outcome.word(), "failed");
+        let reading = read(&properties(0.9, 0.6, 0.8, true), &asked(), &thresholds, None);
+        let reasons: Vec<_> =
+            reading.scores.unwrap().properties.iter().map(|one| one.reading.outcome.reason()).collect();
+        assert_eq!(reasons, [None, Some("low_probability"), None, Some("token_limit")]);
+    }
+
+    #[test]
+    fn an_object_of_nulls_says_nothing_and_is_no_answer() {
+        let schema = r#"{"type": "object", "properties": {"dark": {"type": ["boolean", "null"]}, "k": {"const": 1}}}"#;
+        let schema = crate::prompt::Schema::read(schema).unwrap();
+        let kind = AnswerKind::Json { schema, max_tokens: 9, max_time: std::time::Duration::ZERO };
+        let reply = Reply::Closed { scores: scored(&[("yes", 0.5), ("no", 0.5)]), mass: 1.0, evidence: 0.0 };
+        let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.7, min_mass: 0.1 };
+        let reading = read(&Reply::Properties(vec![reply]), &kind, &thresholds, None);
+        assert_eq!(reading.outcome.to_string(), "unsure (low_probability)");
+        assert_eq!(reading.scores.unwrap().probability, 0.5);
+    }
+
+    #[test]
+    fn json_that_was_written_is_whole_or_none() {
+        let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.7, min_mass: 0.1 };
+        for (text, ended, probability, mass, expected) in [
+            (r#"{ "a": 1 }"#, Ended::Itself, 0.7, 0.1, r#"{"a":1}"#),
+            (r#"{"a":"#, Ended::Tokens, 1.0, 1.0, "unsure (token_limit)"),
+            (r#"{"a":1}"#, Ended::Time, 1.0, 1.0, "unsure (time_limit)"),
+            (r#"{"a":1}"#, Ended::Itself, 0.6, 1.0, "unsure (low_probability)"),
+            (r#"{"a":1}"#, Ended::Itself, 0.9, 0.05, "unsure (low_mass)"),
+            (r#"{"a":"#, Ended::Itself, 1.0, 1.0, "failed (bad_reply)"),
+            (r#"{"a":1}"#, Ended::Itself, f64::NAN, 1.0, "failed (bad_reply)"),
+        ] {
+            let reply = Reply::Json { text: text.to_owned(), ended, probability, mass };
+            assert_eq!(read(&reply, &asked(), &thresholds, None).outcome.to_string(), expected, "{text}");
         }
     }
 }

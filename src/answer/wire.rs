@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Escalation, Transition, Value};
+use super::{Answer, Escalation, PropertyReading, Transition, Value};
 use crate::prompt::{AnswerKind, Scored};
 
 /// The version of [`AnswerMessage`].
@@ -44,7 +44,7 @@ pub enum Error {
     },
 }
 
-/// An answer's value: a string (`yes`, `no`, a label, a text) or a number.
+/// An answer's value: a string (`yes`, `no`, a label, a text, compact JSON) or a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ValueMessage {
@@ -68,6 +68,7 @@ impl From<&Value> for ValueMessage {
         match value {
             Value::Number(number) => Self::Number(*number),
             Value::Text(text) => Self::Word(text.clone()),
+            Value::Json(json) => Self::Word(json.to_string()),
             Value::YesNo(_) | Value::Choice(_) => Self::Word(value.state()),
         }
     }
@@ -82,6 +83,23 @@ pub struct CandidateMessage {
     pub share: f64,
     /// The natural logarithm of the exact share; null where the share is zero.
     pub log_share: Option<f64>,
+}
+
+/// What the model believes about one property of JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PropertyMessage {
+    /// The property's name.
+    pub name: String,
+    /// Why it has no value of its own; null where it has one.
+    pub reason: Option<String>,
+    /// Probability of its best answer, to four places.
+    pub probability: Option<f64>,
+    /// Probability of all its allowed answers together, to four places.
+    pub mass: Option<f64>,
+    /// Log-odds that its best answer owes to the picture, to four places.
+    pub evidence: Option<f64>,
+    /// All its allowed answers; empty for a text.
+    pub candidates: Vec<CandidateMessage>,
 }
 
 /// The frames an answer is about.
@@ -132,12 +150,15 @@ pub struct AnswerMessage {
     pub prompt: String,
     /// The question.
     pub ask: String,
-    /// `yes_no`, `choice`, `number` or `text`.
+    /// `yes_no`, `choice`, `number`, `text` or `json`.
     pub kind: String,
     /// `answer`, `unsure`, `blind`, `stale` or `failed`.
     pub outcome: String,
     /// The value; null unless the outcome is `answer`.
     pub answer: Option<ValueMessage>,
+    /// The value of a `json` prompt; left out unless it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<serde_json::Value>,
     /// The code of the reason; null if the outcome is `answer`.
     pub reason: Option<String>,
     /// What a person should read besides the reason.
@@ -150,6 +171,9 @@ pub struct AnswerMessage {
     pub evidence: Option<f64>,
     /// All allowed answers; empty for a text.
     pub candidates: Vec<CandidateMessage>,
+    /// What is believed of each property that was asked for by itself; left out where none was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PropertyMessage>,
     /// Whether a text was cut at the prompt's limit.
     pub cut: bool,
     /// The frames.
@@ -216,12 +240,17 @@ impl From<&Answer> for AnswerMessage {
             kind: kind(&answer.kind).to_owned(),
             outcome: answer.outcome.word().to_owned(),
             answer: answer.outcome.value().map(ValueMessage::from),
+            json: match answer.outcome.value() {
+                Some(Value::Json(json)) => Some(json.value().clone()),
+                _ => None,
+            },
             reason: answer.outcome.reason().map(str::to_owned),
             detail: answer.outcome.detail(),
             probability: scores.map(|scores| rounded(scores.probability, 4)),
             mass: scores.and_then(|scores| scores.mass).map(|mass| rounded(mass, 4)),
             evidence: scores.and_then(|scores| scores.evidence).map(|evidence| rounded(evidence, 4)),
             candidates: scores.iter().flat_map(|scores| &scores.candidates).map(candidate).collect(),
+            properties: scores.iter().flat_map(|scores| &scores.properties).map(property).collect(),
             cut: scores.is_some_and(|scores| scores.cut),
             window: WindowMessage {
                 first: answer.frames.first.map(time),
@@ -325,12 +354,25 @@ const fn kind(kind: &AnswerKind) -> &'static str {
         AnswerKind::Choice(_) => "choice",
         AnswerKind::Number { .. } => "number",
         AnswerKind::Text { .. } => "text",
+        AnswerKind::Json { .. } => "json",
     }
 }
 
 fn candidate(scored: &Scored) -> CandidateMessage {
     let log_share = Some(scored.share.ln()).filter(|log| log.is_finite());
     CandidateMessage { answer: scored.label.clone(), share: rounded(scored.share, 6), log_share }
+}
+
+fn property(property: &PropertyReading) -> PropertyMessage {
+    let scores = property.reading.scores.as_ref();
+    PropertyMessage {
+        name: property.name.clone(),
+        reason: property.reading.outcome.reason().map(str::to_owned),
+        probability: scores.map(|scores| rounded(scores.probability, 4)),
+        mass: scores.and_then(|scores| scores.mass).map(|mass| rounded(mass, 4)),
+        evidence: scores.and_then(|scores| scores.evidence).map(|evidence| rounded(evidence, 4)),
+        candidates: scores.iter().flat_map(|scores| &scores.candidates).map(candidate).collect(),
+    }
 }
 
 fn rounded(x: f64, places: i32) -> f64 {

@@ -268,7 +268,7 @@ fn policy(prompt: &PromptConfig, publish: answer::Publish) -> answer::Spec {
         AnswerKind::YesNo => Value::YesNo(state == "yes"),
         AnswerKind::Choice(_) => Value::Choice(state.clone()),
         AnswerKind::Number { .. } => state.parse().map_or_else(|_| Value::Text(state.clone()), Value::Number),
-        AnswerKind::Text { .. } => Value::Text(state.clone()),
+        AnswerKind::Text { .. } | AnswerKind::Json { .. } => Value::Text(state.clone()),
     };
     let escalate =
         |escalate: &EscalateConfig| Escalate { after: escalate.after, state: escalate.state.as_ref().map(value) };

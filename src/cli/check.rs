@@ -3,8 +3,8 @@
 use crate::{
     app, cli, config,
     engine::Doubt,
-    model::{Manifest, Template},
-    prompt::{Plan, PlanError},
+    model::{Language, Manifest, Template},
+    prompt::{AnswerKind, Asked, Plan, PlanError},
 };
 
 #[derive(Debug, clap::Args)]
@@ -83,8 +83,11 @@ fn contradictions(config: &config::Config) {
 /// Whether a prompt can be put into the model's words.
 fn sayable(prompt: &config::PromptConfig, template: &Template) -> bool {
     let name = &prompt.prompt.name;
-    match Plan::new(&prompt.prompt, template) {
-        Ok(_) => true,
+    match Plan::all(&prompt.prompt, template) {
+        Ok(_) => {
+            tell_undescribed(prompt, template);
+            true
+        }
         Err(error @ PlanError::UnknownWords(_)) => {
             cli::say(format_args!("warning: prompts.{name} will always be `unsure`: {error}"));
             true
@@ -92,6 +95,22 @@ fn sayable(prompt: &config::PromptConfig, template: &Template) -> bool {
         Err(error) => {
             cli::say(format_args!("prompts.{name}: {error}"));
             false
+        }
+    }
+}
+
+/// Warns of properties that are asked for by their name alone, because that is all the schema says of them.
+fn tell_undescribed(prompt: &config::PromptConfig, template: &Template) {
+    let AnswerKind::Json { schema, .. } = &prompt.prompt.kind else { return };
+    for property in schema.properties().unwrap_or_default() {
+        if let Asked::Question { ask, described: false, .. } = &property.asked
+            && !template.spells()
+        {
+            let (name, property) = (&prompt.prompt.name, &property.name);
+            cli::say(format_args!(
+                "warning: prompts.{name}.schema.properties.{property}: the model cannot spell JSON and is asked `{ask}`; \
+                 write the question into its `description`"
+            ));
         }
     }
 }

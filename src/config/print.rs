@@ -181,6 +181,12 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
             page.word(&at("answer"), "text");
             page.line(&at("max_tokens"), &max_tokens.to_string());
         }
+        AnswerKind::Json { schema, max_tokens, max_time } => {
+            page.word(&at("answer"), "json");
+            page.word(&at("schema"), schema.text());
+            page.line(&at("max_tokens"), &max_tokens.to_string());
+            page.time(&at("max_time"), *max_time);
+        }
     }
     page.line(&at("cameras"), &list(&mut config.cameras.iter().map(|camera| camera.as_str())));
     settings(page, &["prompts", name], config);

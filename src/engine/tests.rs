@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::{
     frame::{Frame, Size},
-    model::{self, Cells, Comparison, Examples, Features, Gates, Generation, Moments, Row, TokenId},
+    model::{self, Cells, Comparison, Examples, Features, Gates, Generation, Moments, Row, TokenId, Writing},
     prompt::{AnswerKind, Example, Prompt, Shown, words::Words},
     window::Spec,
 };
@@ -44,7 +44,7 @@ impl Model for Failing {
     fn score(&mut self, (): &(), _: Option<&()>, rows: &[Row], _: Gates) -> Result<Vec<Vec<Vec<f32>>>, model::Error> {
         Ok(rows.iter().map(|row| row.read.iter().map(|_| vec![-3.0; Words::COUNT]).collect()).collect())
     }
-    fn generate(&mut self, (): &(), (): &(), _: &[Row], _: usize) -> Result<Vec<Generation>, model::Error> {
+    fn generate(&mut self, (): &(), (): &(), _: &[Writing]) -> Result<Vec<Generation>, model::Error> {
         Err(error())
     }
     fn examples(&self) -> Option<&Examples> {

@@ -15,18 +15,41 @@ use super::{
 };
 use crate::{
     frame::{Frame, Stamp},
-    model::{self, Features, Gates, Language, Model, Moments, Row, TokenId},
+    model::{self, Features, Gates, Language, Model, Moments, Row, TokenId, Writing},
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Plan, PlanError, Prompt, Reply, Shown, blind_log_odds, closed_reply},
+    prompt::{Plan, PlanError, Prompt, Reply, Shown, blind_log_odds, closed_reply, written_reply},
     window::Window,
 };
 
 /// What a prompt needs, made when it was first seen.
 enum Ready {
-    Ask { plan: Plan, blind: Vec<f64> },
+    Ask(Box<Question>),
+    /// JSON of a model that cannot spell it: a question for each property.
+    AskEach(Vec<Question>),
     Compare(Arc<Compared>),
     Unknown(Vec<String>),
-    Doubtful { percent: u32, needed: u32 },
+    Doubtful {
+        percent: u32,
+        needed: u32,
+    },
+}
+
+/// A question in the model's tokens, and its answer with the gates shut.
+#[derive(Debug, Clone)]
+struct Question {
+    plan: Plan,
+    blind: Vec<f64>,
+}
+
+impl Ready {
+    /// What is asked in words.
+    fn questions(&self) -> &[Question] {
+        match self {
+            Self::Ask(question) => std::slice::from_ref(&**question),
+            Self::AskEach(questions) => questions,
+            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
+        }
+    }
 }
 
 /// A prompt that cannot be asked of this model.
@@ -79,14 +102,14 @@ impl<M: Model> Worker<M> {
             looks: Looks::default(),
             doubts: Vec::new(),
         };
-        let mut plans: HashMap<&Prompt, (Plan, Vec<f64>)> = HashMap::new();
+        let mut asked_before: HashMap<Prompt, Question> = HashMap::new();
         let mut compared: HashMap<&PromptName, Prepared> = HashMap::new();
         for (camera, prompt) in asked {
             let named =
                 |source| Unaskable { camera: camera.clone(), prompt: prompt.name.clone(), source: Box::new(source) };
             let ready = match shown.get(&prompt.name) {
                 Some(shown) => worker.show(prompt, shown, &mut compared),
-                None => worker.plan(prompt, &mut plans),
+                None => worker.plan(prompt, &mut asked_before),
             };
             worker.prompts.insert((camera.clone(), prompt.name.clone()), ready.map_err(named)?);
         }
@@ -94,21 +117,30 @@ impl<M: Model> Worker<M> {
     }
 
     /// A prompt in words, prepared once whatever the number of cameras.
-    fn plan<'a>(
-        &mut self,
-        prompt: &'a Prompt,
-        plans: &mut HashMap<&'a Prompt, (Plan, Vec<f64>)>,
-    ) -> Result<Ready, PlanError> {
-        let plan = match Plan::new(prompt, self.model.language()) {
+    fn plan(&mut self, prompt: &Prompt, before: &mut HashMap<Prompt, Question>) -> Result<Ready, PlanError> {
+        let plans = match Plan::all(prompt, self.model.language()) {
             Err(PlanError::UnknownWords(words)) => return Ok(Ready::Unknown(words)),
-            plan => plan?,
+            plans => plans?,
         };
-        if let Some((plan, blind)) = plans.get(prompt).cloned() {
-            return Ok(Ready::Ask { plan, blind });
+        // One plan that is the prompt's own is asked as it is; others are its properties'.
+        let whole = plans.first().is_some_and(|plan| plan.prompt == *prompt);
+        let mut questions = Vec::with_capacity(plans.len());
+        for plan in plans {
+            let question = match before.get(&plan.prompt) {
+                Some(question) => question.clone(),
+                None => {
+                    let blind = prepare(&mut self.model, &mut self.prefixes, &plan)?;
+                    let question = Question { plan, blind };
+                    before.insert(question.plan.prompt.clone(), question.clone());
+                    question
+                }
+            };
+            questions.push(question);
         }
-        let blind = prepare(&mut self.model, &mut self.prefixes, &plan)?;
-        plans.insert(prompt, (plan.clone(), blind.clone()));
-        Ok(Ready::Ask { plan, blind })
+        Ok(match questions.pop() {
+            Some(question) if whole => Ready::Ask(Box::new(question)),
+            last => Ready::AskEach(questions.into_iter().chain(last).collect()),
+        })
     }
 
     /// A prompt with examples, looked at once whatever the number of cameras.
@@ -185,7 +217,7 @@ impl<M: Model> Worker<M> {
     fn replies(&mut self, waiting: &[Waiting], spent: &mut Spent) -> Vec<Option<Result<Reply, String>>> {
         let mut replies: Vec<_> = pairs(waiting).map(|(w, p)| self.unasked(&w.window.camera, p).map(Ok)).collect();
         let asked = self.ask(waiting, spent, &mut replies);
-        fail(&mut replies, &self.places(waiting, |ready| matches!(ready, Ready::Ask { .. })), asked);
+        fail(&mut replies, &self.places(waiting, |ready| !ready.questions().is_empty()), asked);
         let compared = self.compare(waiting, spent, &mut replies);
         fail(&mut replies, &self.places(waiting, |ready| matches!(ready, Ready::Compare(_))), compared);
         replies
@@ -206,7 +238,7 @@ impl<M: Model> Worker<M> {
     fn ask(&mut self, waiting: &[Waiting], spent: &mut Spent, replies: &mut Replies) -> Result<(), model::Error> {
         let asked_about = |w: &&Waiting| {
             let ready = |prompt| self.ready(&w.window.camera, prompt);
-            w.window.prompts.iter().any(|prompt| matches!(ready(prompt), Some(Ready::Ask { .. })))
+            w.window.prompts.iter().any(|prompt| ready(prompt).is_some_and(|ready| !ready.questions().is_empty()))
         };
         let windows: Vec<&Window> = waiting.iter().filter(asked_about).map(|w| &w.window).collect();
         if windows.is_empty() {
@@ -279,31 +311,45 @@ impl<M: Model> Worker<M> {
         Moments { frames: window.frames.iter().map(|place| place.as_ref().and_then(moment)).collect() }
     }
 
-    /// All prompts of all windows: one batch of closed and one of open prompts for each text before the picture.
+    /// All prompts of all windows: one batch of closed and one of open questions for each text before the picture.
     fn decode(
         &mut self,
         waiting: &[Waiting],
         media: &M::VisualTokens,
         replies: &mut Replies,
     ) -> Result<(), model::Error> {
-        let mut asks: Vec<Ask<'_>> = Vec::new();
+        let (mut asks, mut askers): (Vec<Ask<'_>>, Vec<(usize, &Ready)>) = (Vec::new(), Vec::new());
         let (mut place, mut row) = (0, 0);
         for Waiting { window, .. } in waiting {
             let before = asks.len();
             for prompt in &window.prompts {
-                if let Some(Ready::Ask { plan, blind }) = self.prompts.get(&(window.camera.clone(), prompt.clone())) {
-                    asks.push((place, row, plan, blind));
+                if let Some(ready) = self.prompts.get(&(window.camera.clone(), prompt.clone())) {
+                    for question in ready.questions() {
+                        asks.push(Ask { place: asks.len(), window: row, question });
+                    }
+                    if !ready.questions().is_empty() {
+                        askers.push((place, ready));
+                    }
                 }
                 place += 1;
             }
             // only windows that anybody asks about were resampled
             row += usize::from(asks.len() > before);
         }
+        let mut answered: Vec<Option<Reply>> = vec![None; asks.len()];
         for (text, prefix) in &self.prefixes {
-            let of_text = asks.iter().filter(|(_, _, plan, _)| plan.prefix == *text);
-            let (open, closed): (Vec<_>, Vec<_>) = of_text.partition(|(_, _, plan, _)| plan.candidates.is_empty());
-            score_all(&mut self.model, prefix, media, &closed, replies)?;
-            write_all(&mut self.model, prefix, media, &open, replies)?;
+            let of_text = asks.iter().filter(|ask| ask.question.plan.prefix == *text);
+            let (open, closed): (Vec<_>, Vec<_>) = of_text.partition(|ask| ask.question.plan.candidates.is_empty());
+            score_all(&mut self.model, prefix, media, &closed, &mut answered)?;
+            write_all(&mut self.model, prefix, media, &open, &mut answered)?;
+        }
+        let mut answered = answered.into_iter();
+        for (place, ready) in askers {
+            let own: Option<Vec<Reply>> = answered.by_ref().take(ready.questions().len()).collect();
+            replies[place] = match (ready, own) {
+                (Ready::AskEach(_), Some(each)) => Some(Ok(Reply::Properties(each))),
+                (_, own) => own.and_then(|mut own| own.pop()).map(Ok),
+            };
         }
         Ok(())
     }
@@ -311,7 +357,7 @@ impl<M: Model> Worker<M> {
     /// The reply to a prompt that the model is not asked; `None` for one that it is.
     fn unasked(&self, camera: &CameraName, prompt: &PromptName) -> Option<Reply> {
         match self.ready(camera, prompt) {
-            Some(Ready::Ask { .. } | Ready::Compare(_)) => None,
+            Some(Ready::Ask(_) | Ready::AskEach(_) | Ready::Compare(_)) => None,
             Some(Ready::Unknown(words)) => Some(Reply::UnknownWords(words.clone())),
             Some(Ready::Doubtful { percent, needed }) => {
                 Some(Reply::ContradictingExamples { percent: *percent, needed: *needed })
@@ -324,26 +370,31 @@ impl<M: Model> Worker<M> {
 /// Frames whose features are kept for one camera from batch to batch.
 const FEATURES_KEPT: usize = 256;
 
-type Ask<'a> = (usize, usize, &'a Plan, &'a [f64]);
+/// A question about a window, and where its reply belongs.
+struct Ask<'a> {
+    place: usize,
+    window: usize,
+    question: &'a Question,
+}
 
 fn score_all<M: Model>(
     model: &mut M,
     prefix: &M::Prefix,
     media: &M::VisualTokens,
     asks: &[&Ask<'_>],
-    replies: &mut Replies,
+    answered: &mut [Option<Reply>],
 ) -> Result<(), model::Error> {
     if asks.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Vec<Row>> = asks.iter().map(|(_, window, plan, _)| plan.rows(Some(*window))).collect();
+    let rows: Vec<Vec<Row>> = asks.iter().map(|ask| ask.question.plan.rows(Some(ask.window))).collect();
     let flat: Vec<Row> = rows.iter().flatten().cloned().collect();
     let scores = model.score(prefix, Some(media), &flat, Gates::Open)?;
     let mut rest = scores.as_slice();
-    for ((place, _, plan, blind), rows) in asks.iter().zip(&rows) {
+    for (ask, rows) in asks.iter().zip(&rows) {
         let (own, later) = rest.split_at(rows.len());
         rest = later;
-        replies[*place] = Some(Ok(closed_reply(plan, own, blind)));
+        answered[ask.place] = Some(closed_reply(&ask.question.plan, own, &ask.question.blind));
     }
     Ok(())
 }
@@ -353,27 +404,15 @@ fn write_all<M: Model>(
     prefix: &M::Prefix,
     media: &M::VisualTokens,
     asks: &[&Ask<'_>],
-    replies: &mut Replies,
+    answered: &mut [Option<Reply>],
 ) -> Result<(), model::Error> {
-    let tokens_of = |plan: &Plan| match plan.prompt.kind {
-        AnswerKind::Text { max_tokens } => max_tokens,
-        _ => 0,
-    };
-    let Some(max_tokens) = asks.iter().map(|(_, _, plan, _)| tokens_of(plan)).max() else { return Ok(()) };
-    let rows: Vec<Row> = asks.iter().flat_map(|(_, window, plan, _)| plan.rows(Some(*window))).collect();
-    let written = model.generate(prefix, media, &rows, max_tokens)?;
-    for ((place, _, plan, _), mut text) in asks.iter().zip(written) {
-        let limit = tokens_of(plan);
-        if text.ids.len() > limit {
-            text.ids.truncate(limit);
-            text.log_probabilities.truncate(limit);
-            text.finished = false;
-        }
-        let sum: f32 = text.log_probabilities.iter().sum();
-        let mean = f64::from(sum) / text.log_probabilities.len().max(1) as f64;
-        let reply =
-            Reply::Text { text: model.language().text(&text.ids), finished: text.finished, probability: mean.exp() };
-        replies[*place] = Some(Ok(reply));
+    let texts: Vec<Writing> = asks.iter().filter_map(|ask| ask.question.plan.writing(Some(ask.window))).collect();
+    if texts.is_empty() {
+        return Ok(());
+    }
+    for (ask, text) in asks.iter().zip(model.generate(prefix, media, &texts)?) {
+        let said = model.language().text(&text.ids);
+        answered[ask.place] = Some(written_reply(&ask.question.plan, said, &text));
     }
     Ok(())
 }

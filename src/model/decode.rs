@@ -1,9 +1,11 @@
-//! Text through the decoder: what is kept of a prefix, one pass that scores answers, and greedy writing.
+//! Text through the decoder: what is kept of a prefix, and one pass over whole rows, which scores answers.
+//!
+//! How texts are written token after token is `write`'s job.
 
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use super::{
-    Error, Flamingo, Gates, Generation, Row, TokenId, VisualTokens,
+    Error, Flamingo, Gates, Row, TokenId, VisualTokens,
     batch::{Batch, Shape},
     contract::Role,
     manifest::Float,
@@ -31,19 +33,19 @@ impl Prefix {
 }
 
 /// Inputs of one decoder call besides media and past.
-struct Step<'a> {
-    rows: usize,
-    width: usize,
-    total: usize,
-    reads: usize,
-    ids: Vec<i64>,
-    mask: Vec<i64>,
-    positions: Vec<i64>,
-    media_index: Vec<i64>,
-    logits_index: Vec<i64>,
-    gates: Gates,
-    media: &'a Tensor,
-    past: &'a [Tensor],
+pub(super) struct Step<'a> {
+    pub(super) rows: usize,
+    pub(super) width: usize,
+    pub(super) total: usize,
+    pub(super) reads: usize,
+    pub(super) ids: Vec<i64>,
+    pub(super) mask: Vec<i64>,
+    pub(super) positions: Vec<i64>,
+    pub(super) media_index: Vec<i64>,
+    pub(super) logits_index: Vec<i64>,
+    pub(super) gates: Gates,
+    pub(super) media: &'a Tensor,
+    pub(super) past: &'a [Tensor],
 }
 
 impl Flamingo {
@@ -98,69 +100,8 @@ impl Flamingo {
             .collect()
     }
 
-    pub(super) fn generate_rows(
-        &mut self,
-        prefix: &Prefix,
-        media: &VisualTokens,
-        rows: &[Row],
-        max_tokens: usize,
-    ) -> Result<Vec<Generation>, Error> {
-        let read_last = |row: &Row| Row { read: vec![row.ids.len().saturating_sub(1)], ..row.clone() };
-        let rows: Vec<Row> = rows.iter().map(read_last).collect();
-        let mut writers =
-            vec![Generation { ids: Vec::new(), log_probabilities: Vec::new(), finished: false }; rows.len()];
-        let longest = prefix.tokens + rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-        let room = self.manifest.decoder.max_positions.saturating_sub(longest);
-        let limit = max_tokens.min(self.manifest.limits.max_new_tokens).min(room);
-        let batch = Batch::new(&rows, Gates::Open, self.shape(prefix.tokens, media.windows))?;
-        if rows.is_empty() || limit == 0 {
-            return Ok(writers);
-        }
-        let mut written = Written {
-            next: batch.lengths.iter().map(|length| prefix.tokens + length).collect(),
-            mask: batch.attention_mask.chunks_exact(prefix.tokens + batch.width).map(<[i64]>::to_vec).collect(),
-            media_index: batch.media_after.clone(),
-        };
-        let (logits, mut past) = self.prefill(prefix, Some(media), batch, Gates::Open)?;
-        let mut numbers = logits.numbers;
-        for tokens in 1.. {
-            self.write_one(&numbers, &mut writers)?;
-            let writing = writers.iter().filter(|writer| !writer.finished).count();
-            if writing == 0 || tokens == limit {
-                break;
-            }
-            let step = written.step(&writers, i64::from(self.manifest.tokens.pad), &media.media_kv, &past);
-            let mut outputs = forward(&mut self.decoder, &self.past_names, &self.present_names, step)?;
-            self.work.decode_tokens += writing as u64;
-            self.work.calls[2] += 1;
-            numbers = outputs.take_floats("logits")?;
-            past = self.take_present(&mut outputs)?;
-        }
-        Ok(writers)
-    }
-
-    /// The likeliest next token of each row that still writes.
-    fn write_one(&self, numbers: &[f32], writers: &mut [Generation]) -> Result<(), Error> {
-        for (writer, logits) in writers.iter_mut().zip(numbers.chunks_exact(self.manifest.decoder.vocab)) {
-            if writer.finished {
-                continue;
-            }
-            let log_probabilities = log_softmax(logits)?;
-            let best = (0..log_probabilities.len())
-                .reduce(|best, id| if log_probabilities[id] > log_probabilities[best] { id } else { best })
-                .unwrap_or_default();
-            writer.log_probabilities.push(log_probabilities[best]);
-            let id = best as TokenId;
-            writer.finished = self.manifest.tokens.eos.contains(&id);
-            if !writer.finished {
-                writer.ids.push(id);
-            }
-        }
-        Ok(())
-    }
-
     /// One pass over whole rows; gives the logits, and the K/V of all tokens so far.
-    fn prefill(
+    pub(super) fn prefill(
         &mut self,
         prefix: &Prefix,
         media: Option<&VisualTokens>,
@@ -183,11 +124,11 @@ impl Flamingo {
         Ok((Logits { numbers, reads }, self.take_present(&mut outputs)?))
     }
 
-    fn take_present(&self, outputs: &mut Outputs) -> Result<Vec<Tensor>, Error> {
+    pub(super) fn take_present(&self, outputs: &mut Outputs) -> Result<Vec<Tensor>, Error> {
         self.present_names.iter().map(|name| outputs.take(name)).collect()
     }
 
-    const fn shape(&self, past: usize, media: usize) -> Shape {
+    pub(super) const fn shape(&self, past: usize, media: usize) -> Shape {
         Shape {
             past,
             media,
@@ -221,50 +162,9 @@ impl Flamingo {
 }
 
 /// What a prefill says: `[rows, reads, vocab]`.
-struct Logits {
-    numbers: Vec<f32>,
+pub(super) struct Logits {
+    pub(super) numbers: Vec<f32>,
     reads: usize,
-}
-
-/// Where each row of a text being written stands.
-struct Written {
-    /// The position of its next token.
-    next: Vec<usize>,
-    /// Its attention mask so far; holes where the prefill was padded.
-    mask: Vec<Vec<i64>>,
-    /// The medium it sees.
-    media_index: Vec<i64>,
-}
-
-impl Written {
-    /// The call that runs the token each row wrote last. Rows that have ended run along unread, on padding.
-    fn step<'a>(&mut self, writers: &[Generation], pad: i64, media: &'a Tensor, past: &'a [Tensor]) -> Step<'a> {
-        let rows = writers.len();
-        let last = |writer: &Generation| match writer.ids.last() {
-            Some(&id) if !writer.finished => i64::from(id),
-            _ => pad,
-        };
-        let positions = self.next.iter().map(|&position| position as i64).collect();
-        for (mask, (next, writer)) in self.mask.iter_mut().zip(self.next.iter_mut().zip(writers)) {
-            mask.push(1);
-            // A row that has ended stays where it is, within the positions the model knows.
-            *next += usize::from(!writer.finished);
-        }
-        Step {
-            rows,
-            width: 1,
-            total: self.mask.first().map_or(0, Vec::len),
-            reads: 1,
-            ids: writers.iter().map(last).collect(),
-            mask: self.mask.concat(),
-            positions,
-            media_index: self.media_index.clone(),
-            logits_index: vec![0; rows],
-            gates: Gates::Open,
-            media,
-            past,
-        }
-    }
 }
 
 impl<'a> Step<'a> {
@@ -287,7 +187,7 @@ impl<'a> Step<'a> {
 }
 
 /// Runs the decoder; outputs named in `kept` stay on the device.
-fn forward(
+pub(super) fn forward(
     decoder: &mut super::runtime::Graph,
     past_names: &[String],
     kept: &[String],
@@ -310,7 +210,7 @@ fn forward(
 }
 
 /// Natural logarithms of the probabilities that these logits stand for.
-fn log_softmax(logits: &[f32]) -> Result<Vec<f32>, Error> {
+pub(super) fn log_softmax(logits: &[f32]) -> Result<Vec<f32>, Error> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - f64::from(largest)).exp()).sum();
     if !total.is_finite() {

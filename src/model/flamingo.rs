@@ -2,15 +2,16 @@
 //!
 //! How it is loaded is `load`'s job, how text is run through the decoder `decode`'s.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use ndarray::Array3;
 
 use crate::frame::{Frame, Size};
 
 use super::{
-    Cells, Comparison, Error, Examples, Features, Float, Gates, Generation, Manifest, Model, Moments, Placement,
-    Provider, Row, Spec, Template, TokenId, Work,
+    Cells, Comparison, Error, Examples, Features, Float, Gates, Generation, Grammar, Manifest, Model, Moments,
+    Placement, Provider, Row, Spec, Template, TokenId, Work, Writing,
+    constraint::Constraint,
     contract::{self, Role},
     decode::Prefix,
     load::{Comparing, Graphs, Loaded, load},
@@ -34,6 +35,8 @@ pub struct Flamingo {
     pub(super) present_names: Vec<String>,
     /// Media K/V for calls without a window: one row of zeros, which no token sees.
     pub(super) no_media: VisualTokens,
+    /// Texts before their first token, one for each grammar that was used lately: a schema is compiled once.
+    pub(super) begun: HashMap<Grammar, Constraint>,
     pub(super) work: Work,
 }
 
@@ -86,6 +89,7 @@ impl Flamingo {
             past_names: contract::past_names(layers),
             present_names: contract::present_names(layers),
             no_media: VisualTokens { media_kv: zeros.placed(placement)?, windows: 0 },
+            begun: HashMap::new(),
             work: Work::default(),
             manifest,
         })
@@ -169,14 +173,8 @@ impl Model for Flamingo {
         self.score_rows(prefix, media, rows, gates)
     }
 
-    fn generate(
-        &mut self,
-        prefix: &Prefix,
-        media: &VisualTokens,
-        rows: &[Row],
-        max_tokens: usize,
-    ) -> Result<Vec<Generation>, Error> {
-        self.generate_rows(prefix, media, rows, max_tokens)
+    fn generate(&mut self, prefix: &Prefix, media: &VisualTokens, texts: &[Writing]) -> Result<Vec<Generation>, Error> {
+        self.write_texts(prefix, media, texts)
     }
 
     fn examples(&self) -> Option<&Examples> {

@@ -18,6 +18,8 @@ pub trait Language {
     fn end(&self) -> TokenId;
     /// Tokens as text.
     fn text(&self, ids: &[TokenId]) -> String;
+    /// Whether any text can be spelt, and so JSON of any schema be written.
+    fn spells(&self) -> bool;
     /// The words of a text that the model never saw in training, each once; none for an open vocabulary.
     fn unknown_words(&self, text: &str) -> Vec<String>;
 }
@@ -43,6 +45,9 @@ impl Language for Template {
     }
     fn text(&self, ids: &[TokenId]) -> String {
         self.decode(ids)
+    }
+    fn spells(&self) -> bool {
+        self.speller().is_some()
     }
     fn unknown_words(&self, text: &str) -> Vec<String> {
         Self::unknown_words(self, text)

@@ -4,7 +4,7 @@
 //! Resampler run once per window, and a language model with gated cross-attention run once for all prompts of a window.
 //! Some models have two graphs more, which compare a window with a user's own examples.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ndarray::ArcArray2;
 
@@ -12,6 +12,7 @@ use crate::frame::Frame;
 
 mod appearance;
 mod batch;
+mod constraint;
 mod contract;
 mod decode;
 mod error;
@@ -27,8 +28,10 @@ mod runtime;
 mod template;
 mod tokenizer;
 mod verify;
+mod write;
 
 pub use appearance::{Cells, Comparison};
+pub use constraint::Grammar;
 pub use decode::Prefix;
 pub use error::Error;
 pub use flamingo::{Flamingo, VisualTokens};
@@ -73,15 +76,49 @@ pub enum Gates {
     Shut,
 }
 
+/// A text to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writing {
+    /// What it follows; where the row is read does not matter.
+    pub row: Row,
+    /// Its most tokens, those that a grammar forces among them.
+    pub max_tokens: usize,
+    /// What it must be, and how long that may take; `None` for any text.
+    pub rule: Option<Rule>,
+}
+
+/// What a text must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What may be written.
+    pub grammar: Grammar,
+    /// After so long it is given up.
+    pub max_time: Duration,
+}
+
+/// How a text ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// By itself: the model, or its grammar, had nothing to add.
+    Itself,
+    /// At the limit of its tokens: it is cut.
+    Tokens,
+    /// At the limit of its time: it is cut.
+    Time,
+}
+
 /// Text a model wrote for one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
     /// The tokens, without the end token.
     pub ids: Vec<TokenId>,
-    /// Natural logarithm of each token's probability, the end token's last when there was one.
+    /// Natural logarithm of the probability of each token that the model chose, the end token's last when there was one;
+    /// under a grammar, of its share among the tokens that were open.
     pub log_probabilities: Vec<f32>,
-    /// Whether the model ended by itself, rather than at the limit.
-    pub finished: bool,
+    /// Natural logarithm of the probability that the open tokens had together, where the model chose under a grammar.
+    pub log_masses: Vec<f32>,
+    /// How it ended.
+    pub ended: Ended,
 }
 
 /// How much work was done, in exact counts since the model was loaded.
@@ -97,8 +134,10 @@ pub struct Work {
     pub prefill_tokens: u64,
     /// Rows through decoder prefills.
     pub prefill_rows: u64,
-    /// Tokens run one at a time after a prefill, over all rows.
+    /// Tokens of written texts that were run after a prefill, over all rows.
     pub decode_tokens: u64,
+    /// Tokens of written texts that a grammar left no choice about: no pass was made to choose them.
+    pub forced_tokens: u64,
     /// Frames through the appearance encoder.
     pub appearance_frames: u64,
     /// Rows through the comparer: windows held against the examples of one state.
@@ -133,13 +172,12 @@ pub trait Model {
         rows: &[Row],
         gates: Gates,
     ) -> Result<Vec<Vec<Vec<f32>>>, Error>;
-    /// Greedy text for all rows together, at most `max_tokens` each.
+    /// Greedy texts, all together, each within its own limits and rule.
     fn generate(
         &mut self,
         prefix: &Self::Prefix,
         media: &Self::VisualTokens,
-        rows: &[Row],
-        max_tokens: usize,
+        texts: &[Writing],
     ) -> Result<Vec<Generation>, Error>;
     /// How it compares windows with examples; `None` for a model that cannot.
     fn examples(&self) -> Option<&Examples> {

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::{
     Error, TokenId,
+    constraint::Speller,
     manifest::{Manifest, Part, Slot},
     tokenizer::Tokenizer,
 };
@@ -22,7 +23,8 @@ pub struct PromptIds {
 pub struct Template(Arc<Inner>);
 
 struct Inner {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
+    speller: Option<Speller>,
     image: TokenId,
     end: TokenId,
     question: Vec<Piece>,
@@ -46,9 +48,10 @@ impl std::fmt::Debug for Template {
 impl Template {
     /// Reads the tokenizer and puts the manifest's parts into tokens.
     pub fn load(folder: &Path, manifest: &Manifest) -> Result<Self, Error> {
-        let tokenizer = Tokenizer::load(folder, manifest)?;
+        let tokenizer = Arc::new(Tokenizer::load(folder, manifest)?);
         let image = manifest.tokens.image;
         let complain = |problem: String| Error::Tokenizer { folder: folder.to_owned(), problem };
+        let speller = Speller::new(&tokenizer, manifest.decoder.vocab, &manifest.tokens.eos).map_err(complain)?;
         let pieces = |key: &str, parts: &[Part]| {
             let pieces: Vec<Piece> = parts
                 .iter()
@@ -92,6 +95,7 @@ impl Template {
             yes: distinct(forms("yes", &manifest.prompt.yes)?),
             no: distinct(forms("no", &manifest.prompt.no)?),
             numbers: forms("numbers", &manifest.prompt.numbers)?,
+            speller,
             tokenizer,
         };
         Ok(Self(Arc::new(inner)))
@@ -150,6 +154,11 @@ impl Template {
     /// The token that ends an answer.
     pub fn end(&self) -> TokenId {
         self.0.end
+    }
+
+    /// How it holds a text to a grammar; `None` where its vocabulary cannot spell any text.
+    pub(super) fn speller(&self) -> Option<&Speller> {
+        self.0.speller.as_ref()
     }
 
     /// What tokens say, special ones left out.

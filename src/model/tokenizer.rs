@@ -4,7 +4,7 @@
 //! vocabulary itself would still let through is replaced.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::Path,
 };
 
@@ -83,6 +83,32 @@ impl Tokenizer {
         self.inner.decode(ids, true).unwrap_or_default().trim().to_owned()
     }
 
+    /// What each of so many tokens spells, where together they spell every byte (a byte-level BPE); a token that is not
+    /// text begins with `marker`, a byte that no text holds, and a number without a token spells nothing.
+    pub(super) fn spellings(&self, vocab: usize, marker: u8) -> Option<Vec<Vec<u8>>> {
+        if !matches!(self.inner.get_decoder(), Some(tokenizers::DecoderWrapper::ByteLevel(_))) {
+            return None;
+        }
+        let bytes: HashMap<char, u8> = (0..=u8::MAX).map(|byte| (letter_of(byte), byte)).collect();
+        let mut words = vec![Vec::new(); vocab];
+        for (token, id) in self.inner.get_vocab(false) {
+            let word = words.get_mut(id as usize)?;
+            *word = token.chars().map(|letter| bytes.get(&letter).copied()).collect::<Option<_>>().unwrap_or_default();
+        }
+        let spelt: HashSet<u8> =
+            words.iter().filter_map(|word| <[u8; 1]>::try_from(word.as_slice()).ok()).flatten().collect();
+        if spelt.len() < 256 {
+            return None;
+        }
+        // An added token stands for itself in a text only where it is none of those with a meaning of their own.
+        for (id, token) in self.inner.get_added_tokens_decoder() {
+            let text = token.content.as_bytes();
+            let special = token.special || self.reserved.contains(&id);
+            *words.get_mut(id as usize)? = if special { [&[marker], text].concat() } else { text.to_vec() };
+        }
+        Some(words)
+    }
+
     /// Whether a token stands for what the vocabulary lacks.
     pub(super) fn is_unknown(&self, id: TokenId) -> bool {
         self.unknown == Some(id)
@@ -103,6 +129,17 @@ impl Tokenizer {
         }
         unknown
     }
+}
+
+/// The letter that stands for a byte in the tokens of a byte-level BPE: itself where it can be seen, else one of those
+/// from U+0100 on, in the order of the bytes.
+fn letter_of(byte: u8) -> char {
+    let seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    if seen(&byte) {
+        return char::from(byte);
+    }
+    let before = (0..byte).filter(|byte| !seen(byte)).count() as u32;
+    char::from_u32(0x100 + before).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 /// The tokenizer's JSON, with every token that a template places marked as special, so that none is recognised in text,
@@ -126,4 +163,20 @@ fn special_parts(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>, String> {
     json["truncation"] = serde_json::Value::Null;
     json["padding"] = serde_json::Value::Null;
     serde_json::to_vec(&json).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_has_a_letter_of_its_own_as_in_every_byte_level_vocabulary() {
+        let letters: HashSet<char> = (0..=u8::MAX).map(letter_of).collect();
+        assert_eq!(letters.len(), 256);
+        let known =
+            [(b'{', '{'), (b' ', '\u{120}'), (b'\n', '\u{10a}'), (0x7f, '\u{121}'), (0xad, '\u{143}'), (0xff, 'ÿ')];
+        for (byte, letter) in known {
+            assert_eq!(letter_of(byte), letter, "{byte}");
+        }
+    }
 }

@@ -41,7 +41,9 @@ impl Platform {
     pub const fn of(kind: &AnswerKind) -> Self {
         match kind {
             AnswerKind::YesNo => Self::BinarySensor,
-            AnswerKind::Choice(_) | AnswerKind::Number { .. } | AnswerKind::Text { .. } => Self::Sensor,
+            AnswerKind::Choice(_) | AnswerKind::Number { .. } | AnswerKind::Text { .. } | AnswerKind::Json { .. } => {
+                Self::Sensor
+            }
         }
     }
 
@@ -150,7 +152,9 @@ fn shown_as(topics: &Topics, camera: &CameraName, prompt: &Prompt) -> Value {
         AnswerKind::Choice(choices) => json!({ "device_class": "enum", "options": choices }),
         AnswerKind::Number { .. } => json!({ "state_class": "measurement" }),
         // the state is cut at the 255 characters that a state may have; the whole text is here
-        AnswerKind::Text { .. } => json!({ "json_attributes_topic": topics.answer(camera, &prompt.name) }),
+        AnswerKind::Text { .. } | AnswerKind::Json { .. } => {
+            json!({ "json_attributes_topic": topics.answer(camera, &prompt.name) })
+        }
     }
 }
 
@@ -159,7 +163,9 @@ fn kinds(kind: &AnswerKind) -> (Vec<String>, &'static str) {
     match kind {
         AnswerKind::YesNo => (vec!["yes".to_owned(), "no".to_owned()], TO_WORD),
         AnswerKind::Choice(choices) => (choices.clone(), TO_WORD),
-        AnswerKind::Number { .. } | AnswerKind::Text { .. } => (vec!["changed".to_owned()], TO_CHANGED),
+        AnswerKind::Number { .. } | AnswerKind::Text { .. } | AnswerKind::Json { .. } => {
+            (vec!["changed".to_owned()], TO_CHANGED)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A closed answer is never parsed out of prose: each allowed answer is scored.
 
 mod hours;
+mod json;
 mod plan;
 mod score;
 mod shown;
@@ -10,10 +11,14 @@ mod shown;
 pub(crate) mod words;
 
 pub use hours::{DAY, Hours, Period};
+pub use json::{Asked, Json, NotByProperty, Property, Schema, SchemaError};
 pub use plan::{Candidate, Plan, PlanError};
-pub use score::{blind_log_odds, closed_reply};
+pub use score::{blind_log_odds, closed_reply, written_reply};
 pub use shown::{Example, LeftOut, Region, Shown, compared_reply, contests, fits, leave_out, share_of};
 
+use std::time::Duration;
+
+pub use crate::model::Ended;
 use crate::name::PromptName;
 
 /// What kind of answer a prompt wants.
@@ -34,6 +39,15 @@ pub enum AnswerKind {
     Text {
         /// Where text is cut.
         max_tokens: usize,
+    },
+    /// JSON of a schema: written under it where the model can spell it, else asked property by property.
+    Json {
+        /// The schema.
+        schema: Schema,
+        /// A text of more tokens is no answer: the whole, or what is asked for one property.
+        max_tokens: usize,
+        /// What is not written after so long is no answer.
+        max_time: Duration,
     },
 }
 
@@ -79,6 +93,20 @@ pub enum Reply {
         /// Geometric mean of the tokens' probabilities.
         probability: f64,
     },
+    /// JSON that was written under the prompt's schema.
+    Json {
+        /// The JSON, whole only if it ended by itself.
+        text: String,
+        /// How it ended.
+        ended: Ended,
+        /// Geometric mean of the shares that the chosen tokens had among those that the schema left open.
+        probability: f64,
+        /// Geometric mean of the probability that the open tokens had together: little of it, and the model would rather
+        /// have written something else.
+        mass: f64,
+    },
+    /// What was asked for the properties of the prompt's schema, one reply for each that is asked for, in their order.
+    Properties(Vec<Self>),
     /// The question holds words the model never saw in training; it was not asked.
     UnknownWords(Vec<String>),
     /// The prompt's examples contradict each other; no window was compared with them.

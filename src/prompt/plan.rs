@@ -1,8 +1,8 @@
 //! A prompt as the rows a decoder runs: made once per prompt, used for every window.
 
 use crate::{
-    model::{self, Language, Row, TokenId},
-    prompt::{AnswerKind, Prompt},
+    model::{self, Language, Row, Rule, TokenId, Writing},
+    prompt::{AnswerKind, Asked, NotByProperty, Prompt},
 };
 
 /// One allowed answer, with every way to spell it.
@@ -23,7 +23,7 @@ pub struct Plan {
     pub prefix: Vec<TokenId>,
     /// The picture token and the rest of the question.
     pub suffix: Vec<TokenId>,
-    /// The allowed answers; empty for text.
+    /// The allowed answers; empty for what is written.
     pub candidates: Vec<Candidate>,
     /// Beginnings of answers longer than one token: each needs a row of its own.
     heads: Vec<Vec<TokenId>>,
@@ -57,6 +57,17 @@ pub enum PlanError {
     /// It comes with examples, and a text is no state that they could show.
     #[error("examples show which of some answers is right; ask with `yes_no` or `choice`")]
     OpenWithExamples,
+    /// The model cannot spell JSON, and its schema cannot be asked property by property.
+    #[error("the model cannot spell JSON, so each property of the schema is asked by itself, and {0}")]
+    NotByProperty(NotByProperty),
+    /// A property of its schema cannot be asked for.
+    #[error("property `{name}`: {source}")]
+    Property {
+        /// The property.
+        name: String,
+        /// Why not.
+        source: Box<Self>,
+    },
     /// The model did not run.
     #[error(transparent)]
     Model(#[from] model::Error),
@@ -95,6 +106,50 @@ impl Plan {
         let whole = heads.clone();
         heads.retain(|head| !whole.iter().any(|other| other.len() > head.len() && other.starts_with(head)));
         Ok(Self { prompt: prompt.clone(), prefix: text.prefix, suffix: text.suffix, candidates, heads })
+    }
+
+    /// The plans of a prompt: itself, or the questions for the properties of its schema, where it wants JSON of a model that
+    /// cannot spell it.
+    pub fn all(prompt: &Prompt, language: &impl Language) -> Result<Vec<Self>, PlanError> {
+        let AnswerKind::Json { schema, max_tokens, .. } = &prompt.kind else {
+            return Self::new(prompt, language).map(|plan| vec![plan]);
+        };
+        if language.spells() {
+            return Self::new(prompt, language).map(|plan| vec![plan]);
+        }
+        let (mut plans, mut unknown) = (Vec::new(), Vec::new());
+        for property in schema.properties().map_err(|why| PlanError::NotByProperty(why.clone()))? {
+            let Asked::Question { ask, kind, .. } = &property.asked else { continue };
+            let kind = match kind {
+                AnswerKind::Text { .. } => AnswerKind::Text { max_tokens: *max_tokens },
+                closed => closed.clone(),
+            };
+            match Self::new(&Prompt { name: prompt.name.clone(), ask: ask.clone(), kind }, language) {
+                Ok(plan) => plans.push(plan),
+                Err(PlanError::UnknownWords(words)) => unknown.extend(words),
+                Err(error) => {
+                    return Err(PlanError::Property { name: property.name.clone(), source: Box::new(error) });
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(plans);
+        }
+        unknown.sort();
+        unknown.dedup();
+        Err(PlanError::UnknownWords(unknown))
+    }
+
+    /// The text that is written for this prompt about one window; `None` where its answers are scored.
+    pub fn writing(&self, media: Option<usize>) -> Option<Writing> {
+        let (max_tokens, rule) = match &self.prompt.kind {
+            AnswerKind::Text { max_tokens } => (*max_tokens, None),
+            AnswerKind::Json { schema, max_tokens, max_time } => {
+                (*max_tokens, Some(Rule { grammar: schema.grammar().clone(), max_time: *max_time }))
+            }
+            AnswerKind::YesNo | AnswerKind::Choice(_) | AnswerKind::Number { .. } => return None,
+        };
+        Some(Writing { row: Row { media, ids: self.suffix.clone(), read: Vec::new() }, max_tokens, rule })
     }
 
     /// The decoder rows of this prompt about one window; `media` is the window's row of visual tokens.

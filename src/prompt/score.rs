@@ -1,6 +1,7 @@
-//! From log-probabilities to the shares of the allowed answers.
+//! From log-probabilities to the shares of the allowed answers, and to how surely a text was written.
 
-use super::{Plan, Reply, Scored};
+use super::{AnswerKind, Ended, Plan, Reply, Scored};
+use crate::model::Generation;
 
 /// Shares beyond these are not believed to be more than numeric noise; keeps log-odds finite.
 const CERTAIN: f64 = 1.0 - 1e-9;
@@ -19,6 +20,19 @@ pub fn closed_reply(plan: &Plan, log_probabilities: &[Vec<Vec<f32>>], blind: &[f
     let scores =
         plan.candidates.iter().zip(shares).map(|(c, share)| Scored { label: c.label.clone(), share }).collect();
     Reply::Closed { scores, mass, evidence }
+}
+
+/// Reads the reply to a prompt whose answer was written: this text.
+pub fn written_reply(plan: &Plan, text: String, written: &Generation) -> Reply {
+    // No token chosen is nothing to be unsure of: everything was forced.
+    let mean = |logs: &[f32]| (logs.iter().map(|&log| f64::from(log)).sum::<f64>() / logs.len().max(1) as f64).exp();
+    let probability = mean(&written.log_probabilities);
+    match plan.prompt.kind {
+        AnswerKind::Json { .. } => {
+            Reply::Json { text, ended: written.ended, probability, mass: mean(&written.log_masses) }
+        }
+        _ => Reply::Text { text, finished: written.ended == Ended::Itself, probability },
+    }
 }
 
 /// The log-odds of each candidate, from rows that were run with the gates shut.

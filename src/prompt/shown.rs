@@ -156,7 +156,7 @@ impl AnswerKind {
             Self::YesNo => vec!["yes".to_owned(), "no".to_owned()],
             Self::Choice(choices) => choices.clone(),
             Self::Number { min, max } => (*min..=*max).map(|n| n.to_string()).collect(),
-            Self::Text { .. } => Vec::new(),
+            Self::Text { .. } | Self::Json { .. } => Vec::new(),
         }
     }
 }

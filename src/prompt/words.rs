@@ -40,6 +40,9 @@ impl Language for Words {
     fn text(&self, ids: &[TokenId]) -> String {
         ids.iter().map(|&id| WORDS[id as usize]).collect::<Vec<_>>().join(" ")
     }
+    fn spells(&self) -> bool {
+        false
+    }
     fn unknown_words(&self, text: &str) -> Vec<String> {
         let known = |word: &&str| WORDS.contains(&word.to_lowercase().as_str());
         text.split_whitespace().filter(|word| !known(word)).map(str::to_owned).collect()

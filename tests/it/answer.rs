@@ -11,7 +11,7 @@ use wader::{
     },
     frame::{Now, Stamp},
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Reply, Scored},
+    prompt::{AnswerKind, Ended, Reply, Schema, Scored},
 };
 
 /// The wall time at which all samples are answered.
@@ -78,6 +78,19 @@ fn assert_fits(schema: &str, bytes: &[u8]) {
     assert!(errors.is_empty(), "{errors:?}\n{}", String::from_utf8_lossy(bytes));
 }
 
+/// Whether it is dark, which is required, whether it rains, and what happens.
+fn json() -> AnswerKind {
+    let schema = r#"{"type": "object", "required": ["dark"], "properties": {"dark": {"type": "boolean"}, "rain": {"type":
+        ["boolean", "null"]}, "scene": {"type": "string"}}}"#;
+    let schema = Schema::read(schema).unwrap();
+    AnswerKind::Json { schema, max_tokens: 20, max_time: Duration::from_secs(10) }
+}
+
+/// JSON as a model wrote it that can spell.
+fn written(ended: Ended) -> Reply {
+    Reply::Json { text: r#"{"dark":true}"#.to_owned(), ended, probability: 0.9, mass: 0.8 }
+}
+
 /// One reading of each outcome and kind.
 fn readings() -> Vec<(AnswerKind, Reading)> {
     let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.7, min_mass: 0.1 };
@@ -96,6 +109,11 @@ fn readings() -> Vec<(AnswerKind, Reading)> {
         (AnswerKind::Number { min: 0, max: 3 }, number),
         (text.clone(), caption("A man in a red coat walks a dog.")),
         (text, caption("")),
+        (json(), Reply::Properties(vec![yes_no(0.8), yes_no(0.6), caption("Two cars.")])),
+        (json(), Reply::Properties(vec![yes_no(0.6), yes_no(0.6), caption("Two cars.")])),
+        (json(), written(Ended::Itself)),
+        (json(), written(Ended::Tokens)),
+        (json(), written(Ended::Time)),
     ]
     .into_iter()
     .map(|(kind, reply)| (kind.clone(), read(&reply, &kind, &thresholds, None)))
@@ -123,6 +141,24 @@ fn every_answer_fits_the_schema_and_reads_back() {
         assert_eq!(message.answer.is_some(), message.outcome == "answer", "{message:?}");
         assert_eq!(message.reason.is_none(), message.outcome == "answer", "{message:?}");
     }
+}
+
+#[test]
+fn json_is_published_as_a_value_and_each_property_with_its_own_probability() {
+    let scene = Reply::Text { text: "Two cars.".to_owned(), finished: true, probability: 0.9 };
+    let reply = Reply::Properties(vec![yes_no(0.8), yes_no(0.6), scene]);
+    let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.7, min_mass: 0.1 };
+    let message = AnswerMessage::from(&sample(json(), read(&reply, &json(), &thresholds, None)));
+    let text = r#"{"dark":true,"rain":null,"scene":"Two cars."}"#;
+    assert_eq!(message.json.as_ref().map(ToString::to_string).as_deref(), Some(text));
+    assert_eq!((message.kind.as_str(), message.answer), ("json", Some(ValueMessage::Word(text.to_owned()))));
+    assert_eq!((message.probability, message.mass, message.evidence), (Some(0.8), Some(0.998), None));
+    let told: Vec<_> =
+        message.properties.iter().map(|p| (p.name.as_str(), p.probability, p.reason.as_deref())).collect();
+    let expected =
+        [("dark", Some(0.8), None), ("rain", Some(0.6), Some("low_probability")), ("scene", Some(0.9), None)];
+    assert_eq!(told, expected);
+    assert_eq!(message.properties[0].candidates.len(), 2);
 }
 
 #[test]

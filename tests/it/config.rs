@@ -307,6 +307,43 @@ fn without_any_of_it_answers_are_asked_always_and_held_by_one_threshold() {
 }
 
 #[test]
+fn a_schema_may_be_a_table_or_json_or_a_file_and_another_file_replaces_it_whole() {
+    let cameras = "[cameras]\nyard = \"rtsp://a/1\"\n";
+    let prompt = "[prompts.report]\nask = \"What is there?\"\nanswer = \"json\"\n";
+    let json = r#"{"type":"object","required":["b"],"properties":{"b":{"type":"boolean"},"a":{"enum":["x","y"]}},"additionalProperties":false}"#;
+    let table = "[prompts.report.schema]\ntype = \"object\"\nrequired = [\"b\"]\n\
+        properties = { b = { type = \"boolean\" }, a = { enum = [\"x\", \"y\"] } }\nadditionalProperties = false\n";
+    let inline = "schema = { type = \"object\", required = [\"b\"], properties = { b = { type = \"boolean\" }, a = { enum = \
+        [\"x\", \"y\"] } } }\n";
+    let path = "schema = \"schemas/report.json\"\n";
+    let other = "[prompts.report]\nschema = { type = \"object\", properties = { c = { type = \"boolean\" } } }\n";
+    let variable = "{ type = \"object\", required = [\"b\"], properties = { b = { type = \"boolean\" }, a = { enum = [\"x\", \"y\"] } } }";
+    for (written, environment) in [
+        (table, None),
+        (inline, None),
+        (path, None),
+        (&format!("schema = '{json}'\n"), None),
+        (other.split_once('\n').unwrap().1, Some(("WADER__PROMPTS__REPORT__SCHEMA", variable))),
+    ] {
+        let layers = Layers::new(&[("wader.toml", &format!("{cameras}{prompt}{written}"))], environment.as_slice());
+        fs::create_dir(layers.folder.path().join("schemas")).unwrap();
+        fs::write(layers.folder.path().join("schemas/report.json"), json).unwrap();
+        let loaded = layers.load().unwrap_or_else(|report| panic!("{written}: {report}"));
+        let kind = &loaded.config.prompts[0].prompt.kind;
+        let AnswerKind::Json { schema, max_tokens, max_time } = kind else { panic!("{kind:?}") };
+        assert_eq!(schema.text(), json, "{written}: the order of properties is kept");
+        assert_eq!((*max_tokens, *max_time), (256, Duration::from_secs(10)));
+        let printed = print(&loaded);
+        let again = load_text(&printed).unwrap_or_else(|report| panic!("{report}\n{printed}")).config;
+        assert_eq!(again, loaded.config, "{printed}");
+    }
+    let files = [("wader.toml", &*format!("{cameras}{prompt}{table}")), ("conf.d/10.toml", other)];
+    let loaded = Layers::new(&files, &[]).load().unwrap_or_else(|report| panic!("{report}"));
+    let AnswerKind::Json { schema, .. } = &loaded.config.prompts[0].prompt.kind else { panic!("no JSON") };
+    assert!(!schema.text().contains("\"b\"") && schema.text().contains("\"c\""), "{}", schema.text());
+}
+
+#[test]
 fn examples_are_found_beside_the_file_that_names_them() {
     let examples = "[[prompts.gate.examples]]\npath = \"gate/open\"\nanswer = \"yes\"\n\
         [[prompts.gate.examples]]\npath = \"gate/shut.jpg\"\nanswer = \"no\"\n";

@@ -192,6 +192,7 @@ fn work_is_least(cameras: u32, prompts: usize) {
         prefill_tokens: blind + windows * suffixes,
         prefill_rows: before.prefill_rows + windows * asked.len() as u64,
         decode_tokens: written,
+        forced_tokens: 0,
         appearance_frames: 0,
         comparisons: 0,
         calls: [0; 5],

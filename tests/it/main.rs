@@ -10,6 +10,7 @@ mod control;
 mod examples;
 mod flow;
 mod homeassistant;
+mod json;
 mod layers;
 mod model;
 mod mqtt;

@@ -50,7 +50,7 @@ pub(super) fn read(
     let labels = match kind {
         Some(kind @ (AnswerKind::YesNo | AnswerKind::Choice(_))) => Some(kind.labels()),
         None => None, // that was reported
-        Some(AnswerKind::Number { .. } | AnswerKind::Text { .. }) => {
+        Some(AnswerKind::Number { .. } | AnswerKind::Text { .. } | AnswerKind::Json { .. }) => {
             let wrong = "examples show which of some answers is right, and this prompt has no such answers";
             checker.wrong_key_with(
                 &at,

@@ -4,6 +4,7 @@ mod camera;
 mod examples;
 mod hours;
 mod prompt;
+mod schema;
 mod service;
 
 pub(super) use hours::{DAYS, print as print_time};

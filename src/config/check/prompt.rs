@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::Path, time::Duration};
 
 use super::{
     super::{CameraConfig, EscalateConfig, PromptConfig, Publish, duration, file, problem::suggest},
-    Checker, examples, hours,
+    Checker, examples, hours, schema,
 };
 use crate::{
     name::{CameraName, PromptName},
@@ -24,12 +24,14 @@ const SHOWN_FRAMES: usize = 3;
 const SHOWN_SPAN: Duration = Duration::from_secs(2);
 const MIN_PROBABILITY: f64 = 0.6;
 const MAX_TOKENS: usize = 32;
+const MAX_JSON_TOKENS: usize = 256;
+const MAX_TIME: Duration = Duration::from_secs(10);
 const MIN_NUMBER: u32 = 0;
 const MAX_NUMBER: u32 = 10;
 
 /// The longest question and the longest label, in characters.
-const LONGEST_ASK: usize = 1000;
-const LONGEST_LABEL: usize = 64;
+pub(super) const LONGEST_ASK: usize = 1000;
+pub(super) const LONGEST_LABEL: usize = 64;
 /// The most answers a closed prompt may have: each is scored.
 const MOST_ANSWERS: usize = 101;
 
@@ -48,7 +50,9 @@ pub(super) struct Limits<'a> {
 /// What a prompt may leave out.
 #[derive(Debug, Clone)]
 struct Settings {
-    max_tokens: usize,
+    /// `None` leaves it to the kind of answer.
+    max_tokens: Option<usize>,
+    max_time: Duration,
     every: Duration,
     frames: usize,
     span: Duration,
@@ -92,7 +96,8 @@ pub(super) fn prompts(
     limits: &Limits<'_>,
 ) -> Vec<PromptConfig> {
     let built_in = Settings {
-        max_tokens: MAX_TOKENS,
+        max_tokens: None,
+        max_time: MAX_TIME,
         every: EVERY,
         frames: FRAMES.min(limits.max_window_frames),
         span: SPAN,
@@ -133,7 +138,7 @@ fn caption(checker: &mut Checker<'_>, settings: Settings, limits: &Limits<'_>) -
     let prompt = Prompt {
         name: PromptName::new(CAPTION).ok()?,
         ask: CAPTION_ASK.to_owned(),
-        kind: AnswerKind::Text { max_tokens: settings.max_tokens },
+        kind: AnswerKind::Text { max_tokens: settings.max_tokens.unwrap_or(MAX_TOKENS) },
     };
     let cameras = limits.cameras.iter().filter_map(|name| CameraName::new(name).ok()).collect();
     Some(finish(checker, prompt, cameras, settings))
@@ -150,6 +155,7 @@ fn one(
     let checked = PromptName::new(name).map_err(|error| checker.wrong_key(&path, error.to_string())).ok();
     let given = file::PromptDefaults {
         max_tokens: prompt.max_tokens,
+        max_time: prompt.max_time,
         every: prompt.every,
         window: prompt.window,
         publish: prompt.publish.clone(),
@@ -164,7 +170,7 @@ fn one(
     };
     let settings = settings(checker, &path, &given, base, limits);
     let ask = ask(checker, &path, prompt.ask.as_deref());
-    let kind = kind(checker, &path, prompt, settings.max_tokens);
+    let kind = kind(checker, &path, prompt, &settings, limits);
     let cameras = cameras(checker, &path, prompt.cameras.as_deref(), limits.cameras);
     let shown = examples::read(checker, name, prompt, kind.as_ref(), &cameras, limits);
     let on = on(checker, name, prompt, (&cameras, &settings), limits);
@@ -173,7 +179,12 @@ fn one(
     let config = PromptConfig { examples: shown.0, region: shown.1, ..config };
     let on = on.into_iter().map(|(camera, settings)| {
         let kind = match config.prompt.kind {
-            AnswerKind::Text { .. } => AnswerKind::Text { max_tokens: settings.max_tokens },
+            AnswerKind::Text { .. } => AnswerKind::Text { max_tokens: settings.max_tokens.unwrap_or(MAX_TOKENS) },
+            AnswerKind::Json { ref schema, .. } => AnswerKind::Json {
+                schema: schema.clone(),
+                max_tokens: settings.max_tokens.unwrap_or(MAX_JSON_TOKENS),
+                max_time: settings.max_time,
+            },
             ref kind => kind.clone(),
         };
         let there = finish(checker, Prompt { kind, ..config.prompt.clone() }, vec![camera.clone()], settings);
@@ -194,8 +205,10 @@ fn on(
     let mut on = Vec::new();
     for (camera, given) in &prompt.on {
         let path = ["prompts", name, "on", camera.as_str()];
-        if given.max_tokens.is_some() && prompt.answer.as_deref().is_some_and(|answer| answer != "text") {
-            let wrong = "belongs to `answer = \"text\"`, and this prompt's is another";
+        if given.max_tokens.is_some()
+            && prompt.answer.as_deref().is_some_and(|answer| !["text", "json"].contains(&answer))
+        {
+            let wrong = "belongs to `answer = \"text\"` and `\"json\"`, and this prompt's is another";
             checker.wrong([path.as_slice(), &["max_tokens"]].concat().as_slice(), wrong);
         }
         let settings = settings(checker, &path, given, settings_elsewhere, limits);
@@ -298,7 +311,16 @@ fn settings(
     let active = given.active.as_ref().map(|active| hours::read(checker, &at("active"), active));
     let second = Duration::from_secs(1);
     Settings {
-        max_tokens: checker.within(&at("max_tokens"), given.max_tokens, base.max_tokens, 1..=256),
+        max_tokens: match given.max_tokens {
+            None => base.max_tokens,
+            told => Some(checker.within(&at("max_tokens"), told, MAX_TOKENS, 1..=256)),
+        },
+        max_time: checker.time_within(
+            &at("max_time"),
+            given.max_time,
+            base.max_time,
+            Duration::from_millis(100)..=hour,
+        ),
         every: checker.time_within(&at("every"), given.every, base.every, Duration::from_millis(100)..=24 * hour),
         frames,
         span,
@@ -334,7 +356,7 @@ fn ask(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Option<
 }
 
 /// Whether a text may be shown to the model.
-fn text_for_model(checker: &mut Checker<'_>, at: &[&str], text: &str, longest: usize) -> bool {
+pub(super) fn text_for_model(checker: &mut Checker<'_>, at: &[&str], text: &str, longest: usize) -> bool {
     if text.chars().count() > longest {
         checker.wrong(at, format!("is longer than {longest} characters"));
         return false;
@@ -361,40 +383,46 @@ fn special_token(text: &str) -> Option<&str> {
     })
 }
 
-fn kind(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt, max_tokens: usize) -> Option<AnswerKind> {
-    let at = |key: &'static str| [path, &[key]].concat();
-    let answer = match prompt.answer.as_deref() {
-        None => {
-            checker.missing(&at("answer"), "one of `yes_no`, `choice`, `number`, `text`");
-            return None;
-        }
-        Some("json") => {
-            let right = "one of `yes_no`, `choice`, `number`, `text`";
-            checker.wrong_with(&at("answer"), "answers in JSON come with a later version", right);
-            return None;
-        }
-        Some(answer) => answer,
+fn kind(
+    checker: &mut Checker<'_>,
+    path: &[&str; 2],
+    prompt: &file::Prompt,
+    settings: &Settings,
+    limits: &Limits<'_>,
+) -> Option<AnswerKind> {
+    let at = |key: &'static str| [path[0], path[1], key];
+    let Some(answer) = prompt.answer.as_deref() else {
+        checker.missing(&at("answer"), "one of `yes_no`, `choice`, `number`, `text`, `json`");
+        return None;
     };
-    let words = ["yes_no", "choice", "number", "text"];
+    let words = ["yes_no", "choice", "number", "text", "json"];
     if !words.contains(&answer) {
         let right = suggest(answer, words).unwrap_or_default();
         checker.wrong_with(&at("answer"), "is no kind of answer", right);
         return None;
     }
-    let owners = [
-        ("choices", "choice", prompt.choices.is_some()),
-        ("min", "number", prompt.min.is_some()),
-        ("max", "number", prompt.max.is_some()),
-        ("max_tokens", "text", prompt.max_tokens.is_some()),
+    let owners: [(_, &[&str], _); 6] = [
+        ("choices", &["choice"], prompt.choices.is_some()),
+        ("min", &["number"], prompt.min.is_some()),
+        ("max", &["number"], prompt.max.is_some()),
+        ("max_tokens", &["text", "json"], prompt.max_tokens.is_some()),
+        ("schema", &["json"], prompt.schema.is_some()),
+        ("max_time", &["json"], prompt.max_time.is_some()),
     ];
-    for (key, owner, _) in owners.into_iter().filter(|&(_, owner, given)| given && owner != answer) {
-        checker.wrong(&at(key), format!("belongs to `answer = \"{owner}\"`, and this prompt's is `{answer}`"));
+    for (key, owners, _) in owners.into_iter().filter(|(_, owners, given)| *given && !owners.contains(&answer)) {
+        let owners = owners.join("\"` or `\"");
+        checker.wrong(&at(key), format!("belongs to `answer = \"{owners}\"`, and this prompt's is `{answer}`"));
     }
     match answer {
         "yes_no" => Some(AnswerKind::YesNo),
         "choice" => choice(checker, &at("choices"), prompt.choices.as_deref()),
         "number" => number(checker, path, prompt),
-        _ => Some(AnswerKind::Text { max_tokens }),
+        "text" => Some(AnswerKind::Text { max_tokens: settings.max_tokens.unwrap_or(MAX_TOKENS) }),
+        _ => Some(AnswerKind::Json {
+            schema: schema::read(checker, &at("schema"), prompt.schema.as_ref(), limits)?,
+            max_tokens: settings.max_tokens.unwrap_or(MAX_JSON_TOKENS),
+            max_time: settings.max_time,
+        }),
     }
 }
 

@@ -85,7 +85,8 @@ fn written(table: &toml::Table, around: &str, keys: &mut BTreeSet<String>) {
         let key = if matches!(around, "cameras" | "prompts" | "prompts.*.on") { "*" } else { key };
         let path = if around.is_empty() { key.to_owned() } else { format!("{around}.{key}") };
         match value {
-            toml::Value::Table(inner) => written(inner, &path, keys),
+            // A schema is one value, whatever it holds.
+            toml::Value::Table(inner) if path != "prompts.*.schema" => written(inner, &path, keys),
             _ if path == "cameras.*" => _ = keys.insert("cameras.*.url".to_owned()),
             _ => _ = keys.insert(path),
         }

@@ -130,6 +130,7 @@ impl Layer {
 
     fn finish(mut self, problems: &mut Vec<Problem>) -> Self {
         self.lengthen_cameras();
+        self.write_schemas();
         super::merge::fit(&mut self, problems);
         self
     }
@@ -146,6 +147,23 @@ impl Layer {
             }
             let url = std::mem::replace(camera, Value::Boolean(false));
             *camera = Value::Table(Table::from_iter([("url".to_owned(), url)]));
+        }
+    }
+
+    /// Makes each `schema` that is a table JSON: it is one value, which another file replaces whole.
+    fn write_schemas(&mut self) {
+        let Some(Value::Table(prompts)) = self.values.get_mut("prompts") else { return };
+        for (name, prompt) in prompts.iter_mut() {
+            let Some(schema) = prompt.as_table_mut().and_then(|prompt| prompt.get_mut("schema")) else { continue };
+            if !schema.is_table() {
+                continue;
+            }
+            let Ok(json) = serde_json::to_string(schema) else { continue };
+            *schema = Value::String(json);
+            if let Some(spot) = self.spots.get_mut(["prompts".to_owned(), name.clone(), "schema".to_owned()].as_slice())
+            {
+                spot.written.get_or_insert_with(|| "{ … }".to_owned());
+            }
         }
     }
 

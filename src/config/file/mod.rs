@@ -118,6 +118,7 @@ pub(super) struct Camera {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PromptDefaults {
     pub(super) max_tokens: Option<usize>,
+    pub(super) max_time: Option<Span>,
     pub(super) every: Option<Span>,
     pub(super) window: Window,
     pub(super) publish: Option<String>,
@@ -139,7 +140,9 @@ pub(super) struct Prompt {
     pub(super) choices: Option<Vec<String>>,
     pub(super) min: Option<u32>,
     pub(super) max: Option<u32>,
+    pub(super) schema: Option<SchemaText>,
     pub(super) max_tokens: Option<usize>,
+    pub(super) max_time: Option<Span>,
     pub(super) cameras: Option<Vec<String>>,
     pub(super) region: Option<Vec<f64>>,
     pub(super) examples: Option<Vec<Example>>,
@@ -248,6 +251,26 @@ impl<'de> Deserialize<'de> for Span {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
                 duration::parse(text).map(Span).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// A JSON Schema as JSON, or the path of a file that holds one; a table was made JSON long before it comes here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SchemaText(pub(super) String);
+
+impl<'de> Deserialize<'de> for SchemaText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = SchemaText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON Schema as a table, or the path of its file in quotes")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SchemaText, E> {
+                Ok(SchemaText(text.to_owned()))
             }
         }
         deserializer.deserialize_str(Visitor)

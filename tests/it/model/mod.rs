@@ -3,3 +3,4 @@
 mod folder;
 mod oracle;
 mod small;
+mod speller;

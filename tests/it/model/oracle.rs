@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use wader::model::{Flamingo, Gates, Model, Moments, Row, VisualTokens, Work};
+use wader::model::{Ended, Flamingo, Gates, Model, Moments, Row, VisualTokens, Work};
 
-use crate::support::model::{ask, asking, features, oracle, picture, readouts, window};
+use crate::support::model::{ask, asking, features, oracle, picture, readouts, texts, window};
 
 fn resample(model: &mut Flamingo, windows: &[Moments]) -> VisualTokens {
     model.resample(windows).unwrap()
@@ -205,17 +205,17 @@ fn text_is_written_row_by_row_and_ends_by_itself() {
         ids: prompt.suffix.clone(),
         read: vec![],
     });
-    let together = model.generate(&prefix, &media, &rows, 20).unwrap();
-    let texts: Vec<_> = together.iter().map(|text| model.template().decode(&text.ids)).collect();
-    assert_eq!(texts, ["saw two frames", "saw three frames", "f0"]);
+    let together = model.generate(&prefix, &media, &texts(&rows, 20)).unwrap();
+    let said: Vec<_> = together.iter().map(|text| model.template().decode(&text.ids)).collect();
+    assert_eq!(said, ["saw two frames", "saw three frames", "f0"]);
     for (row, text) in rows.iter().zip(&together) {
-        assert!(text.finished);
+        assert_eq!(text.ended, Ended::Itself);
         assert_eq!(text.log_probabilities.len(), text.ids.len() + 1, "the end token's probability is last");
-        assert_eq!(&model.generate(&prefix, &media, std::slice::from_ref(row), 20).unwrap()[0], text, "alone");
+        assert_eq!(&model.generate(&prefix, &media, &texts(std::slice::from_ref(row), 20)).unwrap()[0], text, "alone");
     }
-    let cut = model.generate(&prefix, &media, &rows[..1], 2).unwrap();
-    assert_eq!((model.template().decode(&cut[0].ids).as_str(), cut[0].finished), ("saw two", false));
-    assert_eq!(model.generate(&prefix, &media, &rows[..1], 0).unwrap()[0].ids, [0; 0]);
+    let cut = model.generate(&prefix, &media, &texts(&rows[..1], 2)).unwrap();
+    assert_eq!((model.template().decode(&cut[0].ids).as_str(), cut[0].ended), ("saw two", Ended::Tokens));
+    assert_eq!(model.generate(&prefix, &media, &texts(&rows[..1], 0)).unwrap()[0].ids, [0; 0]);
 }
 
 #[test]
@@ -228,13 +228,13 @@ fn written_tokens_follow_their_own_row_whatever_its_padding() {
     let prompts = questions.map(|question| model.template().question(question));
     let prefix = model.prefix(&prompts[0].prefix).unwrap();
     let rows = prompts.each_ref().map(|prompt| Row { media: Some(0), ids: prompt.suffix.clone(), read: vec![] });
-    let together = model.generate(&prefix, &media, &rows, 20).unwrap();
+    let together = model.generate(&prefix, &media, &texts(&rows, 20)).unwrap();
     for (prompt, text) in prompts.iter().zip(&together) {
         // The last word hangs on every token before it and on where it stands; padding would change it.
         let before = prompt.prefix.iter().chain(&prompt.suffix).chain(&text.ids[..3]).copied();
         let expected = format!("saw one frames f{}", text_sum(before) % 16);
         assert_eq!(model.template().decode(&text.ids), expected);
-        assert!(text.finished);
+        assert_eq!(text.ended, Ended::Itself);
     }
 }
 
@@ -268,7 +268,7 @@ fn work_is_counted_exactly_and_never_done_twice() {
     assert_eq!(model.work(), expected, "padding is not counted, no rows are no work");
 
     let row = Row { media: Some(1), ids: caption.suffix.clone(), read: vec![] };
-    let written = model.generate(&prefix, &media, &[row, rows[0].clone()], 20).unwrap();
+    let written = model.generate(&prefix, &media, &texts(&[row, rows[0].clone()], 20)).unwrap();
     assert_eq!(written.iter().map(|text| text.ids.len()).collect::<Vec<_>>(), [3, 1]);
     let prefilled = (caption.suffix.len() + rows[0].ids.len()) as u64;
     let expected = Work {

@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use wader::{
     frame::{Frame, Stamp},
-    model::{Features, Flamingo, Gates, Model, Moments, Row, TokenId},
+    model::{Ended, Features, Flamingo, Gates, Model, Moments, Row, TokenId},
 };
 
-use crate::support::model::{on_cpu, small_folder};
+use crate::support::model::{on_cpu, small_folder, texts};
 
 /// Batches and caches change the order of sums, no more.
 const TOLERANCE: f32 = 2e-3;
@@ -89,8 +89,8 @@ fn written_text_ends_or_is_cut_and_its_probabilities_are_those_of_scoring() {
     let media = model.resample(&[moments(&features)]).unwrap();
     let prompt = model.template().caption();
     let prefix = model.prefix(&prompt.prefix).unwrap();
-    let written = model.generate(&prefix, &media, &[row(0, prompt.suffix.clone())], 12).unwrap().remove(0);
-    assert!(written.finished || written.ids.len() == 12);
+    let written = model.generate(&prefix, &media, &texts(&[row(0, prompt.suffix.clone())], 12)).unwrap().remove(0);
+    assert!(written.ended == Ended::Itself || written.ids.len() == 12);
     let ids: Vec<_> = prompt.suffix.iter().chain(&written.ids).copied().collect();
     let read = (prompt.suffix.len() - 1..ids.len()).collect();
     let scores = model.score(&prefix, Some(&media), &[Row { media: Some(0), ids, read }], Gates::Open).unwrap();

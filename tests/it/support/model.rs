@@ -11,12 +11,17 @@ use std::{
 use sha2::{Digest, Sha256};
 use wader::{
     frame::{Frame, Size, Stamp},
-    model::{Device, Error, Features, Flamingo, Gates, Model, Moments, Prefix, Row, Spec, VisualTokens},
+    model::{Device, Error, Features, Flamingo, Gates, Model, Moments, Prefix, Row, Spec, VisualTokens, Writing},
 };
 
 /// The oracle's folder.
 pub(crate) fn oracle_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/oracle")
+}
+
+/// The folder of the oracle that can spell any text.
+pub(crate) fn speller_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/speller")
 }
 
 /// The shipped model's folder.
@@ -98,6 +103,11 @@ pub(crate) fn ask(model: &mut Flamingo, media: &VisualTokens, index: usize, word
     let asked = asking(model, words, Some(index));
     let scores = model.score(&asked.prefix, Some(media), &[asked.row], Gates::Open).unwrap();
     readouts(model, &scores[0][0], words)
+}
+
+/// Any text of at most so many tokens for each of these rows.
+pub(crate) fn texts(rows: &[Row], max_tokens: usize) -> Vec<Writing> {
+    rows.iter().map(|row| Writing { row: row.clone(), max_tokens, rule: None }).collect()
 }
 
 /// A copy of the oracle's folder to damage.

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::PathBuf,
     process::{ExitStatus, Stdio},
+    sync::LazyLock,
 };
 
 use tokio::process::{Child, Command};
@@ -132,11 +133,31 @@ pub(crate) async fn listen(broker: &str) -> Listener {
     within("the broker is there", connect).await
 }
 
-/// The next message that fits.
+/// Holds an answer or event against the schema that `wader schema` prints.
+fn assert_of_schema(arrival: &Arrival) {
+    static ANSWER: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(wire::ANSWER_JSON_SCHEMA));
+    static EVENT: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(wire::EVENT_JSON_SCHEMA));
+    let schema = match arrival.topic.rsplit('/').next() {
+        Some("answer") => &ANSWER,
+        Some("event") => &EVENT,
+        _ => return,
+    };
+    let message = serde_json::from_slice(&arrival.payload).unwrap();
+    let errors: Vec<String> = schema.iter_errors(&message).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{}: {errors:?}\n{message}", arrival.topic);
+}
+
+fn validator(schema: &str) -> jsonschema::Validator {
+    let schema = serde_json::from_str(schema).unwrap();
+    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+}
+
+/// The next message that fits; each answer and event on the way to it is of its schema.
 pub(crate) async fn until(listener: &mut Listener, what: &str, fits: impl Fn(&Arrival) -> bool) -> Arrival {
     let wait = async {
         loop {
             let arrival = listener.next().await.unwrap();
+            assert_of_schema(&arrival);
             if fits(&arrival) {
                 return arrival;
             }
