@@ -11,7 +11,7 @@ use wader::{
 
 use crate::support::{
     broker::{Mosquitto, Running, kept, listen as listen_to, publish, read_until, within},
-    service::{Service, answer, config, listen, until},
+    service::{Service, answer, config, listen, until, wader as wader_command},
     video::drawn,
 };
 
@@ -124,6 +124,12 @@ async fn a_broker_that_lets_nobody_listen_still_gets_answers() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn the_schema_of_an_error_is_printed() {
+    let said = wader_command(&["schema", "error"]).await;
+    assert_eq!((said.code, said.out.trim_end()), (0, ERROR_JSON_SCHEMA.trim_end()));
+}
+
 fn error(arrival: &Arrival) -> ErrorMessage {
     let value: serde_json::Value = serde_json::from_slice(&arrival.payload).unwrap();
     let schema: serde_json::Value = serde_json::from_str(ERROR_JSON_SCHEMA).unwrap();
@@ -221,6 +227,15 @@ async fn a_prompt_is_switched_off_and_what_is_wrong_is_told() {
         if arrival.topic.ends_with("/there/answer") { late += 1 } else { others += 1 }
     }
     assert!(late <= 1, "only the one that was under way: {late}");
+
+    // what cannot be written is obeyed all the same, and told
+    let in_the_way = service.path("state/wader.json.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    publish(port, "wader/gate/other/enabled/set", "OFF", &[]).await;
+    says(&mut listener, "wader/gate/other/enabled", "OFF").await;
+    let told = error(&until(&mut listener, "it is told", |a| a.topic == "wader/error").await);
+    assert_eq!((told.code.as_str(), told.prompt.as_deref()), ("not_saved", Some("other")), "{told:?}");
+    std::fs::remove_dir(&in_the_way).unwrap();
 
     // what was written cannot be read any more: said, and done without
     assert!(service.terminate().await.success(), "{}", service.log());

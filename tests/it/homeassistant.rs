@@ -8,6 +8,7 @@ use wader::{
     mqtt::{
         Access, Listener, Topics,
         discovery::{self, Platform},
+        wire::AboutMessage,
     },
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt},
@@ -150,11 +151,17 @@ async fn home_assistant_hears_all_again_when_it_begins_and_what_is_gone_is_clear
     let device: Value = serde_json::from_slice(&payload.payload).unwrap();
     let taken_away = serde_json::json!({ "platform": "binary_sensor" });
     assert_eq!(device["components"]["scene.binary_sensor"], taken_away, "{device}");
-    let lines = kept(port, &["wader/door/status offline", "wader/status online", "wader/door/person/enabled ON"]).await;
+    let about = r#"wader/about {"schema":"wader.about/1""#;
+    let wanted = [about, "wader/door/status offline", "wader/status online", "wader/door/person/enabled ON"];
+    let lines = kept(port, &wanted).await;
     let gone = ["wader/yard/", "wader/door/scene/"];
     let left: Vec<&String> = lines.iter().filter(|line| gone.iter().any(|gone| line.starts_with(gone))).collect();
     assert!(left.is_empty(), "{left:?} of {lines:?}\n{log}");
     kept(port, &theirs.map(|topic| format!("{topic} theirs")).each_ref().map(String::as_str)).await;
+
+    let about =
+        lines.iter().find_map(|line| line.strip_prefix("wader/about ")).map(serde_json::from_str::<AboutMessage>);
+    assert_eq!(about.unwrap().unwrap().model, "oracle");
 
     // once the broker has it, it is forgotten: what others may put there is not cleared again
     let memory = service.path("state/wader.json");

@@ -264,11 +264,11 @@ pub(crate) async fn publish(port: u16, topic: &str, payload: &str, flags: &[&str
     assert!(status.success(), "mosquitto_pub on {topic}");
 }
 
-/// Waits until a late subscriber is told all of these lines; gives all that it was told until then.
+/// Waits until a late subscriber is told all of these lines, or longer ones that begin so; gives all that it was told until then.
 pub(crate) async fn kept(port: u16, wanted: &[&str]) -> Vec<String> {
     let mut sub = MosquittoSub::start(port, "5");
     let mut lines: Vec<String> = Vec::new();
-    while !wanted.iter().all(|wanted| lines.iter().any(|line| line == wanted)) {
+    while !wanted.iter().all(|wanted| lines.iter().any(|line| line.starts_with(wanted))) {
         lines.push(sub.line().await);
     }
     lines
