@@ -16,6 +16,7 @@ use crate::{
     mqtt::{CameraStatus, Handle, Message, Topics},
     name::{CameraName, PromptName},
     prompt::{Hours, Prompt, Reply},
+    store::{Entry, History},
     telemetry::Event,
 };
 
@@ -73,6 +74,8 @@ pub(super) struct Answers {
     pub(super) model: ModelLabel,
     pub(super) ids: Ids,
     pub(super) outbox: Handle,
+    /// Where what was published is kept.
+    pub(super) history: Option<History>,
     /// Where the clock on the wall hangs that the prompts' hours go by.
     pub(super) zone: TimeZone,
     /// All configured cameras, as they are at the start.
@@ -195,6 +198,11 @@ impl Answers {
         let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
         if let (Some(state), Some(age)) = (&news.state, answer.newest_frame_age) {
             Event::AnswerPublished { camera: &key.0, prompt: &key.1, state: &state.state(), age }.emit();
+        }
+        if news.answer
+            && let Some(history) = &self.history
+        {
+            history.offer(Entry::of(&answer, news.transition.is_some()));
         }
         for message in Message::news(&self.topics, &answer, &news, expiry) {
             self.outbox.offer(message);

@@ -25,6 +25,7 @@ use crate::{
     name::CameraName,
     prompt::{AnswerKind, Hours, Prompt},
     sight::Sight,
+    store::History,
     telemetry::Event,
     window::{self, Sampler, Schedule},
 };
@@ -225,7 +226,7 @@ impl Answers {
         shown: &Digests,
         (model, min_mass): (ModelLabel, Option<f64>),
         control: &Control,
-        zone: TimeZone,
+        (zone, history): (TimeZone, Option<History>),
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
         let standing =
@@ -237,7 +238,7 @@ impl Answers {
         };
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
         let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
-        Self { standing, topics, model, ids, outbox, zone, cameras, switches }
+        Self { standing, topics, model, ids, outbox, history, zone, cameras, switches }
     }
 }
 

@@ -75,10 +75,7 @@ pub(super) struct Memory(Option<PathBuf>);
 impl Memory {
     /// The file of the service with this client id in this folder, or in the one that the system has for it.
     pub(super) fn new(folder: Option<&Path>, client_id: &str) -> Self {
-        // two services of one user must not share it; their client ids differ, or the broker would part them
-        let name: String = client_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let folder = folder.map(Path::to_owned).or_else(|| usual_folder(|name| std::env::var_os(name)));
-        Self(folder.map(|folder| folder.join(format!("{name}.json"))))
+        Self(file(folder, client_id, "json"))
     }
 
     /// Reads what is remembered; nothing at the first start.
@@ -100,6 +97,14 @@ impl Memory {
         let written = Written::from(remembered);
         put(path, &written).map_err(|source| Error::Disk { path: path.clone(), source })
     }
+}
+
+/// A file that outlives a restart; `None` where there is no folder for such.
+pub(super) fn file(folder: Option<&Path>, client_id: &str, extension: &str) -> Option<PathBuf> {
+    // two services of one user must not share it; their client ids differ, or the broker would part them
+    let name: String = client_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let folder = folder.map(Path::to_owned).or_else(|| usual_folder(|name| std::env::var_os(name)))?;
+    Some(folder.join(format!("{name}.{extension}")))
 }
 
 fn put(path: &Path, written: &Written) -> io::Result<()> {

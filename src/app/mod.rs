@@ -4,6 +4,7 @@ mod answers;
 mod ask;
 mod assemble;
 mod control;
+mod history;
 mod memory;
 mod shown;
 mod switches;
@@ -25,6 +26,7 @@ use crate::{
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, kind_of};
 pub use assemble::camera_spec;
+pub use history::history_file;
 pub use shown::{contradictions, show};
 
 use answers::Answers;
@@ -131,7 +133,8 @@ impl App {
         let (inputs, input) = mpsc::channel(REPLIES);
         let zone = assemble::zone(&config);
         let judged_by = (label, min_mass);
-        let answers = Answers::new(&config, &watched, &digests, judged_by, &control, zone.clone());
+        let history = history::begin(&config);
+        let answers = Answers::new(&config, &watched, &digests, judged_by, &control, (zone.clone(), history));
         let mut judge = Tasks::new();
         judge.start("answers", answers.run(replied, input));
 

@@ -5,6 +5,7 @@
 mod ask;
 mod check;
 mod demo;
+mod history;
 mod models;
 mod run;
 mod scene;
@@ -58,6 +59,8 @@ enum Command {
     Ask(ask::Options),
     /// Print answers as they come out of the broker.
     Watch(watch::Options),
+    /// Show answers of the past.
+    History(history::Options),
     /// Save pictures of a camera as the model gets them.
     Snapshot(snapshot::Options),
     /// Look at a model folder, or prove that it answers on this machine as it did when it was made.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Ask(options) => ask::run(&options),
         Command::Watch(options) => watch::run(&options),
+        Command::History(options) => history::run(&options),
         Command::Snapshot(options) => snapshot::run(&options),
         Command::Models(command) => models::run(&command),
         Command::Scene(command) => scene::run(&command),

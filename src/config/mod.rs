@@ -51,6 +51,8 @@ pub struct Config {
     pub model: ModelConfig,
     /// What Home Assistant is told.
     pub homeassistant: HomeAssistantConfig,
+    /// What is kept of answers.
+    pub history: HistoryConfig,
     /// A folder of further pipeline descriptions, if there is one.
     pub pipelines: Option<PathBuf>,
     /// Where what outlives a restart is kept; `None` is where the system wants it.
@@ -121,6 +123,17 @@ pub struct OutboxConfig {
     /// Bytes of payload and topic.
     pub max_bytes: u64,
     /// The age at which a message is of no more use.
+    pub max_age: Duration,
+}
+
+/// What is kept of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Bytes on disk.
+    pub max_bytes: u64,
+    /// Older answers are forgotten.
     pub max_age: Duration,
 }
 

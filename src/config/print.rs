@@ -28,6 +28,10 @@ pub fn print(loaded: &Loaded) -> String {
     page.table(&["homeassistant"]);
     page.line(&["homeassistant", "discovery"], &config.homeassistant.discovery.to_string());
     page.word(&["homeassistant", "prefix"], &config.homeassistant.prefix);
+    page.table(&["history"]);
+    page.line(&["history", "enabled"], &config.history.enabled.to_string());
+    page.line(&["history", "max_bytes"], &config.history.max_bytes.to_string());
+    page.time(&["history", "max_age"], config.history.max_age);
     page.table(&["model"]);
     page.path(&["model", "path"], &config.model.path);
     page.word(&["model", "device"], &device(config.model.device));

@@ -176,6 +176,11 @@ pub enum Event<'a> {
         /// The file, what is wrong with it, and what follows.
         problem: &'a str,
     },
+    /// Answers are not kept, or not all.
+    HistoryProblem {
+        /// What is wrong.
+        problem: &'a str,
+    },
     /// The topics are others than at the last start.
     PrefixChanged {
         /// What they began with.
@@ -259,6 +264,7 @@ impl Event<'_> {
                 info!(event = "switched", %camera, prompt = prompt.map(tracing::field::display), on, "switched by a command"),
             Self::Complained { code, message } => warn!(event = "complained", code, "{}", redact(message)),
             Self::MemoryProblem { problem } => warn!(event = "memory_problem", "{}", redact(problem)),
+            Self::HistoryProblem { problem } => warn!(event = "history_problem", "{}", redact(problem)),
             Self::PrefixChanged { before, now } =>
                 warn!(event = "prefix_changed", before, now, "what the broker keeps below the old prefix stays there: \
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \

@@ -57,6 +57,7 @@ fn emit_each_event() {
         Event::Switched { camera, prompt: Some(prompt), on: false },
         Event::Complained { code: "bad_payload", message: reason },
         Event::MemoryProblem { problem: reason },
+        Event::HistoryProblem { problem: reason },
         Event::PrefixChanged { before: "wader", now: "home/wader" },
         Event::ConfigProblem { problem: reason },
         Event::Stopping { reason: "SIGTERM" },

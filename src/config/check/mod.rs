@@ -29,6 +29,7 @@ pub(super) fn check(
     let mut checker = Checker { origins, problems, warnings };
     let mqtt = service::mqtt(&mut checker, &file.mqtt);
     let homeassistant = service::homeassistant(&mut checker, &file.homeassistant);
+    let history = service::history(&mut checker, &file.history);
     let model = service::model(&mut checker, file.model);
     let log = service::log(&mut checker, &file.log);
     let timezone = hours::zone(&mut checker, file.timezone.as_deref());
@@ -56,7 +57,18 @@ pub(super) fn check(
             right: Some("one line is enough, below `[cameras]`: `door = \"rtsp://10.0.0.5/stream\"`".to_owned()),
         });
     }
-    Some(Config { mqtt: mqtt?, homeassistant, model: model?, pipelines, state, cameras, prompts, timezone, log })
+    Some(Config {
+        mqtt: mqtt?,
+        homeassistant,
+        history,
+        model: model?,
+        pipelines,
+        state,
+        cameras,
+        prompts,
+        timezone,
+        log,
+    })
 }
 
 /// Collects problems while values are checked.

@@ -11,8 +11,8 @@ use url::Url;
 
 use super::{
     super::{
-        BrokerConfig, Device, HomeAssistantConfig, LoginConfig, ModelConfig, MqttConfig, OutboxConfig, Secret,
-        TlsConfig,
+        BrokerConfig, Device, HistoryConfig, HomeAssistantConfig, LoginConfig, ModelConfig, MqttConfig, OutboxConfig,
+        Secret, TlsConfig,
         file::{self, Paths},
     },
     Checker,
@@ -27,6 +27,8 @@ const DEFAULT_PREFIX: &str = "wader";
 const DEFAULT_HOME_ASSISTANT: &str = "homeassistant";
 const DEFAULT_MODEL: &str = "models/wader-small";
 const OUTBOX_BYTES: u64 = 16 << 20;
+const HISTORY_BYTES: u64 = 256 << 20;
+const HISTORY_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const OUTBOX_AGE: Duration = Duration::from_secs(3600);
 
 /// The pipeline descriptions that are part of wader.
@@ -168,6 +170,16 @@ fn login(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<LoginConfig> {
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// `[history]`.
+pub(super) fn history(checker: &mut Checker<'_>, given: &file::History) -> HistoryConfig {
+    let (least, most) = (Duration::from_secs(3600), Duration::from_secs(10 * 366 * 24 * 3600));
+    HistoryConfig {
+        enabled: given.enabled.unwrap_or(true),
+        max_bytes: checker.within(&["history", "max_bytes"], given.max_bytes, HISTORY_BYTES, (1 << 20)..=(1 << 40)),
+        max_age: checker.time_within(&["history", "max_age"], given.max_age, HISTORY_AGE, least..=most),
+    }
 }
 
 /// `[homeassistant]`.

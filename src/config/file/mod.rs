@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) timezone: Option<String>,
     pub(super) mqtt: Mqtt,
     pub(super) homeassistant: HomeAssistant,
+    pub(super) history: History,
     pub(super) model: Model,
     pub(super) paths: Paths,
     pub(super) log: Log,
@@ -49,6 +50,14 @@ pub(super) struct Mqtt {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Outbox {
+    pub(super) max_bytes: Option<u64>,
+    pub(super) max_age: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct History {
+    pub(super) enabled: Option<bool>,
     pub(super) max_bytes: Option<u64>,
     pub(super) max_age: Option<Span>,
 }
