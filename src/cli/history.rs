@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(seconds("1.5h"), 994_600);
         assert_eq!(seconds("2d"), 827_200);
         assert_eq!(seconds("1970-01-02T00:00:00Z"), 86_400);
-        for wrong in ["soon", "2w", "-3h", "h", "99999999999d"] {
+        for wrong in ["soon", "2w", "-3h", "h", "1e30d"] {
             assert!(when(wrong, now).is_err(), "{wrong}");
         }
     }

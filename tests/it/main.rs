@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod examples;
 mod flow;
+mod history;
 mod homeassistant;
 mod json;
 mod layers;
