@@ -114,6 +114,12 @@ pub enum FailedReason {
     ModelError(String),
     /// The model ran, but its reply cannot be read; what is wrong with it.
     BadReply(String),
+    /// A question that was asked once found no place in the line.
+    Busy,
+    /// A question that was asked once was not answered in its time.
+    TimedOut,
+    /// The model cannot be asked this; why not.
+    Unaskable(String),
 }
 
 /// What came of asking a prompt about a window.
@@ -160,6 +166,9 @@ impl Outcome {
             Self::Stale(StaleReason::Late) => "late",
             Self::Failed(FailedReason::ModelError(_)) => "model_error",
             Self::Failed(FailedReason::BadReply(_)) => "bad_reply",
+            Self::Failed(FailedReason::Busy) => "busy",
+            Self::Failed(FailedReason::TimedOut) => "timeout",
+            Self::Failed(FailedReason::Unaskable(_)) => "unaskable",
         })
     }
 
@@ -170,7 +179,9 @@ impl Outcome {
             Self::Unsure(UnsureReason::ContradictingExamples { percent, needed }) => Some(format!(
                 "left out in turn, an example's right answer got {percent} % from the others; {needed} % are needed"
             )),
-            Self::Failed(FailedReason::ModelError(why) | FailedReason::BadReply(why)) => Some(why.clone()),
+            Self::Failed(
+                FailedReason::ModelError(why) | FailedReason::BadReply(why) | FailedReason::Unaskable(why),
+            ) => Some(why.clone()),
             _ => None,
         }
     }

@@ -190,6 +190,9 @@ pub struct AnswerMessage {
     pub model: ModelMessage,
     /// SHA-256 of the prompt.
     pub prompt_hash: String,
+    /// Of a question that was asked once, the `id` that the asker gave it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<String>,
 }
 
 /// A state became another, or has lasted long, as published on the topic `…/event`.
@@ -276,6 +279,7 @@ impl From<&Answer> for AnswerMessage {
                 frame_mode: answer.model.frame_mode.clone(),
             },
             prompt_hash: answer.prompt_hash.clone(),
+            request: None,
         }
     }
 }
@@ -283,6 +287,11 @@ impl From<&Answer> for AnswerMessage {
 /// Writes an answer as JSON.
 pub fn answer(answer: &Answer) -> Vec<u8> {
     json(&AnswerMessage::from(answer))
+}
+
+/// Writes as JSON the answer to a question that was asked once, under the name that the asker gave it.
+pub fn reply(answer: &Answer, asked: Option<&str>) -> Vec<u8> {
+    json(&AnswerMessage { request: asked.map(str::to_owned), ..AnswerMessage::from(answer) })
 }
 
 /// Writes as JSON the transition that this answer brought about.

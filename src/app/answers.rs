@@ -210,7 +210,8 @@ impl Answers {
     }
 }
 
-fn frames(now: &Now, seen: &Seen) -> Frames {
+/// The frames that were seen, in the times of the wall.
+pub(super) fn frames(now: &Now, seen: &Seen) -> Frames {
     Frames {
         first: Some(now.wall_of(seen.first)),
         last: Some(now.wall_of(seen.last)),

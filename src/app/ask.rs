@@ -17,6 +17,9 @@ use crate::{
 /// The window that a question is about: so many frames over so much time.
 pub(super) const WINDOW: Spec = Spec { frames: 8, span: Duration::from_secs(7) };
 
+/// How probable the answer to a question must be that is asked once, as a standing prompt's must that says nothing of it.
+pub(super) const MIN_PROBABILITY: f64 = 0.6;
+
 /// The longest text, in tokens.
 pub const LONGEST_TEXT: usize = 48;
 
@@ -66,7 +69,8 @@ pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Pict
     let hash = assemble::prompt_hash(&prompt, window.spec, None);
     let mut worker = Worker::new(model, &[])?;
     let replied = worker.ask_once(window, &prompt, Stamp::now()).map_err(|error| Error::Question(error.to_string()))?;
-    let thresholds = Thresholds { min_mass, ..Thresholds::default() };
+    let (min_probability, keep_probability) = (MIN_PROBABILITY, MIN_PROBABILITY);
+    let thresholds = Thresholds { min_probability, keep_probability, min_mass };
     let reply = replied.reply.as_ref().map_err(|reason| Error::Question(reason.clone()))?;
     let reading = read(reply, &prompt.kind, &thresholds, None);
     let answered = std::time::SystemTime::now();

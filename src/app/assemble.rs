@@ -1,14 +1,16 @@
 //! From the configuration to what each stage asks for.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Error,
     answers::{Answers, Input, Standing},
+    ask::WINDOW,
+    asks::{Asks, View},
     control::Control,
     shown::Digests,
     switches::Switches,
@@ -17,11 +19,11 @@ use super::{
 use crate::{
     answer::{self, Escalate, Ids, ModelLabel, Policy, Thresholds, Value},
     camera::{self, Address, Camera, Description},
-    config::{self, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
+    config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
     engine::Engine,
     frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
-    mqtt::{self, Access, CameraStatus, Topics},
+    mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::CameraName,
     prompt::{AnswerKind, Hours, Prompt},
     sight::Sight,
@@ -36,6 +38,8 @@ pub(super) struct Watched {
     spec: camera::Spec,
     frozen_after: Option<Duration>,
     prompts: Vec<PromptConfig>,
+    /// The window that questions are about which are asked now.
+    asked_about: window::Spec,
 }
 
 /// A camera may well give no frame for so many of its intervals.
@@ -54,6 +58,7 @@ impl Watched {
         answers: mpsc::Sender<Input>,
         switches: &Switches,
         zone: TimeZone,
+        view: watch::Sender<View>,
     ) -> Watch {
         let schedule = |p: &PromptConfig| Schedule {
             prompt: p.prompt.name.clone(),
@@ -61,6 +66,7 @@ impl Watched {
             window: window::Spec { frames: p.frames, span: p.span },
         };
         let sampler = Sampler::new(self.name.clone(), self.prompts.iter().map(schedule).collect());
+        let sampler = sampler.keeping(self.asked_about);
         let with_hours = self.prompts.iter().filter(|p| p.active != Hours::default());
         let asked = |p: &PromptConfig| Asked { prompt: p.prompt.name.clone(), hours: p.active.clone(), asleep: false };
         let patience = FRAMES_MISSED / self.spec.frames_per_second;
@@ -78,8 +84,21 @@ impl Watched {
             engine,
             answers,
             off,
+            asked_about: self.asked_about,
+            view,
         }
     }
+}
+
+/// The way in to the service's broker for another process of this machine.
+pub fn broker_access(config: &Config) -> Result<Access, Error> {
+    Ok(match &config.mqtt.broker {
+        BrokerConfig::Embedded { listen } => {
+            let host = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
+            access(&host.to_string(), listen.port(), None, None)?
+        }
+        BrokerConfig::Remote { host, port, tls, login } => access(host, *port, tls.as_ref(), login.as_ref())?,
+    })
 }
 
 /// The way in to a broker that is not inside wader.
@@ -166,7 +185,8 @@ pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watche
                 )));
             }
             let (name, spec) = (camera.name.clone(), camera_spec(config, camera, size)?);
-            Ok(Watched { name, spec, frozen_after: camera.frozen_after, prompts })
+            let asked_about = window::Spec { frames: WINDOW.frames.min(manifest.resampler.max_frames), ..WINDOW };
+            Ok(Watched { name, spec, frozen_after: camera.frozen_after, prompts, asked_about })
         })
         .collect()
 }
@@ -239,6 +259,31 @@ impl Answers {
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
         let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
         Self { standing, topics, model, ids, outbox, history, zone, cameras, switches }
+    }
+}
+
+impl Asks {
+    /// The task that answers questions about these cameras.
+    pub(super) fn new(
+        config: &Config,
+        engine: Arc<Engine>,
+        views: BTreeMap<CameraName, watch::Receiver<View>>,
+        (model, min_mass): (ModelLabel, Option<f64>),
+        outbox: Handle,
+    ) -> Self {
+        let topics = topics(config);
+        let own = format!("{}/#", topics.responses());
+        Self {
+            engine,
+            views,
+            allowed: std::iter::once(own).chain(config.mqtt.response_topics.iter().cloned()).collect(),
+            topics,
+            model,
+            min_mass: min_mass.unwrap_or(Thresholds::default().min_mass),
+            ids: Ids::new(fastrand::Rng::new()),
+            outbox,
+            lately: BTreeMap::new(),
+        }
     }
 }
 

@@ -143,7 +143,14 @@ impl Control {
     }
 
     /// Obeys until `stop` is given.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Arrival>, stop: Stop) {
+    ///
+    /// What is a question goes on to `questions`.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Arrival>,
+        questions: mpsc::Sender<Arrival>,
+        stop: Stop,
+    ) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outbox = self.outbox.clone();
@@ -151,7 +158,7 @@ impl Control {
             let all_is_cleared = self.all_is_cleared();
             tokio::select! {
                 () = stop.given() => return,
-                Some(arrival) = commands.recv() => self.hear(&arrival),
+                Some(arrival) = commands.recv() => self.hear(arrival, &questions),
                 _ = looks.tick() => self.look_for_losses(),
                 () = outbox.emptied(), if !all_is_cleared => {
                     self.remembered.published = self.published();
@@ -210,7 +217,15 @@ impl Control {
         }
     }
 
-    fn hear(&mut self, arrival: &Arrival) {
+    fn hear(&mut self, arrival: Arrival, questions: &mpsc::Sender<Arrival>) {
+        if self.topics.ask_of(&arrival.topic).is_some() {
+            if let Err(mpsc::error::TrySendError::Full(arrival)) = questions.try_send(arrival) {
+                let camera = self.topics.ask_of(&arrival.topic).map(str::to_owned);
+                let message = "too many questions come at once; ask later".to_owned();
+                self.complain(&Complaint { code: Code::TooMany, message, camera, prompt: None });
+            }
+            return;
+        }
         if let Some(prefix) = &self.homeassistant
             && arrival.topic.strip_prefix(prefix.as_str()) == Some("/status")
         {
@@ -225,7 +240,7 @@ impl Control {
         if arrival.payload.is_empty() && arrival.retained {
             return;
         }
-        if let Err((code, message)) = self.obey(arrival, camera, prompt) {
+        if let Err((code, message)) = self.obey(&arrival, camera, prompt) {
             let prompt = prompt.map(str::to_owned);
             self.complain(&Complaint { code, message, camera: Some(camera.to_owned()), prompt });
         }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod ask;
+mod asks;
 mod assemble;
 mod control;
 mod history;
@@ -10,7 +11,7 @@ mod shown;
 mod switches;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
 use tokio::sync::mpsc;
@@ -25,11 +26,12 @@ use crate::{
     telemetry::Event,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, kind_of};
-pub use assemble::camera_spec;
+pub use assemble::{broker_access, camera_spec};
 pub use history::history_file;
 pub use shown::{contradictions, show};
 
 use answers::Answers;
+use asks::{Asks, View};
 use assemble::Watched;
 use control::Control;
 
@@ -132,7 +134,7 @@ impl App {
 
         let (inputs, input) = mpsc::channel(REPLIES);
         let zone = assemble::zone(&config);
-        let judged_by = (label, min_mass);
+        let judged_by = (label.clone(), min_mass);
         let history = history::begin(&config);
         let answers = Answers::new(&config, &watched, &digests, judged_by, &control, (zone.clone(), history));
         let mut judge = Tasks::new();
@@ -141,13 +143,19 @@ impl App {
         let watching = stop.child();
         let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
         let mut cameras = Tasks::new();
+        let mut views = BTreeMap::new();
         for camera in watched {
             let name = format!("camera {}", camera.name);
-            let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone());
+            let (view, seen) = tokio::sync::watch::channel(View::default());
+            views.insert(camera.name.clone(), seen);
+            let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone(), view);
             cameras.start(name, watch.run(watching.clone()));
         }
         drop(inputs);
-        cameras.start("control", control.run(commands, watching.clone()));
+        let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
+        let asks = Asks::new(&config, engine.clone(), views, (label, min_mass), control.outbox());
+        cameras.start("asks", asks.run(questioned, watching.clone()));
+        cameras.start("control", control.run(commands, questions, watching.clone()));
 
         notify.ready();
         notify.status(&format!("watching {watching_cameras} cameras, on {runs_on}"));

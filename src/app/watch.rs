@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
-use super::{answers::Input, switches::Off};
+use super::{answers::Input, asks::View, switches::Off};
 use crate::{
     camera::{self, Camera, Latest, Patience},
     engine::{Engine, Seen},
@@ -16,7 +16,7 @@ use crate::{
     sight::{BlindReason, Sight},
     supervise::{Backoff, Stop, panic_message},
     telemetry::Event,
-    window::{Sampler, Window},
+    window::{self, Sampler, Window},
 };
 
 /// After this long of pictures a camera counts as well again, and its next fault is tried again quickly.
@@ -52,6 +52,10 @@ pub(super) struct Watch {
     pub(super) engine: Arc<Engine>,
     pub(super) answers: mpsc::Sender<Input>,
     pub(super) off: watch::Receiver<Off>,
+    /// The window that questions are about which are asked now.
+    pub(super) asked_about: window::Spec,
+    /// What it shows, for them.
+    pub(super) view: watch::Sender<View>,
 }
 
 impl Watch {
@@ -77,6 +81,7 @@ impl Watch {
                 Patience::Seldom => BETWEEN_PASSWORD_TRIES,
             };
             Event::CameraOffline { camera: &self.name, reason: &reason, retry_in: wait }.emit();
+            self.view.send_replace(View::default());
             let down = Input::CameraDown { camera: self.name.clone() };
             tokio::select! {
                 () = stop.given() => break,
@@ -93,6 +98,7 @@ impl Watch {
     /// Leaves the camera alone until it is switched on again; false when the end came first.
     async fn rest(&mut self, stop: &Stop) -> bool {
         self.engine.forget(&self.name);
+        self.view.send_replace(View::default());
         self.answers.send(Input::SwitchedOff { camera: self.name.clone() }).await.ok();
         tokio::select! {
             () = stop.given() => return false,
@@ -161,6 +167,9 @@ impl Watch {
             self.tell_sight(blind);
         }
         windows.retain(|window: &Window| !window.prompts.is_empty());
+        let window = self.sampler.newest(self.asked_about);
+        let blind = window.as_ref().and_then(|window| self.sight.judge(window.frames.iter().flatten()));
+        self.view.send_replace(View { window, blind });
         let replaced = self.engine.offer(windows);
         if replaced > 0 {
             let total = self.engine.counts().replaced;

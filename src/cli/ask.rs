@@ -1,30 +1,40 @@
-//! `wader ask`: one question, asked now.
+//! `wader ask`: one question, asked now, of the running service or about a file.
 
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
+use serde_json::json;
 
 use crate::{
     answer::{Answer, Outcome, wire},
     app::{self, Picture},
     cli,
+    config::Config,
     model::{Device, Flamingo, Spec},
+    mqtt::{Listener, Topics},
+    name::CameraName,
     prompt::AnswerKind,
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The model folder.
+    #[command(flatten)]
+    config: cli::ConfigArguments,
+    /// The camera, which the running service watches, and the question in plain words; about a file the question alone.
+    #[arg(required = true, num_args = 1..=2, value_names = ["CAMERA", "QUESTION"])]
+    words: Vec<String>,
+    /// Ask about this picture (PNG or JPEG), without a service.
+    #[arg(long, value_name = "FILE", conflicts_with = "clip")]
+    image: Option<PathBuf>,
+    /// The model folder, for a file.
     #[arg(long, value_name = "DIR", default_value = "models/wader-small")]
     model: PathBuf,
-    /// What to ask it on: `auto`, `cuda`, `cuda:N` or `cpu`.
+    /// What to ask it on, for a file: `auto`, `cuda`, `cuda:N` or `cpu`.
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// The question, in plain words.
-    question: String,
-    /// Ask about this picture (PNG or JPEG).
-    #[arg(long, value_name = "FILE", conflicts_with = "clip", required_unless_present = "clip")]
-    image: Option<PathBuf>,
+    /// How many seconds to wait for the service's answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    timeout: f64,
     /// Ask about the end of this recording.
     #[arg(long, value_name = "FILE")]
     clip: Option<PathBuf>,
@@ -57,7 +67,11 @@ fn bounds(text: &str) -> Result<(u32, u32), String> {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
-    let kind = options.kind()?;
+    let question = options.words.last().map_or("", |question| question.trim());
+    if question.is_empty() {
+        bail!("the question is empty");
+    }
+    let kind = options.kind(question)?;
     let until = match options.at {
         Some(at) => Some(Duration::try_from_secs_f64(at).context("--at is no moment")?),
         None => None,
@@ -65,8 +79,18 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let picture = match (&options.image, &options.clip) {
         (Some(file), _) => Picture::Still(file),
         (None, Some(file)) => Picture::Clip { file, until },
-        (None, None) => bail!("say what to look at: --image or --clip"),
+        (None, None) => {
+            let [camera, _] = options.words.as_slice() else {
+                bail!("say what to look at: a camera before the question, or --image or --clip");
+            };
+            let camera = CameraName::new(camera)?;
+            let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+            return ask_service(&loaded.config, &camera, question, &kind, options);
+        }
     };
+    if options.words.len() > 1 {
+        bail!("a file is no camera's: write the question alone");
+    }
     let spec = Spec { device: options.device, ..Spec::default() };
     let model = match Flamingo::load(&options.model, &spec) {
         Ok(model) => model,
@@ -75,7 +99,73 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
             return Ok(cli::exit::UNAVAILABLE);
         }
     };
-    tell(&app::ask_file(model, options.question.trim(), kind, picture)?, options.json)
+    tell(&app::ask_file(model, question, kind, picture)?, options.json)
+}
+
+/// Asks the service that watches the camera, as anybody could, through its broker.
+fn ask_service(
+    config: &Config,
+    camera: &CameraName,
+    question: &str,
+    kind: &AnswerKind,
+    options: &Options,
+) -> anyhow::Result<u8> {
+    let patience = Duration::try_from_secs_f64(options.timeout).context("--timeout is no number of seconds")?;
+    let topics = Topics::new(&config.mqtt.prefix)?;
+    let response = format!("{}/{:016x}", topics.responses(), fastrand::u64(..));
+    let question = wire_ask(question, kind, options.timeout);
+    let asked = tokio::runtime::Runtime::new()?.block_on(async {
+        let access = app::broker_access(config)?;
+        let mut listener = Listener::connect(&access, &response).await.context("cannot reach the broker")?;
+        listener.ask(&topics.ask(camera), question.to_string().as_bytes(), &response)?;
+        // the service says itself when time is up; what comes later than this, it did not say
+        let longest = patience + Duration::from_secs(3);
+        Ok::<_, anyhow::Error>(match tokio::time::timeout(longest, listener.next()).await {
+            Ok(arrival) => Some(arrival?),
+            Err(_) => None,
+        })
+    })?;
+    let Some(arrival) = asked else {
+        cli::say(format_args!(
+            "no answer came: is `wader run` there, does it watch `{camera}`, and what does `{}` say?",
+            topics.error()
+        ));
+        return Ok(cli::exit::UNAVAILABLE);
+    };
+    let answer = wire::read_answer(&arrival.payload)?;
+    if options.json {
+        cli::put(format_args!("{}", arrival.text()))?;
+    } else if let Some(value) = &answer.answer {
+        cli::put(format_args!("{value}"))?;
+    }
+    let sure = answer.probability.map_or(String::new(), |probability| format!(", probability {probability:.2}"));
+    let reason = answer.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+    let detail = answer.detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
+    let seen = pictures(answer.window.frames);
+    cli::say(format_args!("{}{reason}{detail}{sure}, from {seen}", answer.outcome));
+    Ok(if answer.outcome == "answer" { cli::exit::OK } else { cli::exit::FAILURE })
+}
+
+fn pictures(count: usize) -> String {
+    match count {
+        1 => "1 picture".to_owned(),
+        more => format!("{more} pictures"),
+    }
+}
+
+/// The question as the service reads it.
+fn wire_ask(question: &str, kind: &AnswerKind, timeout: f64) -> serde_json::Value {
+    let rest = match kind {
+        AnswerKind::YesNo => json!({ "answer": "yes_no" }),
+        AnswerKind::Choice(choices) => json!({ "choices": choices }),
+        AnswerKind::Number { min, max } => json!({ "answer": "number", "min": min, "max": max }),
+        AnswerKind::Text { .. } | AnswerKind::Json { .. } => json!({ "answer": "text" }),
+    };
+    let mut whole = json!({ "question": question, "timeout": timeout });
+    if let (Some(whole), serde_json::Value::Object(rest)) = (whole.as_object_mut(), rest) {
+        whole.extend(rest);
+    }
+    whole
 }
 
 /// Prints the answer; anything else is told, and is no success.
@@ -88,23 +178,17 @@ fn tell(answer: &Answer, json: bool) -> anyhow::Result<u8> {
     let sure =
         answer.scores.as_ref().map_or(String::new(), |scores| format!(", probability {:.2}", scores.probability));
     let detail = answer.outcome.detail().map_or(String::new(), |detail| format!(": {detail}"));
-    let seen = match answer.frames.present {
-        1 => "1 picture".to_owned(),
-        more => format!("{more} pictures"),
-    };
+    let seen = pictures(answer.frames.present);
     cli::say(format_args!("{}{detail}{sure}, from {seen}", answer.outcome));
     Ok(if matches!(answer.outcome, Outcome::Answer(_)) { cli::exit::OK } else { cli::exit::FAILURE })
 }
 
 impl Options {
-    fn kind(&self) -> anyhow::Result<AnswerKind> {
-        if self.question.trim().is_empty() {
-            bail!("the question is empty");
-        }
+    fn kind(&self, question: &str) -> anyhow::Result<AnswerKind> {
         Ok(match (self.choices.as_slice(), self.number) {
             ([], None) if self.text => AnswerKind::Text { max_tokens: app::LONGEST_TEXT },
             ([], None) if self.yes_no => AnswerKind::YesNo,
-            ([], None) => app::kind_of(&self.question),
+            ([], None) => app::kind_of(question),
             ([], Some((min, max))) => AnswerKind::Number { min, max },
             ([_], _) => bail!("one choice is none: name two at least, as in --choices open,shut"),
             (choices, _) => {

@@ -55,7 +55,7 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with the configuration, all of it at once.
     Check(check::Options),
-    /// Ask one question about a picture or a recording.
+    /// Ask one question, of the running service about a camera, or about a picture or a recording.
     Ask(ask::Options),
     /// Print answers as they come out of the broker.
     Watch(watch::Options),

@@ -76,6 +76,8 @@ pub struct MqttConfig {
     pub prefix: String,
     /// Who we are to the broker; one session belongs to it.
     pub client_id: String,
+    /// Topic filters, besides our own, on which askers may have their answers.
+    pub response_topics: Vec<String>,
     /// How much may wait while the broker is away.
     pub outbox: OutboxConfig,
 }

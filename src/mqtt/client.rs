@@ -504,6 +504,7 @@ fn publish_options(message: &Message) -> PublishOptions {
         payload_format_indicator: message.content.mime().map(|_| 1),
         message_expiry_interval: message.expiry.map(seconds),
         content_type: message.content.mime().map(str::to_owned),
+        correlation_data: message.correlation.clone(),
         ..PublishProperties::default()
     };
     PublishOptions::at_least_once().retain(message.retain).properties(properties)

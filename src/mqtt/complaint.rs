@@ -5,6 +5,10 @@
 pub enum Code {
     /// A command's payload is none that it knows.
     BadPayload,
+    /// A question is to be answered on a topic where that is not allowed.
+    BadResponseTopic,
+    /// A camera is asked about more often than is allowed.
+    TooMany,
     /// A command came as a message that the broker keeps; it would be obeyed again at each start.
     RetainedCommand,
     /// A command names a camera that is not configured.
@@ -21,8 +25,10 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::BadPayload,
+        Self::BadResponseTopic,
+        Self::TooMany,
         Self::RetainedCommand,
         Self::UnknownCamera,
         Self::UnknownPrompt,
@@ -35,6 +41,8 @@ impl Code {
     pub const fn word(self) -> &'static str {
         match self {
             Self::BadPayload => "bad_payload",
+            Self::BadResponseTopic => "bad_response_topic",
+            Self::TooMany => "too_many",
             Self::RetainedCommand => "retained_command",
             Self::UnknownCamera => "unknown_camera",
             Self::UnknownPrompt => "unknown_prompt",

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::{AsyncClient, Event, EventLoop, Packet, Publish, QoS, SubscribeReasonCode};
+use rumqttc::{
+    AsyncClient, Event, EventLoop, Packet, Publish, PublishOptions, PublishProperties, QoS, SubscribeReasonCode,
+};
 
 use super::{Access, Error, client::options};
 use crate::frame::Stamp;
@@ -51,6 +53,10 @@ pub struct Arrival {
     pub is_text: bool,
     /// What is left of its time.
     pub expiry: Option<Duration>,
+    /// Where its sender wants to be answered.
+    pub response_topic: Option<String>,
+    /// What its sender will know the answer by.
+    pub correlation: Option<Bytes>,
     /// When it was read from the connection.
     pub arrived: Stamp,
 }
@@ -72,8 +78,15 @@ pub(super) fn arrival(publish: Publish) -> Arrival {
         content_type: properties.content_type,
         is_text: properties.payload_format_indicator == Some(1),
         expiry: properties.message_expiry_interval.map(|s| Duration::from_secs(u64::from(s))),
+        response_topic: properties.response_topic,
+        correlation: properties.correlation_data,
         arrived: Stamp::now(),
     }
+}
+
+/// Whether a topic filter, with its wildcards, covers a topic that may be published on.
+pub fn covers(filter: &str, topic: &str) -> bool {
+    rumqttc::valid_topic(topic) && !topic.is_empty() && rumqttc::valid_filter(filter) && rumqttc::matches(topic, filter)
 }
 
 /// A subscription that stands.
@@ -114,6 +127,15 @@ impl Listener {
                 };
             }
         }
+    }
+
+    /// Asks on a topic, to be answered on another one, below which it listens. Returns before the broker has it.
+    pub fn ask(&self, topic: &str, question: &[u8], response_topic: &str) -> Result<(), ListenError> {
+        let properties =
+            PublishProperties { response_topic: Some(response_topic.to_owned()), ..PublishProperties::default() };
+        let options = PublishOptions::at_least_once().properties(properties);
+        let asked = self.client.try_publish(topic, question.to_vec(), options);
+        asked.map(|_| ()).map_err(|error| self.broken(error))
     }
 
     /// Waits for the next message. To be called again and again: between calls nothing is read, and after a while of

@@ -131,13 +131,23 @@ pub struct Message {
     pub content: Content,
     /// How long after it reached the broker it is of use.
     pub expiry: Option<Duration>,
+    /// What the asker knows the answer by, where this is one.
+    pub correlation: Option<Bytes>,
 }
 
 impl Message {
     fn new(topic: String, payload: impl Into<Bytes>, class: Class, content: Content) -> Self {
         // All but events and errors are retained: a late subscriber wants to know how things stand, not what was.
         let retain = !matches!(class, Class::Event | Class::Error);
-        Self { topic: topic.into(), payload: payload.into(), class, retain, content, expiry: None }
+        Self { topic: topic.into(), payload: payload.into(), class, retain, content, expiry: None, correlation: None }
+    }
+
+    /// The answer to a question that was asked once, for whoever asked.
+    pub fn reply(topic: String, answer: &Answer, asked: Option<&str>, correlation: Option<Bytes>) -> Self {
+        let payload = wire::reply(answer, asked);
+        // nobody waits for it longer; kept, it would answer the next who listens
+        let expiry = Some(Duration::from_secs(60));
+        Self { retain: false, expiry, correlation, ..Self::new(topic, payload, Class::Answer, Content::Json) }
     }
 
     /// A camera came, went, or is left alone.

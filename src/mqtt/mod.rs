@@ -22,6 +22,6 @@ pub use access::{Access, AccessError};
 pub use client::{Error, Publisher, Spec};
 pub use complaint::{Code, Complaint};
 pub use handle::{Handle, Link};
-pub use listen::{Arrival, ListenError, Listener};
+pub use listen::{Arrival, ListenError, Listener, covers};
 pub use message::{CameraStatus, Class, Content, Message, OFF, ON, ServiceStatus};
 pub use topics::{PrefixError, Topics};

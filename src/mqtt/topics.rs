@@ -95,6 +95,15 @@ impl Topics {
     pub fn ask_answer(&self, camera: &CameraName) -> String {
         format!("{}/{camera}/ask/answer", self.prefix)
     }
+    /// Below it others may have what they ask answered, each on a topic of its own.
+    pub fn responses(&self) -> String {
+        format!("{}/response", self.prefix)
+    }
+    /// Reads the topic of a question: the camera's name as it stands there.
+    pub fn ask_of<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        let name = topic.strip_prefix(&self.prefix)?.strip_prefix('/')?.strip_suffix("/ask")?;
+        (!name.contains('/')).then_some(name)
+    }
     /// Where others say whether an answer was right.
     pub fn feedback(&self) -> String {
         format!("{}/feedback", self.prefix)
@@ -124,8 +133,8 @@ impl Topics {
         format!("{homeassistant}/device/{}/config", self.camera_device(camera))
     }
     /// The topics on which others tell this service what to do.
-    pub fn commands(&self) -> [String; 2] {
-        [format!("{}/+/enabled/set", self.prefix), format!("{}/+/+/enabled/set", self.prefix)]
+    pub fn commands(&self) -> [String; 3] {
+        ["+/enabled/set", "+/+/enabled/set", "+/ask"].map(|filter| format!("{}/{filter}", self.prefix))
     }
     /// Reads the topic of a command: the names of the camera and, where it is about one, of the prompt, as they stand
     /// there.

@@ -51,6 +51,41 @@ pub struct AboutMessage {
     pub model_hash: String,
 }
 
+/// A question that is asked once, as others write it on `<prefix>/<camera>/ask`; plain text is the question alone.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskMessage {
+    /// The question.
+    pub question: String,
+    /// `yes_no`, `choice`, `number` or `text`; else the question's words decide.
+    #[serde(default)]
+    pub answer: Option<String>,
+    /// The allowed answers of a choice.
+    #[serde(default)]
+    pub choices: Option<Vec<String>>,
+    /// The least number.
+    #[serde(default)]
+    pub min: Option<u32>,
+    /// The largest number.
+    #[serde(default)]
+    pub max: Option<u32>,
+    /// Seconds that the asker waits.
+    #[serde(default)]
+    pub timeout: Option<f64>,
+    /// Stands in the answer.
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+/// Reads a question: JSON, or the bare words. The error is for whoever asked.
+pub fn read_ask(payload: &[u8]) -> Result<AskMessage, String> {
+    let text = std::str::from_utf8(payload).map_err(|_| "a question is text in UTF-8".to_owned())?.trim();
+    if text.starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| format!("the question is not as it should be: {error}"));
+    }
+    Ok(AskMessage { question: text.to_owned(), ..AskMessage::default() })
+}
+
 /// Writes a complaint as JSON.
 pub fn error(complaint: &Complaint, at: SystemTime) -> Vec<u8> {
     json(&ErrorMessage {

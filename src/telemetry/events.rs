@@ -176,6 +176,13 @@ pub enum Event<'a> {
         /// The file, what is wrong with it, and what follows.
         problem: &'a str,
     },
+    /// A question that was asked once has its answer.
+    Asked {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// What came of it.
+        outcome: &'a str,
+    },
     /// Answers are not kept, or not all.
     HistoryProblem {
         /// What is wrong.
@@ -264,6 +271,7 @@ impl Event<'_> {
                 info!(event = "switched", %camera, prompt = prompt.map(tracing::field::display), on, "switched by a command"),
             Self::Complained { code, message } => warn!(event = "complained", code, "{}", redact(message)),
             Self::MemoryProblem { problem } => warn!(event = "memory_problem", "{}", redact(problem)),
+            Self::Asked { camera, outcome } => info!(event = "asked", %camera, outcome, "a question is answered"),
             Self::HistoryProblem { problem } => warn!(event = "history_problem", "{}", redact(problem)),
             Self::PrefixChanged { before, now } =>
                 warn!(event = "prefix_changed", before, now, "what the broker keeps below the old prefix stays there: \

@@ -2,9 +2,13 @@
 
 use std::{fs, path::Path};
 
+use wader::scene;
+
 use crate::support::{
+    broker::{free_port, publish},
     model::oracle_folder,
-    service::{Said, wader},
+    service::{Said, Service, config, listen, until, wader},
+    video::drawn,
 };
 
 /// A picture of one grey, of the oracle's size.
@@ -57,4 +61,52 @@ async fn what_cannot_be_asked_is_told_and_is_no_success() {
     }
     let said = wader(&["ask", "is it there", "--image", picture, "--model", "no/model"]).await;
     assert_eq!(said.code, 69, "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_running_service_is_asked_about_a_camera() {
+    let camera = scene::serve(drawn(9), 0).unwrap();
+    let port = free_port().await;
+    let prompt = "[prompts.there]\nask = \"is it there\"\nanswer = \"yes_no\"\nevery = \"1h\"\n";
+    let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
+    let mut service = Service::start(&config(&broker, &[("yard", camera.url())], prompt));
+    let file = service.path("wader.toml").display().to_string();
+    let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
+    until(&mut listener, "the camera is online", |a| a.topic == "wader/yard/status" && a.text() == "online").await;
+
+    let asked = ["ask", "--config", &file, "yard", "camera reference", "--choices", "camera,reference", "--json"];
+    let said = wader(&asked).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let answer = wader::answer::wire::read_answer(said.out.as_bytes()).unwrap();
+    let share = |label: &str| answer.candidates.iter().find(|c| c.answer == label).unwrap().share;
+    assert!(((share("camera") / share("reference")).ln() - 9.0).abs() < 0.05, "{answer:?}");
+    assert!(answer.window.frames >= 1 && answer.latency_ms.is_some(), "{answer:?}");
+    let said = wader(&["ask", "--config", &file, "yard", "is a zeppelin there"]).await;
+    assert!(said.code == 1 && said.err.contains("unsure (unknown_words): zeppelin"), "{said:?}");
+
+    // as any client of the broker would, with and without a topic for the answer
+    let ask = |text: &str, respond_to| listener.ask("wader/yard/ask", text.as_bytes(), respond_to).unwrap();
+    ask(r#"{"question": "count reference", "choices": ["count", "reference"], "id": "mine"}"#, "wader/response/me/1");
+    let arrival = until(&mut listener, "the answer", |a| a.topic == "wader/response/me/1").await;
+    assert!(!arrival.retained && arrival.expiry.is_some(), "{arrival:?}");
+    let answer = wader::answer::wire::read_answer(&arrival.payload).unwrap();
+    assert_eq!((answer.request.as_deref(), answer.outcome.as_str()), (Some("mine"), "answer"), "{answer:?}");
+    listener.ask("wader/yard/ask", b"is it there", "elsewhere/answers").unwrap();
+    listener.ask("wader/door/ask", b"is it there", "wader/response/me/2").unwrap();
+    listener.ask("wader/yard/ask", b"{\"question\": 5}", "wader/response/me/2").unwrap();
+    for code in ["bad_response_topic", "unknown_camera", "bad_payload"] {
+        let arrival = until(&mut listener, code, |a| a.topic == "wader/error").await;
+        assert!(arrival.text().contains(&format!("\"code\":\"{code}\"")), "{}", arrival.text());
+    }
+    publish(port, "wader/yard/ask", "is it there", &[]).await;
+    let arrival = until(&mut listener, "an answer for all", |a| a.topic == "wader/yard/ask/answer").await;
+    assert_eq!(wader::answer::wire::read_answer(&arrival.payload).unwrap().kind, "yes_no");
+
+    camera.kill();
+    until(&mut listener, "the camera is offline", |a| a.topic == "wader/yard/status" && a.text() == "offline").await;
+    let said = wader(&["ask", "--config", &file, "yard", "is it there"]).await;
+    assert!(said.code == 1 && said.err.contains("stale (camera_offline)"), "{said:?}");
+    assert!(service.terminate().await.success(), "{}", service.log());
+    let said = wader(&["ask", "--config", &file, "yard", "is it there", "--timeout", "1"]).await;
+    assert!(said.code == 1 && said.err.contains("cannot reach the broker"), "{said:?}");
 }

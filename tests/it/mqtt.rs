@@ -41,7 +41,15 @@ fn event(text: impl Into<String>) -> Message {
 
 fn message(class: Class, topic: &str, text: impl Into<String>) -> Message {
     let retain = class != Class::Event;
-    Message { topic: topic.into(), payload: text.into().into(), class, retain, content: Content::Text, expiry: None }
+    Message {
+        topic: topic.into(),
+        payload: text.into().into(),
+        class,
+        retain,
+        content: Content::Text,
+        expiry: None,
+        correlation: None,
+    }
 }
 
 fn is_event(arrival: &Arrival) -> bool {

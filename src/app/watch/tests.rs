@@ -11,7 +11,7 @@ use crate::{
     name::PromptName,
     prompt::{AnswerKind, Prompt},
     supervise::Tasks,
-    window::{self, Schedule},
+    window::Schedule,
 };
 
 /// A camera that paints its pictures itself, with an engine of its own.
@@ -53,6 +53,8 @@ impl Rig {
             engine: engine.clone(),
             answers,
             off: switches.of(camera),
+            asked_about: window,
+            view: watch::Sender::new(View::default()),
         };
         let mut task = Tasks::new();
         task.start("camera", watch.run(stop.clone()));

@@ -56,7 +56,25 @@ pub(super) fn mqtt(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<MqttC
         EMBEDDED => embedded(checker, mqtt),
         url => remote(checker, mqtt, url),
     };
-    Some(MqttConfig { broker: broker?, prefix, client_id, outbox })
+    let response_topics = mqtt.response_topics.clone().unwrap_or_default();
+    for (place, filter) in response_topics.iter().enumerate() {
+        if !is_response_filter(filter) {
+            let right = "a topic of somebody's own, such as `tools/answers`, or many: `tools/+/answers`, `tools/#`";
+            checker.wrong_with(&["mqtt", "response_topics", &place.to_string()], "is no filter for answers", right);
+        }
+    }
+    Some(MqttConfig { broker: broker?, prefix, client_id, response_topics, outbox })
+}
+
+/// Whether an asker may be allowed to name the topics of a filter: not those of all the broker, nor the broker's own.
+fn is_response_filter(filter: &str) -> bool {
+    let levels: Vec<&str> = filter.split('/').collect();
+    let is_level = |(place, level): (usize, &&str)| match *level {
+        "+" => place > 0,
+        "#" => place > 0 && place + 1 == levels.len(),
+        level => !level.is_empty() && !level.contains(['+', '#', '\0']),
+    };
+    !filter.starts_with('$') && filter.len() <= 256 && levels.iter().enumerate().all(is_level)
 }
 
 fn prefix(checker: &mut Checker<'_>, path: &[&str], prefix: &str) -> String {

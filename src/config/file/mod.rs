@@ -44,6 +44,7 @@ pub(super) struct Mqtt {
     pub(super) password: Option<String>,
     pub(super) allow_plaintext_password: Option<bool>,
     pub(super) ca: Option<PathBuf>,
+    pub(super) response_topics: Option<Vec<String>>,
     pub(super) outbox: Outbox,
 }
 

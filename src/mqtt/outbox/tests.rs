@@ -17,6 +17,7 @@ fn message(class: Class, topic: &str, payload: &str) -> Message {
         retain: class != Class::Event,
         content: Content::Text,
         expiry: None,
+        correlation: None,
     }
 }
 

@@ -1,0 +1,305 @@
+//! Questions that are asked once, of the running service: who may ask what, about which window, and the answer.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    answers::{frames, latency},
+    ask::{LONGEST_TEXT, MIN_PROBABILITY, kind_of},
+    assemble,
+};
+use crate::{
+    answer::{
+        Answer, BlindReason, FailedReason, Frames, Ids, ModelLabel, Outcome, Reading, StaleReason, Thresholds, read,
+    },
+    engine::{Engine, Replied},
+    frame::{Now, Stamp},
+    mqtt::{
+        Arrival, Code, Complaint, Handle, Message, Topics, covers,
+        wire::{AskMessage, read_ask},
+    },
+    name::{CameraName, PromptName},
+    prompt::{AnswerKind, Prompt},
+    supervise::Stop,
+    telemetry::Event,
+    window::Window,
+};
+
+/// Questions that wait to be understood.
+pub(super) const QUESTIONS: usize = 32;
+/// How often a camera may be asked about in a minute.
+const MOST_A_MINUTE: usize = 30;
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long an asker waits who does not say so, and at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+/// The longest question and answer, in characters, and the most answers.
+const LONGEST_QUESTION: usize = 1000;
+const LONGEST_CHOICE: usize = 64;
+const MOST_CHOICES: usize = 101;
+
+/// What a camera shows at the moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View {
+    /// A window of its newest frames; none while it is not connected.
+    pub(super) window: Option<Window>,
+    /// Why they show nothing, if so.
+    pub(super) blind: Option<BlindReason>,
+}
+
+/// A question, understood.
+struct Question {
+    camera: CameraName,
+    prompt: Prompt,
+    patience: Duration,
+    id: Option<String>,
+    respond_to: String,
+    correlation: Option<Bytes>,
+}
+
+/// A question and what became of it.
+struct Done {
+    question: Question,
+    reading: Reading,
+    /// The window's frames, and where the time went, where the model was asked.
+    replied: Option<Replied>,
+}
+
+/// Everything the task knows that answers questions.
+pub(super) struct Asks {
+    pub(super) engine: Arc<Engine>,
+    /// What the enabled cameras show.
+    pub(super) views: BTreeMap<CameraName, watch::Receiver<View>>,
+    pub(super) topics: Topics,
+    /// Topic filters that an asker's response topic must match one of.
+    pub(super) allowed: Vec<String>,
+    pub(super) model: ModelLabel,
+    pub(super) min_mass: f64,
+    pub(super) ids: Ids,
+    pub(super) outbox: Handle,
+    /// When each camera was asked about in the last minute.
+    pub(super) lately: BTreeMap<CameraName, VecDeque<Stamp>>,
+}
+
+impl Asks {
+    /// Answers until `stop` is given; who waits then hears nothing more.
+    pub(super) async fn run(mut self, mut questions: mpsc::Receiver<Arrival>, stop: Stop) {
+        let mut waiting: FuturesUnordered<BoxFuture<'static, Done>> = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                () = stop.given() => return,
+                Some(arrival) = questions.recv() => match self.understand(&arrival) {
+                    Ok(question) => waiting.push(self.ask(question)),
+                    Err((code, message)) => {
+                        let camera = self.topics.ask_of(&arrival.topic).map(str::to_owned);
+                        self.complain(&Complaint { code, message, camera, prompt: None });
+                    }
+                },
+                Some(done) = waiting.next() => self.respond(done),
+            }
+        }
+    }
+
+    /// Whether, what and how somebody asks.
+    fn understand(&mut self, arrival: &Arrival) -> Result<Question, (Code, String)> {
+        let topic = &arrival.topic;
+        if arrival.retained {
+            let message = format!("the question on `{topic}` is kept by the broker; send it without `retain`");
+            return Err((Code::RetainedCommand, message));
+        }
+        let name = self.topics.ask_of(topic).unwrap_or_default();
+        let Some(camera) = self.views.keys().find(|camera| camera.as_str() == name).cloned() else {
+            return Err((Code::UnknownCamera, format!("no camera `{}` is watched", name.escape_debug())));
+        };
+        let respond_to = match &arrival.response_topic {
+            None => self.topics.ask_answer(&camera),
+            Some(wanted) if self.allowed.iter().any(|filter| covers(filter, wanted)) => wanted.clone(),
+            Some(wanted) => {
+                let message = format!(
+                    "an answer on `{}` is not allowed: take a topic below `{}`, or name it in `response_topics` below \
+                     `[mqtt]`",
+                    wanted.escape_debug(),
+                    self.topics.responses()
+                );
+                return Err((Code::BadResponseTopic, message));
+            }
+        };
+        if !allows(self.lately.entry(camera.clone()).or_default(), Stamp::now()) {
+            let message = format!("`{camera}` is asked about more than {MOST_A_MINUTE} times a minute; ask later");
+            return Err((Code::TooMany, message));
+        }
+        let asked = read_ask(&arrival.payload).map_err(|message| (Code::BadPayload, message))?;
+        let kind = kind(&asked).map_err(|message| (Code::BadPayload, message))?;
+        let prompt = Prompt { name: PromptName::asked(), ask: asked.question.trim().to_owned(), kind };
+        let patience = asked.timeout.map_or(Some(PATIENCE), |seconds| Duration::try_from_secs_f64(seconds).ok());
+        let Some(patience) = patience.filter(|patience| !patience.is_zero()) else {
+            return Err((Code::BadPayload, "`timeout` is a number of seconds above 0".to_owned()));
+        };
+        let correlation = arrival.correlation.clone();
+        let patience = patience.min(LONGEST_PATIENCE);
+        Ok(Question { camera, prompt, patience, id: asked.id, respond_to, correlation })
+    }
+
+    /// Asks, and waits no longer than the asker does.
+    fn ask(&self, question: Question) -> BoxFuture<'static, Done> {
+        let view = self.views.get(&question.camera).map(|view| view.borrow().clone()).unwrap_or_default();
+        let until = Stamp::now().later_by(question.patience);
+        let asked = match view {
+            View { window: None, .. } => Err(Outcome::Stale(StaleReason::CameraOffline)),
+            View { blind: Some(reason), .. } => Err(Outcome::Blind(reason)),
+            View { window: Some(window), .. } => {
+                let asked = self.engine.ask(window, question.prompt.clone(), until);
+                asked.map_err(|_| Outcome::Failed(FailedReason::Busy))
+            }
+        };
+        let thresholds =
+            Thresholds { min_probability: MIN_PROBABILITY, keep_probability: MIN_PROBABILITY, min_mass: self.min_mass };
+        Box::pin(async move {
+            let without = |outcome| (Reading { outcome, scores: None }, None);
+            let (reading, replied) = match asked {
+                Err(outcome) => without(outcome),
+                Ok(reply) => match tokio::time::timeout(question.patience, reply).await {
+                    Err(_) | Ok(Err(_)) => without(Outcome::Failed(FailedReason::TimedOut)),
+                    Ok(Ok(Err(why))) => without(Outcome::Failed(FailedReason::Unaskable(why))),
+                    Ok(Ok(Ok(replied))) => match &replied.reply {
+                        Ok(reply) => (read(reply, &question.prompt.kind, &thresholds, None), Some(replied)),
+                        Err(why) => without(Outcome::Failed(FailedReason::ModelError(why.clone()))),
+                    },
+                },
+            };
+            Done { question, reading, replied }
+        })
+    }
+
+    fn respond(&mut self, Done { question, reading, replied }: Done) {
+        let now = Now::read();
+        let Question { camera, prompt, id, respond_to, correlation, .. } = question;
+        let seen = replied.as_ref().map(|replied| replied.seen);
+        let newest = seen.map_or(now.wall, |seen| now.wall_of(seen.last));
+        let answer = Answer {
+            id: self.ids.next(now.wall),
+            prompt_hash: assemble::prompt_hash(&prompt, super::ask::WINDOW, None),
+            camera,
+            prompt: prompt.name,
+            ask: prompt.ask,
+            kind: prompt.kind,
+            outcome: reading.outcome,
+            scores: reading.scores,
+            frames: seen.map_or_else(Frames::default, |seen| frames(&now, &seen)),
+            answered: now.wall,
+            newest_frame_age: seen.map(|seen| now.mono.since(seen.last)),
+            valid_until: newest + super::ask::WINDOW.span,
+            latency: replied.as_ref().map(latency),
+            model: self.model.clone(),
+        };
+        Event::Asked { camera: &answer.camera, outcome: answer.outcome.word() }.emit();
+        self.outbox.offer(Message::reply(respond_to, &answer, id.as_deref(), correlation));
+    }
+
+    fn complain(&self, complaint: &Complaint) {
+        Event::Complained { code: complaint.code.word(), message: &complaint.message }.emit();
+        self.outbox.offer(Message::error(&self.topics, complaint, std::time::SystemTime::now()));
+    }
+}
+
+/// Whether a camera may be asked about once more; counts it, if so.
+fn allows(lately: &mut VecDeque<Stamp>, now: Stamp) -> bool {
+    while lately.front().is_some_and(|&first| now.since(first) >= MINUTE) {
+        lately.pop_front();
+    }
+    let allowed = lately.len() < MOST_A_MINUTE;
+    if allowed {
+        lately.push_back(now);
+    }
+    allowed
+}
+
+/// The kind of answer that somebody wants. The error is for whoever asked.
+fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
+    let question = asked.question.trim();
+    if question.is_empty() || question.chars().count() > LONGEST_QUESTION {
+        return Err(format!("a question has 1 to {LONGEST_QUESTION} characters"));
+    }
+    let bounded = asked.min.is_some() || asked.max.is_some();
+    match (asked.answer.as_deref(), &asked.choices) {
+        (None | Some("choice"), Some(choices)) => {
+            let choices: Vec<String> = choices.iter().map(|choice| choice.trim().to_owned()).collect();
+            let fits = |choice: &String| !choice.is_empty() && choice.chars().count() <= LONGEST_CHOICE;
+            let distinct = choices.iter().enumerate().all(|(place, choice)| !choices[..place].contains(choice));
+            if (2..=MOST_CHOICES).contains(&choices.len()) && choices.iter().all(fits) && distinct {
+                return Ok(AnswerKind::Choice(choices));
+            }
+            Err(format!("`choices` are 2 to {MOST_CHOICES} different texts of 1 to {LONGEST_CHOICE} characters"))
+        }
+        (Some("choice"), None) => Err("`answer` is `choice`, and `choices` is missing".to_owned()),
+        (Some("number"), None) | (None, None) if asked.answer.is_some() || bounded => {
+            let (min, max) = (asked.min.unwrap_or(0), asked.max.unwrap_or(10));
+            if min < max && (max - min) as usize <= MOST_CHOICES {
+                return Ok(AnswerKind::Number { min, max });
+            }
+            Err(format!("`min` is below `max`, and they are at most {MOST_CHOICES} apart"))
+        }
+        (Some("yes_no"), None) => Ok(AnswerKind::YesNo),
+        (Some("text"), None) => Ok(AnswerKind::Text { max_tokens: LONGEST_TEXT }),
+        (None, None) => Ok(kind_of(question)),
+        (Some("yes_no" | "number" | "text"), Some(_)) => Err("`choices` belong to `answer` = `choice`".to_owned()),
+        (Some(other), _) => Err(format!(
+            "`answer` is `{}`; it may be `yes_no`, `choice`, `number` or `text`",
+            other.chars().take(LONGEST_CHOICE).collect::<String>().escape_debug()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_may_be_asked_about_so_often_a_minute() {
+        let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));
+        let mut lately = VecDeque::new();
+        for _ in 0..MOST_A_MINUTE {
+            assert!(allows(&mut lately, at(5)));
+        }
+        assert!(!allows(&mut lately, at(64)), "within the minute");
+        assert!(allows(&mut lately, at(65)));
+        assert_eq!(lately.len(), 1, "it forgets");
+    }
+
+    #[test]
+    fn the_kind_of_answer_is_what_is_said_or_what_the_words_want() {
+        let ask = |text: &str| kind(&read_ask(text.as_bytes())?);
+        let choice = |labels: [&str; 2]| Ok(AnswerKind::Choice(labels.map(str::to_owned).to_vec()));
+        for (text, expected) in [
+            ("Is anybody there?", Ok(AnswerKind::YesNo)),
+            ("what happens?", Ok(AnswerKind::Text { max_tokens: LONGEST_TEXT })),
+            (r#"{"question": "Is it so?", "answer": "text"}"#, Ok(AnswerKind::Text { max_tokens: LONGEST_TEXT })),
+            (r#"{"question": "The gate?", "choices": ["open", " shut"]}"#, choice(["open", "shut"])),
+            (r#"{"question": "How many?", "answer": "number"}"#, Ok(AnswerKind::Number { min: 0, max: 10 })),
+            (r#"{"question": "How many?", "max": 3}"#, Ok(AnswerKind::Number { min: 0, max: 3 })),
+        ] {
+            assert_eq!(ask(text), expected, "{text}");
+        }
+        for (text, wrong) in [
+            ("  ", "a question has 1 to"),
+            (r#"{"question": "x", "choices": ["open"]}"#, "`choices` are 2 to"),
+            (r#"{"question": "x", "choices": ["a", "a"]}"#, "`choices` are 2 to"),
+            (r#"{"question": "x", "answer": "choice"}"#, "`choices` is missing"),
+            (r#"{"question": "x", "answer": "number", "min": 4, "max": 4}"#, "`min` is below"),
+            (r#"{"question": "x", "answer": "poem"}"#, "`answer` is `poem`"),
+            (r#"{"question": "x", "answer": "text", "choices": ["a", "b"]}"#, "`choices` belong"),
+            (r#"{"question": "x", "colour": 1}"#, "unknown field `colour`"),
+            ("{", "not as it should be"),
+        ] {
+            assert!(ask(text).is_err_and(|error| error.contains(wrong)), "{text}: {:?}", ask(text));
+        }
+        assert!(read_ask(b"\xff").is_err());
+    }
+}
