@@ -4,7 +4,7 @@
 //! `handle` takes messages in,
 //! `client` keeps the connection, and hears what others want. `listen` is a subscriber of its own, `broker` a broker
 //! inside the process. `wire` and `discovery` are what this service says of itself, in JSON.
-//! Knows no model and no camera; subscribing to asks is not here yet.
+//! Knows no model and no camera.
 
 mod access;
 pub mod broker;
