@@ -58,6 +58,12 @@ fn emit_each_event() {
         Event::Complained { code: "bad_payload", message: reason },
         Event::MemoryProblem { problem: reason },
         Event::HistoryProblem { problem: reason },
+        Event::Asked { camera, outcome: "answer" },
+        Event::CameraBlind { camera, reason: "black" },
+        Event::CameraSees { camera },
+        Event::PromptAsleep { camera, prompt },
+        Event::PromptAwake { camera, prompt },
+        Event::Worked { frames: 1, windows: 2, replies: 3 },
         Event::PrefixChanged { before: "wader", now: "home/wader" },
         Event::ConfigProblem { problem: reason },
         Event::Stopping { reason: "SIGTERM" },
@@ -73,7 +79,7 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
     for format in [Format::Plain, Format::Json] {
         let mut codes = std::collections::BTreeSet::new();
         let lines = logged(Level::Trace, format, emit_each_event);
-        assert_eq!(lines.lines().count(), 22, "{lines}");
+        assert_eq!(lines.lines().count(), 29, "{lines}");
         for line in lines.lines() {
             assert!(!line.contains("hunter2"), "{line}");
             let code = match format {
