@@ -4,6 +4,7 @@
 //! A failure is never a "no": only [`Outcome::Answer`] carries a [`Value`], and only an answer moves a state.
 //! Knows no broker and no topic.
 
+mod evidence;
 mod id;
 mod policy;
 mod reading;
@@ -14,6 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub use evidence::Evidence;
 pub use id::{AnswerId, Ids};
 pub use policy::{Escalate, Escalation, News, Policy, Publish, Spec, Transition};
 pub use reading::{PropertyReading, Reading, Scores, Thresholds, read};

@@ -8,12 +8,12 @@ use tokio::sync::mpsc;
 use super::switches::Switches;
 use crate::{
     answer::{
-        Answer, BlindReason, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish, Reading,
-        StaleReason, Thresholds, read,
+        Answer, BlindReason, Evidence, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish,
+        Reading, StaleReason, Thresholds, read,
     },
     engine::{Replied, Seen, Spent},
     frame::Now,
-    mqtt::{CameraStatus, Handle, Message, Topics},
+    mqtt::{CameraStatus, Code, Complaint, Handle, Message, Topics},
     name::{CameraName, PromptName},
     prompt::{Hours, Prompt, Reply},
     store::{Entry, History},
@@ -43,6 +43,8 @@ pub(super) struct Standing {
     pub(super) every: Duration,
     pub(super) publish: Publish,
     pub(super) policy: Policy,
+    /// Whether its answers owe anything to the picture.
+    pub(super) evidence: Evidence,
     pub(super) thresholds: Thresholds,
     /// When it is asked.
     pub(super) hours: Hours,
@@ -178,6 +180,17 @@ impl Answers {
         if !standing.hours.is_active_at(newest, &self.zone) {
             return;
         }
+        let evidence = reading.scores.as_ref().and_then(|scores| scores.evidence);
+        if evidence.is_some_and(|evidence| standing.evidence.take(evidence)) {
+            let message = format!(
+                "the last answers to `{}` about `{}` would have been the same without the picture; word the question anew",
+                key.1, key.0
+            );
+            Event::Complained { code: Code::NoEvidence.word(), message: &message }.emit();
+            let (camera, prompt) = (Some(key.0.to_string()), Some(key.1.to_string()));
+            let complaint = Complaint { code: Code::NoEvidence, message, camera, prompt };
+            self.outbox.offer(Message::error(&self.topics, &complaint, now.wall));
+        }
         let news = standing.policy.take(&reading.outcome, *now);
         let answer = Answer {
             id: self.ids.next(now.wall),
@@ -253,6 +266,7 @@ mod tests {
             every: Duration::from_secs(2),
             publish: Publish::OnChange,
             policy,
+            evidence: Evidence::default(),
             thresholds: Thresholds { min_probability: 0.7, keep_probability: 0.5, min_mass: 0.1 },
             hours: Hours::default(),
             hash: String::new(),

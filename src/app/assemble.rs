@@ -17,7 +17,7 @@ use super::{
     watch::{Asked, Watch},
 };
 use crate::{
-    answer::{self, Escalate, Ids, ModelLabel, Policy, Thresholds, Value},
+    answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
     camera::{self, Address, Camera, Description},
     config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
     engine::Engine,
@@ -299,6 +299,7 @@ fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> St
         every: prompt.every,
         publish,
         policy: Policy::new(policy(prompt, publish)),
+        evidence: Evidence::default(),
         hours: prompt.active.clone(),
         thresholds: Thresholds {
             min_probability: prompt.min_probability,

@@ -21,11 +21,13 @@ pub enum Code {
     NotSaved,
     /// Messages were given up before the broker had them.
     MessagesLost,
+    /// A prompt's answers owe nothing to the picture.
+    NoEvidence,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BadPayload,
         Self::BadResponseTopic,
         Self::TooMany,
@@ -35,6 +37,7 @@ impl Code {
         Self::DisabledInConfiguration,
         Self::NotSaved,
         Self::MessagesLost,
+        Self::NoEvidence,
     ];
 
     /// The word that is published.
@@ -49,6 +52,7 @@ impl Code {
             Self::DisabledInConfiguration => "disabled_in_configuration",
             Self::NotSaved => "not_saved",
             Self::MessagesLost => "messages_lost",
+            Self::NoEvidence => "no_evidence",
         }
     }
 }
