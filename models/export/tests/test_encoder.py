@@ -130,3 +130,14 @@ def test_a_hidden_box_hides_nothing():
     chain = tokens([(10, 20, 0, 0.8), (11, 20, 0, 0.7), (12, 20, 0, 0.6)])
     heights = chain[: layout.OBJECTS, layout.HEATS].max(1)
     assert [round(float(h), 1) for h in heights[heights > 0]] == [0.8, 0.6]
+
+
+def test_a_colour_is_the_median_of_its_place():
+    """A jacket with a bag before it: a third of the samples are white."""
+    half = torch.zeros(1, 3, 120, 160)
+    half[:, :, :, 100:] = 1.0
+    boxes = torch.tensor([[[100.0, 40.0, 240.0, 200.0]]])
+    tokens = ObjectTokens(240, 320)
+    assert tokens.colour(half, boxes, (0.18, 0.48)).flatten().tolist() == [0.0, 0.0, 0.0]
+    half[:, :, :, 80:] = 1.0
+    assert tokens.colour(half, boxes, (0.18, 0.48)).flatten().tolist() == [1.0, 1.0, 1.0]

@@ -166,7 +166,7 @@ class Nothing:
 
 
 def test_seconds_ago_are_judged_by_distance_and_gap():
-    truths_of = [(2, 1.0), (5, 4.0), (6, 1.0), ("none", None), (None, None)]
+    truths_of = [(2, 1.0), (5, 6.0), (6, 4.0), ("none", None), (None, None)]
     windows = [
         {"id": "w", "view": "v", "times": [0.0, 1.0], "truth": {"when_came": t, "when_left": t, "when_gap": [gap, gap]}}
         for t, gap in truths_of
@@ -234,3 +234,10 @@ def test_diagrams_are_well_formed(tmp_path):
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
     for log in sorted((EXPORT_DIR / "logs").glob("*.jsonl")):
         assert ElementTree.fromstring(svg.curves(log)).tag.endswith("svg")
+
+
+def test_a_time_may_be_off_by_what_the_frames_cannot_tell():
+    seconds = np.array([-60.0, -40.0, -4.0, -3.0, 0.0])
+    for moment, slack in ((50, 10.0), (20, 18.0), (3.5, 1.0), (1, 1.5), (0, 1.5), (90, 10.0)):
+        assert simulated.slack(seconds, moment) == slack, moment
+    assert simulated.slack(np.array([0.0]), 0) == 1.0

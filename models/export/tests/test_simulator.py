@@ -3,12 +3,15 @@
 from random import Random
 
 import numpy as np
+import torch
 
 from wader_export import layout
 from wader_export.questions import KINDS, Writer, caption
-from wader_export.questions.words import NUMBERS, UNCLEAR_ANSWER
-from wader_export.sim import PEOPLE, blindness, events, simulate
+from wader_export.questions.words import NUMBERS, SECONDS, UNCLEAR_ANSWER
+from wader_export.sim import PEOPLE, blindness, colours, events, simulate
 from wader_export.sim.truth import HEADS, INDEX, UNCLEAR, truth
+from wader_export.tokens import Words, build
+from wader_export.training.losses import near_times
 
 
 def test_features_have_the_layout_of_the_encoder(scenes):
@@ -110,3 +113,46 @@ def test_every_kind_is_asked_and_no_answer_prevails():
         share = given.count("yes") / max(1, given.count("yes") + given.count("no"))
         if "yes" in given and len(given) > 150:
             assert 0.3 < share < 0.7, (name, share)
+
+
+def test_what_a_looker_could_call_either_way_is_asked_in_training_only():
+    clear, loose = Writer(Random(7), clear=True), Writer(Random(7))
+    rng, asked = np.random.default_rng(7), 0
+    for state in truth(simulate(400, 8, rng)[0]).state:
+        if state[INDEX["blind"]] != blindness.SEES:
+            continue
+        for kind, least, most in (
+            ("count", "sure_now", "most_now"),
+            ("count_vehicles", "sure_vehicles", "most_vehicles"),
+        ):
+            if state[INDEX[least]] != state[INDEX[most]]:
+                assert clear.one(state, kind) is None, kind
+                asked += loose.one(state, kind) is not None
+    assert asked > 5, "now and then, so that the model learns to doubt"
+
+
+def test_of_a_frozen_camera_no_scene_is_told(scenes):
+    writer = Writer(Random(8))
+    states = [s for s in truth(simulate(600, 4, np.random.default_rng(8))[0]).state if s[INDEX["blind"]] != 0]
+    writer.one(next(s for s in scenes[2].state if s[INDEX["blind"]] == 0))
+    for state in states:
+        for _ in range(6):
+            question = writer.one(state)
+            assert question is not None and not (question.kind == "caption" and "frozen" in question.answer)
+
+
+def test_a_second_colour_shows_in_a_median_only_where_it_is_half():
+    share = colours.median_share(np.array([0.0, 0.3, 0.5, 0.7, 1.0]))
+    assert share[0] < 0.001 and share[1] < 0.06 and share[2] == 0.5 and share[3] > 0.94 and share[4] > 0.999
+
+
+def test_a_time_is_near_its_neighbours_and_a_word_to_itself_only():
+    everything = build([*SECONDS, "yes"])
+    words = Words(everything)
+    near = near_times(words)
+    assert torch.allclose(near.sum(-1), torch.ones(words.size))
+    assert near[words.ids["yes"], words.ids["yes"]] == 1
+    three = near[words.ids["three"]]
+    assert three[words.ids["three"]] > 0.7 > three[words.ids["four"]] > three[words.ids["five"]] > 0
+    long = near[words.ids["40"]]
+    assert long[words.ids["40"]] < 0.3 and long[words.ids["43"]] > 0.03

@@ -21,6 +21,7 @@ def main() -> None:
     )
     train.add_argument("--folder", type=Path, default=None, help="run folder (default: train/run in the cache)")
     train.add_argument("--start", type=Path, default=None, help="go on from the weights of a model or run folder")
+    train.add_argument("--tune", action="store_true", help="one stage at a low rate, from a run folder: its head stays")
     train.add_argument("--minutes", type=float, default=65.0, help="whole training time")
     train.add_argument("--batch", type=int, default=64, help="clips a step")
     train.add_argument("--threads", type=int, default=1)

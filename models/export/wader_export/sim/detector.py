@@ -39,7 +39,7 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     base[:, V] = 0.74 / (1 + np.exp(-(np.log(pixels[:, V].clip(1)) - np.log(16)) * 2.2))
     base[:, O] = 0.72 / (1 + np.exp(-(np.log(across[:, O].clip(1)) - np.log(15)) * 2.0))
     own = np.exp(rng.normal(0, 0.07, (batch, THINGS, 1)))
-    own *= np.where(rng.random(own.shape) < 0.045, rng.uniform(0.55, 0.78, own.shape), 1)
+    own *= np.where(rng.random(own.shape) < 0.08, rng.uniform(0.45, 0.78, own.shape), 1)
     own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
     own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
     mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.75, 1.03, batch), 1))  # fmt: skip
@@ -91,7 +91,7 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     above, below = world.cut
     where = above + place * (1 - above - below)
     rgb = np.where((where < 0.5)[..., None], world.upper_rgb[:, :, None], world.lower_rgb[:, :, None])
-    mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.13, (batch, THINGS, frames, 1))
+    mix = rng.uniform(low, high, (batch, THINGS, 1, 1)) + rng.normal(0, 0.1, (batch, THINGS, frames, 1))
     mix = mix.clip(0, 0.75)
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
     # face, hair and hands: some of an upper half, most where the picture's edge leaves little but the head
@@ -100,8 +100,9 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     skin = colours.median_share((skin * (world.kind == layout.PERSON)[..., None])[..., None])
     rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
     mix = colours.median_share(mix)
-    seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.03, (batch, THINGS, frames, 3))
-    seen *= np.exp(rng.normal(0, 0.12, (batch, THINGS, frames, 1)))  # folds, sun and shade
+    seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.02, (batch, THINGS, frames, 3))
+    restless = np.exp(rng.uniform(np.log(0.01), np.log(0.12), (batch, THINGS, 1, 1)))
+    seen *= np.exp(rng.normal(0, 1, (batch, THINGS, frames, 1)) * restless)  # folds, sun and shade
     own = world.upper_rgb if place < 0.5 else world.lower_rgb
     front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
     part = colours.median_share(world.hidden)[..., None]
@@ -181,7 +182,7 @@ def observe(world: World, rng) -> Features:
     batch, frames = world.times.shape
     group = world.kind[..., None].repeat(frames, 2)
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
-    upper, lower = shaded(world, rng, 0.33, 0.05, 0.45), shaded(world, rng, 0.685, 0.08, 0.6)
+    upper, lower = shaded(world, rng, 0.33, 0.05, 0.45), shaded(world, rng, 0.685, 0.12, 0.66)
     unrest = draw_unrest(batch, rng)
     own = np.where(world.motion == STILL, unrest, 1)[..., None]
     real = Peaks(peak_heights(world, rng, own), jittered_boxes(world, rng, own), group, upper, lower, things)
