@@ -2,7 +2,11 @@
 
 use clap::ValueEnum;
 
-use crate::{answer::wire, cli, mqtt};
+use crate::{
+    answer::wire,
+    cli,
+    mqtt::{self, Topics},
+};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Which {
@@ -12,12 +16,17 @@ enum Which {
     Event,
     /// `error`
     Error,
+    /// All topics, as AsyncAPI 3.
+    Asyncapi,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Of which messages.
+    /// Of which messages, or of all topics.
     which: Which,
+    /// What all topics begin with, for `asyncapi`.
+    #[arg(long, default_value = "wader")]
+    prefix: String,
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
@@ -25,6 +34,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         Which::Answer => wire::ANSWER_JSON_SCHEMA,
         Which::Event => wire::EVENT_JSON_SCHEMA,
         Which::Error => mqtt::wire::ERROR_JSON_SCHEMA,
+        Which::Asyncapi => {
+            let topics = Topics::new(&options.prefix)?;
+            let document = mqtt::asyncapi::document(&topics, env!("CARGO_PKG_VERSION"));
+            cli::put(format_args!("{document:#}"))?;
+            return Ok(cli::exit::OK);
+        }
     };
     cli::put(format_args!("{}", schema.trim_end()))?;
     Ok(cli::exit::OK)

@@ -7,6 +7,7 @@
 //! Knows no model and no camera.
 
 mod access;
+pub mod asyncapi;
 pub mod broker;
 mod client;
 mod complaint;

@@ -71,6 +71,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         &[
             "answer/wire.rs",
             "mqtt/wire.rs",
+            "mqtt/asyncapi.rs",
             "mqtt/discovery.rs",
             "app/memory.rs",
             "model/constraint.rs",

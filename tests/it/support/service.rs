@@ -10,7 +10,7 @@ use std::{
 use tokio::process::{Child, Command};
 use wader::{
     answer::wire::{self, AnswerMessage},
-    mqtt::{Access, Arrival, Listener},
+    mqtt::{Access, Arrival, Listener, Topics, asyncapi},
 };
 
 use super::{broker::within, model::oracle_folder};
@@ -133,31 +133,68 @@ pub(crate) async fn listen(broker: &str) -> Listener {
     within("the broker is there", connect).await
 }
 
-/// Holds an answer or event against the schema that `wader schema` prints.
-fn assert_of_schema(arrival: &Arrival) {
-    static ANSWER: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(wire::ANSWER_JSON_SCHEMA));
-    static EVENT: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(wire::EVENT_JSON_SCHEMA));
-    let schema = match arrival.topic.rsplit('/').next() {
-        Some("answer") => &ANSWER,
-        Some("event") => &EVENT,
-        _ => return,
+/// What `wader schema asyncapi` says of a topic that wader publishes on: its levels, and what its messages are like.
+struct Described {
+    levels: Vec<String>,
+    is_json: bool,
+    payload: jsonschema::Validator,
+}
+
+impl Described {
+    fn read_all() -> Vec<Self> {
+        let document = asyncapi::document(&Topics::default(), "test");
+        let sent = |key: &String| document["operations"][key]["action"] == "send";
+        let channels = document["channels"].as_object().unwrap().iter().filter(|(key, _)| sent(key));
+        let read = |(key, channel): (&String, &serde_json::Value)| Self {
+            levels: channel["address"].as_str().unwrap().split('/').map(str::to_owned).collect(),
+            is_json: channel["messages"][key]["contentType"] == "application/json",
+            payload: jsonschema::options()
+                .should_validate_formats(true)
+                .build(&channel["messages"][key]["payload"])
+                .unwrap(),
+        };
+        channels.map(read).collect()
+    }
+
+    fn is(&self, topic: &str) -> bool {
+        let levels: Vec<&str> = topic.split('/').collect();
+        let fits = |(own, level): (&String, &&str)| own.starts_with('{') || own == "#" || own == level;
+        let as_long = self.levels.len() == levels.len();
+        as_long && self.levels.iter().zip(&levels).all(fits)
+    }
+}
+
+/// Holds what wader says against its own description of all topics; what others say to it is theirs.
+fn assert_as_described(arrival: &Arrival) {
+    static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(Described::read_all);
+    let heard = ["/set", "/ask"].iter().any(|end| arrival.topic.ends_with(end));
+    let ours = arrival.topic.starts_with("wader/") && !arrival.topic.starts_with("wader/response/");
+    if heard || !ours || arrival.payload.is_empty() {
+        return;
+    }
+    let described: Vec<_> = DESCRIBED.iter().filter(|described| described.is(&arrival.topic)).collect();
+    assert!(!described.is_empty(), "`wader schema asyncapi` does not know `{}`", arrival.topic);
+    let says = |described: &&Described| {
+        let message = match described.is_json {
+            true => serde_json::from_slice(&arrival.payload).ok(),
+            false => Some(arrival.text().into()),
+        };
+        message.is_some_and(|message: serde_json::Value| described.payload.is_valid(&message))
     };
-    let message = serde_json::from_slice(&arrival.payload).unwrap();
-    let errors: Vec<String> = schema.iter_errors(&message).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{}: {errors:?}\n{message}", arrival.topic);
+    assert!(
+        described.iter().any(|described| says(&described)),
+        "not as described: {}: {}",
+        arrival.topic,
+        arrival.text()
+    );
 }
 
-fn validator(schema: &str) -> jsonschema::Validator {
-    let schema = serde_json::from_str(schema).unwrap();
-    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
-}
-
-/// The next message that fits; each answer and event on the way to it is of its schema.
+/// The next message that fits; each on the way to it is as `wader schema asyncapi` describes it.
 pub(crate) async fn until(listener: &mut Listener, what: &str, fits: impl Fn(&Arrival) -> bool) -> Arrival {
     let wait = async {
         loop {
             let arrival = listener.next().await.unwrap();
-            assert_of_schema(&arrival);
+            assert_as_described(&arrival);
             if fits(&arrival) {
                 return arrival;
             }

@@ -1,0 +1,159 @@
+//! Every topic as AsyncAPI 3 describes them, made from the very functions that name the topics, so that it cannot rot.
+
+use serde_json::{Map, Value, json};
+
+use super::{OFF, ON, Topics, wire};
+use crate::{
+    answer::wire::{ANSWER_JSON_SCHEMA, EVENT_JSON_SCHEMA},
+    name::{CameraName, PromptName},
+};
+
+/// One topic, or many of one form.
+struct Channel {
+    key: &'static str,
+    /// With names in braces.
+    address: String,
+    says: &'static str,
+    /// Whether the service publishes it; else it listens.
+    sent: bool,
+    retained: bool,
+    content_type: &'static str,
+    payload: Value,
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Stand in topics where names are.
+const CAMERA: &str = "camera";
+const PROMPT: &str = "prompt";
+
+/// The description of all topics below a prefix, as an AsyncAPI 3.0 document.
+pub fn document(topics: &Topics, version: &str) -> Value {
+    let (mut all, mut operations) = (Map::new(), Map::new());
+    for channel in channels(topics) {
+        let parameters: Map<String, Value> = [(CAMERA, "a camera of the configuration"), (PROMPT, "a standing prompt")]
+            .into_iter()
+            .filter(|(name, _)| channel.address.contains(&format!("{{{name}}}")))
+            .map(|(name, says)| (name.to_owned(), json!({ "description": says })))
+            .collect();
+        let message = json!({ "contentType": channel.content_type, "payload": channel.payload });
+        let description = json!({
+            "address": channel.address, "description": channel.says, "parameters": parameters,
+            "messages": { channel.key: message },
+        });
+        all.insert(channel.key.to_owned(), description);
+        let operation = json!({
+            "action": if channel.sent { "send" } else { "receive" },
+            "channel": { "$ref": format!("#/channels/{}", channel.key) },
+            "bindings": { "mqtt": { "qos": 1, "retain": channel.retained, "bindingVersion": "0.2.0" } },
+        });
+        operations.insert(channel.key.to_owned(), operation);
+    }
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "wader", "version": version, "license": { "name": "Apache-2.0" },
+            "description": "Standing questions about live cameras, answered over MQTT 5.",
+        },
+        "defaultContentType": JSON,
+        "channels": all,
+        "operations": operations,
+    })
+}
+
+/// A topic with its names in braces.
+fn form(topic: &str) -> String {
+    let brace = |level: &str| match level {
+        CAMERA | PROMPT => format!("{{{level}}}"),
+        _ => level.to_owned(),
+    };
+    topic.split('/').map(brace).collect::<Vec<_>>().join("/")
+}
+
+fn schema(text: &str) -> Value {
+    // a test reads each of them
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn channels(topics: &Topics) -> Vec<Channel> {
+    let (Ok(camera), Ok(prompt)) = (CameraName::new(CAMERA), PromptName::new(PROMPT)) else { return Vec::new() };
+    let (camera, prompt) = (&camera, &prompt);
+    let text = |key, topic: String, says, values: &[&str]| Channel {
+        key,
+        address: form(&topic),
+        says,
+        sent: true,
+        retained: true,
+        content_type: TEXT,
+        payload: json!({ "type": "string", "enum": values }),
+    };
+    let document = |key, topic: String, says, retained, payload| Channel {
+        key,
+        address: form(&topic),
+        says,
+        sent: true,
+        retained,
+        content_type: JSON,
+        payload,
+    };
+    let heard = |channel: Channel| Channel { sent: false, retained: false, ..channel };
+    let answer = || schema(ANSWER_JSON_SCHEMA);
+    let question = json!({
+        "anyOf": [
+            { "type": "string", "minLength": 1, "description": "the question alone" },
+            {
+                "type": "object", "required": ["question"], "additionalProperties": false,
+                "properties": {
+                    "question": { "type": "string" }, "answer": { "enum": ["yes_no", "choice", "number", "text"] },
+                    "choices": { "type": "array", "items": { "type": "string" }, "minItems": 2 },
+                    "min": { "type": "integer", "minimum": 0 }, "max": { "type": "integer", "minimum": 0 },
+                    "timeout": { "type": "number", "description": "seconds" }, "id": { "type": "string" },
+                },
+            },
+        ],
+    });
+    let about = json!({
+        "type": "object", "required": ["schema", "version", "model", "model_version", "model_hash"],
+        "properties": { "schema": { "const": wire::ABOUT_SCHEMA } },
+    });
+    let state = json!({ "type": "string", "maxLength": 255 });
+    vec![
+        text("status", topics.status(), "the service", &["online", "offline", "stopped"]),
+        text("camera_status", topics.camera_status(camera), "a camera", &["online", "offline", "disabled"]),
+        Channel { payload: state, ..text("state", topics.state(camera, prompt), "the word, number or text", &[]) },
+        document("answer", topics.answer(camera, prompt), "the whole answer", true, answer()),
+        document("event", topics.event(camera, prompt), "a change", false, schema(EVENT_JSON_SCHEMA)),
+        text("camera_enabled", topics.camera_enabled(camera), "whether it is watched", &[ON, OFF]),
+        text("enabled", topics.enabled(camera, prompt), "whether it is asked", &[ON, OFF]),
+        heard(text("set_camera_enabled", topics.camera_enabled_set(camera), "watch it, or not", &[ON, OFF])),
+        heard(text("set_enabled", topics.enabled_set(camera, prompt), "ask it, or not", &[ON, OFF])),
+        heard(document("ask", topics.ask(camera), "a question that is asked once", false, question)),
+        document("ask_answer", topics.ask_answer(camera), "its answer", false, answer()),
+        document("response", format!("{}/#", topics.responses()), "its answer, where asked for", false, answer()),
+        document("error", topics.error(), "what went wrong", false, schema(wire::ERROR_JSON_SCHEMA)),
+        document("about", topics.about(), "what runs here", true, about),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_channel_has_one_operation_and_a_payload_of_its_own() {
+        let document = document(&Topics::default(), "1.2.3");
+        let channels = document["channels"].as_object().unwrap();
+        assert_eq!(channels.len(), 14);
+        for (key, channel) in channels {
+            assert_eq!(document["operations"][key]["channel"]["$ref"], format!("#/channels/{key}"));
+            assert!(
+                channel["messages"][key]["payload"].as_object().is_some_and(|payload| !payload.is_empty()),
+                "{key}"
+            );
+        }
+        assert_eq!(channels["state"]["address"], "wader/{camera}/{prompt}/state");
+        assert_eq!(channels["set_enabled"]["address"], "wader/{camera}/{prompt}/enabled/set");
+        assert_eq!(document["operations"]["ask"]["action"], "receive");
+    }
+}
