@@ -70,7 +70,9 @@ async fn only_as_many_frames_as_asked_for_are_kept() {
     for pair in numbers.windows(2) {
         // A frame that this test was too slow to take is missing in both counts.
         let (frames, kept) = (pair[1].0 - pair[0].0, u32::try_from(pair[1].1 - pair[0].1).unwrap());
-        assert!((4 * kept..=6 * kept).contains(&frames), "{numbers:?}");
+        assert!(4 * kept <= frames, "{numbers:?}");
+        // The scene may have sent its first frames before it was ready to send all.
+        assert!(frames <= 6 * kept || pair[0] == numbers[0], "{numbers:?}");
     }
     watching.end().await;
 }

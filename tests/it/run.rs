@@ -53,7 +53,7 @@ async fn an_answer_is_about_its_own_cameras_own_frames() {
     let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
     for (name, number) in [("left", 3.0), ("right", 9.0)] {
         let topic = format!("wader/{name}/slots/answer");
-        let mut whole = 0;
+        let (mut whole, mut early) = (0, 3);
         while whole < 3 {
             let said = answer(&mut listener, &topic).await;
             assert!((read(&said, "camera") - number).abs() < 0.01, "{said:?}");
@@ -63,6 +63,10 @@ async fn an_answer_is_about_its_own_cameras_own_frames() {
             assert!((read(&said, "valid") - present as f64).abs() < 0.01, "each barcode was whole");
             if present < 3 {
                 continue; // the first windows after the start
+            }
+            if early > 0 {
+                early -= 1; // they hold the first frame, whose stamp nothing has corrected yet
+                continue;
             }
             // the frames' own numbers, at 25 a second, tell the same time as their stamps
             let frames = (seen[2] - seen[0]).rem_euclid(64);
