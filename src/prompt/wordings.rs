@@ -127,6 +127,9 @@ mod tests {
     /// A wording, whether it is negated, its shares of the answers, its mass.
     type Told<'a> = (&'a str, bool, &'a [f64], f64);
 
+    /// Shares, mass and evidence in thousandths.
+    type Expected<'a> = (&'a [i64], i64, i64);
+
     /// The reply to these wordings, whose answers without the picture are equally likely.
     fn reply(told: &[Told<'_>]) -> Option<Reply> {
         let labels: &[&str] = if told[0].2.len() == 2 { &["yes", "no"] } else { &["red", "green", "blue"] };
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn wordings_are_one_reply() {
-        let cases: [(&[Told<'_>], (&[i64], i64, i64)); 7] = [
+        let cases: [(&[Told<'_>], Expected<'_>); 7] = [
             // agreement makes nobody surer; the smallest mass counts
             (&[("a", false, &[0.8, 0.2], 0.9), ("b", false, &[0.8, 0.2], 0.7)], (&[800, 200], 700, 1386)),
             // log-odds of 9 and 1, their mean of 3
