@@ -23,7 +23,7 @@ pub use reading::{PropertyReading, Reading, Scores, Thresholds, read};
 pub use crate::sight::BlindReason;
 use crate::{
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Json},
+    prompt::{AnswerKind, Json, Said},
 };
 
 /// What was answered.
@@ -90,6 +90,8 @@ pub enum UnsureReason {
         /// What the model wants it to get.
         needed: u32,
     },
+    /// Two wordings of the question were each sure of another answer; what was said to each.
+    Inconsistent(Vec<Said>),
     /// The model ended a text before its first word.
     NoText,
     /// JSON, or the text of a property, was not whole at the prompt's `max_tokens`.
@@ -159,6 +161,7 @@ impl Outcome {
             Self::Unsure(UnsureReason::LowMass) => "low_mass",
             Self::Unsure(UnsureReason::UnknownWords(_)) => "unknown_words",
             Self::Unsure(UnsureReason::ContradictingExamples { .. }) => "contradicting_examples",
+            Self::Unsure(UnsureReason::Inconsistent(_)) => "inconsistent",
             Self::Unsure(UnsureReason::NoText) => "no_text",
             Self::Unsure(UnsureReason::TokenLimit) => "token_limit",
             Self::Unsure(UnsureReason::TimeLimit) => "time_limit",
@@ -181,6 +184,10 @@ impl Outcome {
             Self::Unsure(UnsureReason::ContradictingExamples { percent, needed }) => Some(format!(
                 "left out in turn, an example's right answer got {percent} % from the others; {needed} % are needed"
             )),
+            Self::Unsure(UnsureReason::Inconsistent(said)) => {
+                let one = |Said { ask, answer, percent }: &Said| format!("`{ask}` {answer} ({percent} %)");
+                Some(said.iter().map(one).collect::<Vec<_>>().join(", "))
+            }
             Self::Failed(
                 FailedReason::ModelError(why) | FailedReason::BadReply(why) | FailedReason::Unaskable(why),
             ) => Some(why.clone()),
@@ -325,5 +332,11 @@ mod tests {
         let contradicting = Outcome::Unsure(UnsureReason::ContradictingExamples { percent: 61, needed: 80 });
         assert_eq!(contradicting.to_string(), "unsure (contradicting_examples)");
         assert!(contradicting.detail().is_some_and(|detail| detail.contains("got 61 % from the others")));
+        let said = |ask: &str, answer: &str, percent| Said { ask: ask.to_owned(), answer: answer.to_owned(), percent };
+        let inconsistent = vec![said("Is anybody there?", "yes", 93), said("Is nobody there?", "yes", 81)];
+        let inconsistent = Outcome::Unsure(UnsureReason::Inconsistent(inconsistent));
+        assert_eq!(inconsistent.to_string(), "unsure (inconsistent)");
+        let detail = "`Is anybody there?` yes (93 %), `Is nobody there?` yes (81 %)";
+        assert_eq!(inconsistent.detail().as_deref(), Some(detail));
     }
 }

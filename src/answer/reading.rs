@@ -84,6 +84,14 @@ pub fn read(reply: &Reply, kind: &AnswerKind, thresholds: &Thresholds, held: Opt
         Reply::Closed { scores, mass, evidence } => {
             closed(scores, (*mass, thresholds.min_mass), *evidence, kind, &needed)
         }
+        Reply::Inconsistent { scores, mass, evidence, said } => {
+            let reading = closed(scores, (*mass, thresholds.min_mass), *evidence, kind, &needed);
+            // what has no answer is no contradiction, and what makes no sense is none either
+            match reading.outcome {
+                Outcome::Failed(_) | Outcome::Unsure(UnsureReason::LowMass) => reading,
+                _ => Reading { outcome: Outcome::Unsure(UnsureReason::Inconsistent(said.clone())), ..reading },
+            }
+        }
         Reply::Text { text, finished, probability } => open(text, *finished, *probability, &needed),
         Reply::Json { text, ended, probability, mass } => {
             written(text, *ended, *probability, (*mass, thresholds.min_mass), &needed)
@@ -307,6 +315,7 @@ fn json(value: &Value) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prompt::Said;
 
     fn scored(pairs: &[(&str, f64)]) -> Vec<Scored> {
         pairs.iter().map(|&(label, share)| Scored { label: label.to_owned(), share }).collect()
@@ -333,6 +342,24 @@ mod tests {
         check(&AnswerKind::Number { min: 0, max: 9 }, &[("0", 0.05), ("7", 0.95)], 1.0, "7");
         check(&AnswerKind::Number { min: 0, max: 5 }, &[("7", 1.0)], 1.0, "failed (bad_reply)");
         check(&AnswerKind::Text { max_tokens: 9 }, &[("yes", 1.0)], 1.0, "failed (bad_reply)");
+    }
+
+    #[test]
+    fn wordings_that_contradict_each_other_are_unsure_whatever_is_held_unless_there_is_no_answer() {
+        let thresholds = Thresholds { min_probability: 0.6, keep_probability: 0.4, min_mass: 0.1 };
+        let said = vec![Said { ask: "is it".to_owned(), answer: "yes".to_owned(), percent: 90 }];
+        for (share, mass, expected) in [
+            (0.9, 1.0, "unsure (inconsistent)"),
+            (0.5, 1.0, "unsure (inconsistent)"),
+            (0.9, 0.09, "unsure (low_mass)"),
+            (f64::NAN, 1.0, "failed (bad_reply)"),
+        ] {
+            let scores = scored(&[("yes", share), ("no", 1.0 - share)]);
+            let reply = Reply::Inconsistent { scores, mass, evidence: 0.5, said: said.clone() };
+            let reading = read(&reply, &AnswerKind::YesNo, &thresholds, Some(&Value::YesNo(true)));
+            assert_eq!(reading.outcome.to_string(), expected);
+            assert_eq!(reading.scores.is_some(), share.is_finite());
+        }
     }
 
     #[test]

@@ -255,8 +255,12 @@ mod tests {
     };
 
     fn standing(held: Option<bool>) -> Standing {
-        let prompt =
-            Prompt { name: PromptName::new("person").unwrap(), ask: "Anybody?".to_owned(), kind: AnswerKind::YesNo };
+        let prompt = Prompt {
+            name: PromptName::new("person").unwrap(),
+            ask: "Anybody?".to_owned(),
+            also: Vec::new(),
+            kind: AnswerKind::YesNo,
+        };
         let mut policy = Policy::new(Spec::default());
         if let Some(held) = held {
             policy.take(&Outcome::Answer(Value::YesNo(held)), Now::read());

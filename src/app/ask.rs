@@ -65,7 +65,7 @@ pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Pict
         Picture::Clip { file, until } => clip(file, until, size, spec)?,
     };
     let camera = window.camera.clone();
-    let prompt = Prompt { name: PromptName::asked(), ask: question.to_owned(), kind };
+    let prompt = Prompt { name: PromptName::asked(), ask: question.to_owned(), also: Vec::new(), kind };
     let hash = assemble::prompt_hash(&prompt, window.spec, None);
     let mut worker = Worker::new(model, &[])?;
     let replied = worker.ask_once(window, &prompt, Stamp::now()).map_err(|error| Error::Question(error.to_string()))?;

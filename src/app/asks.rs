@@ -137,7 +137,8 @@ impl Asks {
         }
         let asked = read_ask(&arrival.payload).map_err(|message| (Code::BadPayload, message))?;
         let kind = kind(&asked).map_err(|message| (Code::BadPayload, message))?;
-        let prompt = Prompt { name: PromptName::asked(), ask: asked.question.trim().to_owned(), kind };
+        let prompt =
+            Prompt { name: PromptName::asked(), ask: asked.question.trim().to_owned(), also: Vec::new(), kind };
         let patience = asked.timeout.map_or(Some(PATIENCE), |seconds| Duration::try_from_secs_f64(seconds).ok());
         let Some(patience) = patience.filter(|patience| !patience.is_zero()) else {
             return Err((Code::BadPayload, "`timeout` is a number of seconds above 0".to_owned()));

@@ -172,6 +172,13 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
     page.table(&["prompts", name]);
     page.word(&at("ask"), &config.prompt.ask);
     let list = |items: &mut dyn Iterator<Item = &str>| format!("[{}]", items.map(spell).collect::<Vec<_>>().join(", "));
+    let (negations, also): (Vec<_>, Vec<_>) = config.prompt.also.iter().partition(|wording| wording.negated);
+    if !also.is_empty() {
+        page.line(&at("also"), &list(&mut also.iter().map(|wording| wording.ask.as_str())));
+    }
+    for negation in negations {
+        page.word(&at("negation"), &negation.ask);
+    }
     match &config.prompt.kind {
         AnswerKind::YesNo => page.word(&at("answer"), "yes_no"),
         AnswerKind::Choice(choices) => {

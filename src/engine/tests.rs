@@ -66,7 +66,7 @@ fn engine(panics: bool) -> (Engine, mpsc::Receiver<Replied>) {
     let camera = CameraName::new("door").unwrap();
     let prompt = |name: &str, kind| {
         let name = PromptName::new(name).unwrap();
-        (camera.clone(), Arc::new(Prompt { name, ask: "is it red".to_owned(), kind }))
+        (camera.clone(), Arc::new(Prompt { name, ask: "is it red".to_owned(), also: Vec::new(), kind }))
     };
     let asked = [prompt("closed", AnswerKind::YesNo), prompt("open", AnswerKind::Text { max_tokens: 8 })];
     let worker = Worker::new(Failing { panics, ..Failing::default() }, &asked).unwrap();
@@ -104,8 +104,12 @@ async fn a_panic_of_the_model_is_known_to_the_owner() {
 fn a_fault_where_one_thing_is_asked_is_no_fault_where_another_is_compared() {
     let camera = CameraName::new("door").unwrap();
     let prompt = |name: &str| {
-        let prompt =
-            Prompt { name: PromptName::new(name).unwrap(), ask: "is it red".to_owned(), kind: AnswerKind::YesNo };
+        let prompt = Prompt {
+            name: PromptName::new(name).unwrap(),
+            ask: "is it red".to_owned(),
+            also: Vec::new(),
+            kind: AnswerKind::YesNo,
+        };
         (camera.clone(), Arc::new(prompt))
     };
     let frame =

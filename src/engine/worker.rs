@@ -17,13 +17,21 @@ use crate::{
     frame::{Frame, Stamp},
     model::{self, Features, Gates, Language, Model, Moments, Row, TokenId, Writing},
     name::{CameraName, PromptName},
-    prompt::{Plan, PlanError, Prompt, Reply, Shown, blind_log_odds, closed_reply, written_reply},
+    prompt::{
+        Plan, PlanError, Prompt, Reply, Shown, Worded, Wording, blind_log_odds, closed_reply, combined_reply,
+        written_reply,
+    },
     window::Window,
 };
 
 /// What a prompt needs, made when it was first seen.
 enum Ready {
     Ask(Box<Question>),
+    /// One question in several wordings.
+    AskAlike {
+        questions: Vec<Question>,
+        wordings: Vec<Wording>,
+    },
     /// JSON of a model that cannot spell it: a question for each property.
     AskEach(Vec<Question>),
     Compare(Arc<Compared>),
@@ -46,7 +54,7 @@ impl Ready {
     fn questions(&self) -> &[Question] {
         match self {
             Self::Ask(question) => std::slice::from_ref(&**question),
-            Self::AskEach(questions) => questions,
+            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
             Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
         }
     }
@@ -122,8 +130,8 @@ impl<M: Model> Worker<M> {
             Err(PlanError::UnknownWords(words)) => return Ok(Ready::Unknown(words)),
             plans => plans?,
         };
-        // One plan that is the prompt's own is asked as it is; others are its properties'.
-        let whole = plans.first().is_some_and(|plan| plan.prompt == *prompt);
+        // Plans of the prompt's own kind are its wordings; others are its properties'.
+        let whole = plans.first().is_some_and(|plan| plan.prompt.kind == prompt.kind);
         let mut questions = Vec::with_capacity(plans.len());
         for plan in plans {
             let question = match before.get(&plan.prompt) {
@@ -137,9 +145,10 @@ impl<M: Model> Worker<M> {
             };
             questions.push(question);
         }
-        Ok(match questions.pop() {
-            Some(question) if whole => Ready::Ask(Box::new(question)),
-            last => Ready::AskEach(questions.into_iter().chain(last).collect()),
+        Ok(match (whole, questions.len()) {
+            (true, 1) => Ready::Ask(Box::new(questions.remove(0))),
+            (true, _) => Ready::AskAlike { questions, wordings: prompt.wordings() },
+            (false, _) => Ready::AskEach(questions),
         })
     }
 
@@ -348,6 +357,7 @@ impl<M: Model> Worker<M> {
             let own: Option<Vec<Reply>> = answered.by_ref().take(ready.questions().len()).collect();
             replies[place] = match (ready, own) {
                 (Ready::AskEach(_), Some(each)) => Some(Ok(Reply::Properties(each))),
+                (Ready::AskAlike { questions, wordings }, Some(each)) => combine(questions, wordings, &each).map(Ok),
                 (_, own) => own.and_then(|mut own| own.pop()).map(Ok),
             };
         }
@@ -357,7 +367,7 @@ impl<M: Model> Worker<M> {
     /// The reply to a prompt that the model is not asked; `None` for one that it is.
     fn unasked(&self, camera: &CameraName, prompt: &PromptName) -> Option<Reply> {
         match self.ready(camera, prompt) {
-            Some(Ready::Ask(_) | Ready::AskEach(_) | Ready::Compare(_)) => None,
+            Some(Ready::Ask(_) | Ready::AskAlike { .. } | Ready::AskEach(_) | Ready::Compare(_)) => None,
             Some(Ready::Unknown(words)) => Some(Reply::UnknownWords(words.clone())),
             Some(Ready::Doubtful { percent, needed }) => {
                 Some(Reply::ContradictingExamples { percent: *percent, needed: *needed })
@@ -415,6 +425,13 @@ fn write_all<M: Model>(
         answered[ask.place] = Some(written_reply(&ask.question.plan, said, &text));
     }
     Ok(())
+}
+
+/// One reply of those to all wordings of a question.
+fn combine(questions: &[Question], wordings: &[Wording], replies: &[Reply]) -> Option<Reply> {
+    let each = questions.iter().zip(wordings).zip(replies);
+    let worded = each.map(|((question, wording), reply)| Worded { wording, reply, blind: &question.blind });
+    combined_reply(&worded.collect::<Vec<_>>())
 }
 
 /// Runs what does not depend on any picture: the text before it, and the answer with the gates shut.

@@ -7,6 +7,7 @@ mod json;
 mod plan;
 mod score;
 mod shown;
+mod wordings;
 #[cfg(test)]
 pub(crate) mod words;
 
@@ -15,6 +16,7 @@ pub use json::{Asked, Json, NotByProperty, Property, Schema, SchemaError};
 pub use plan::{Candidate, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply, written_reply};
 pub use shown::{Example, LeftOut, Region, Shown, compared_reply, contests, fits, leave_out, share_of};
+pub use wordings::{Said, Worded, Wording, combined_reply};
 
 use std::time::Duration;
 
@@ -58,6 +60,8 @@ pub struct Prompt {
     pub name: PromptName,
     /// The question, in the user's words.
     pub ask: String,
+    /// Other wordings of the question, asked together with it; for answers that are scored, and without examples.
+    pub also: Vec<Wording>,
     /// The kind of answer.
     pub kind: AnswerKind,
 }
@@ -83,6 +87,17 @@ pub enum Reply {
         /// Log-odds of the best answer with the picture minus its log-odds without: with the cross-attention gates shut,
         /// or, where examples are compared, with every answer equally likely.
         evidence: f64,
+    },
+    /// A scored answer to a question in several wordings, of which two are each sure of another answer.
+    Inconsistent {
+        /// As if they agreed.
+        scores: Vec<Scored>,
+        /// The smallest of the wordings' masses.
+        mass: f64,
+        /// The mean of the wordings' evidence.
+        evidence: f64,
+        /// What was said to each wording.
+        said: Vec<Said>,
     },
     /// A decoded answer.
     Text {

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{self, Language, Row, Rule, TokenId, Writing},
-    prompt::{AnswerKind, Asked, NotByProperty, Prompt},
+    prompt::{AnswerKind, Asked, NotByProperty, Prompt, Wording},
 };
 
 /// One allowed answer, with every way to spell it.
@@ -108,23 +108,30 @@ impl Plan {
         Ok(Self { prompt: prompt.clone(), prefix: text.prefix, suffix: text.suffix, candidates, heads })
     }
 
-    /// The plans of a prompt: itself, or the questions for the properties of its schema, where it wants JSON of a model that
-    /// cannot spell it.
+    /// The plans of a prompt: one for each of its wordings, or the questions for the properties of its schema, where it wants
+    /// JSON of a model that cannot spell it.
     pub fn all(prompt: &Prompt, language: &impl Language) -> Result<Vec<Self>, PlanError> {
-        let AnswerKind::Json { schema, max_tokens, .. } = &prompt.kind else {
-            return Self::new(prompt, language).map(|plan| vec![plan]);
-        };
-        if language.spells() {
-            return Self::new(prompt, language).map(|plan| vec![plan]);
-        }
         let (mut plans, mut unknown) = (Vec::new(), Vec::new());
+        let (schema, max_tokens) = match &prompt.kind {
+            AnswerKind::Json { schema, max_tokens, .. } if !language.spells() => (schema, max_tokens),
+            _ => {
+                for Wording { ask, .. } in prompt.wordings() {
+                    match Self::new(&Prompt { ask, also: Vec::new(), ..prompt.clone() }, language) {
+                        Ok(plan) => plans.push(plan),
+                        Err(PlanError::UnknownWords(words)) => unknown.extend(words),
+                        Err(error) => return Err(error),
+                    }
+                }
+                return sayable(plans, unknown);
+            }
+        };
         for property in schema.properties().map_err(|why| PlanError::NotByProperty(why.clone()))? {
             let Asked::Question { ask, kind, .. } = &property.asked else { continue };
             let kind = match kind {
                 AnswerKind::Text { .. } => AnswerKind::Text { max_tokens: *max_tokens },
                 closed => closed.clone(),
             };
-            match Self::new(&Prompt { name: prompt.name.clone(), ask: ask.clone(), kind }, language) {
+            match Self::new(&Prompt { name: prompt.name.clone(), ask: ask.clone(), also: Vec::new(), kind }, language) {
                 Ok(plan) => plans.push(plan),
                 Err(PlanError::UnknownWords(words)) => unknown.extend(words),
                 Err(error) => {
@@ -132,12 +139,7 @@ impl Plan {
                 }
             }
         }
-        if unknown.is_empty() {
-            return Ok(plans);
-        }
-        unknown.sort();
-        unknown.dedup();
-        Err(PlanError::UnknownWords(unknown))
+        sayable(plans, unknown)
     }
 
     /// The text that is written for this prompt about one window; `None` where its answers are scored.
@@ -176,6 +178,16 @@ impl Plan {
         let row = self.heads.iter().position(|h| h.starts_with(head)).unwrap_or(0);
         (row, n)
     }
+}
+
+/// The plans, unless some words of theirs are unknown.
+fn sayable(plans: Vec<Plan>, mut unknown: Vec<String>) -> Result<Vec<Plan>, PlanError> {
+    if unknown.is_empty() {
+        return Ok(plans);
+    }
+    unknown.sort();
+    unknown.dedup();
+    Err(PlanError::UnknownWords(unknown))
 }
 
 fn spellings_of(label: &str, kind: &AnswerKind, language: &impl Language) -> Result<Vec<Vec<TokenId>>, PlanError> {
@@ -218,7 +230,7 @@ mod tests {
     use crate::{name::PromptName, prompt::words::Words};
 
     fn plan(ask: &str, kind: AnswerKind) -> Result<Plan, PlanError> {
-        Plan::new(&Prompt { name: PromptName::new("p").unwrap(), ask: ask.into(), kind }, &Words)
+        Plan::new(&Prompt { name: PromptName::new("p").unwrap(), ask: ask.into(), also: Vec::new(), kind }, &Words)
     }
 
     fn choices(labels: &[&str]) -> AnswerKind {
@@ -256,5 +268,22 @@ mod tests {
         assert_eq!(error, "the model never learned `yacht`, `zeppelin`; `wader models show` lists its words");
         assert!(matches!(plan("is it red", AnswerKind::Number { min: 0, max: 9 }), Err(PlanError::Number(3))));
         assert!(matches!(plan("is it red", choices(&["red", "RED"])), Err(PlanError::Same(..))));
+    }
+
+    #[test]
+    fn each_wording_is_a_plan_and_unknown_words_of_all_are_told_together() {
+        let all = |also: &[(&str, bool)]| {
+            let also = also.iter().map(|&(ask, negated)| Wording { ask: ask.to_owned(), negated }).collect();
+            let name = PromptName::new("p").unwrap();
+            Plan::all(&Prompt { name, ask: "is it red".to_owned(), also, kind: AnswerKind::YesNo }, &Words)
+        };
+        let asks: Vec<String> = all(&[("is a car red", false), ("is no car red", true)])
+            .unwrap()
+            .into_iter()
+            .map(|p| p.prompt.ask)
+            .collect();
+        assert_eq!(asks, ["is it red", "is a car red", "is no car red"]);
+        let error = all(&[("is it a yacht", false), ("is it a zeppelin", true)]).unwrap_err();
+        assert!(matches!(error, PlanError::UnknownWords(words) if words == ["yacht", "zeppelin"]));
     }
 }

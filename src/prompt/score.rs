@@ -79,7 +79,7 @@ mod tests {
     };
 
     fn plan(kind: AnswerKind) -> Plan {
-        let prompt = Prompt { name: PromptName::new("p").unwrap(), ask: "is it red".into(), kind };
+        let prompt = Prompt { name: PromptName::new("p").unwrap(), ask: "is it red".into(), also: Vec::new(), kind };
         Plan::new(&prompt, &Words).unwrap()
     }
 

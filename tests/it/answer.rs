@@ -11,7 +11,7 @@ use wader::{
     },
     frame::{Now, Stamp},
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Ended, Reply, Schema, Scored},
+    prompt::{AnswerKind, Ended, Reply, Said, Schema, Scored},
 };
 
 /// The wall time at which all samples are answered.
@@ -69,6 +69,13 @@ pub(crate) fn yes_no(yes: f64) -> Reply {
     Reply::Closed { scores: vec![scored("yes", yes), scored("no", 1.0 - yes)], mass: 0.998, evidence: 3.2 }
 }
 
+/// Two wordings that were each sure of another answer.
+fn inconsistent(mass: f64) -> Reply {
+    let said = |ask: &str, percent| Said { ask: ask.to_owned(), answer: "yes".to_owned(), percent };
+    let Reply::Closed { scores, evidence, .. } = yes_no(0.7) else { unreachable!() };
+    Reply::Inconsistent { scores, mass, evidence, said: vec![said("Is it?", 93), said("Is it not?", 81)] }
+}
+
 fn assert_fits(schema: &str, bytes: &[u8]) {
     let schema = serde_json::from_str(schema).unwrap();
     let message = serde_json::from_slice(bytes).unwrap();
@@ -106,6 +113,7 @@ fn readings() -> Vec<(AnswerKind, Reading)> {
         (AnswerKind::YesNo, yes_no(0.6)),
         (AnswerKind::YesNo, Reply::UnknownWords(vec!["zebra".to_owned()])),
         (AnswerKind::YesNo, Reply::ContradictingExamples { percent: 61, needed: 80 }),
+        (AnswerKind::YesNo, inconsistent(1.0)),
         (AnswerKind::Number { min: 0, max: 3 }, number),
         (text.clone(), caption("A man in a red coat walks a dog.")),
         (text, caption("")),
@@ -241,6 +249,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         }),
         1 => Just(Reply::UnknownWords(vec!["zebra".to_owned()])),
         1 => Just(Reply::ContradictingExamples { percent: 61, needed: 80 }),
+        1 => (0.0..=1.0_f64).prop_map(inconsistent),
         1 => Just(Reply::Closed { scores: Vec::new(), mass: 1.0, evidence: 0.0 }),
     ];
     prop_oneof![

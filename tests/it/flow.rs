@@ -25,7 +25,7 @@ fn camera(number: u32) -> CameraName {
 }
 
 fn prompt(name: &str, ask: &str, kind: AnswerKind) -> Arc<Prompt> {
-    Arc::new(Prompt { name: PromptName::new(name).unwrap(), ask: ask.to_owned(), kind })
+    Arc::new(Prompt { name: PromptName::new(name).unwrap(), ask: ask.to_owned(), also: Vec::new(), kind })
 }
 
 /// Asks for these readouts of the oracle; `reference` reads 0, so the others can be told.

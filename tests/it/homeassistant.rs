@@ -91,7 +91,7 @@ fn name(text: &str) -> PromptName {
 
 #[test]
 fn each_kind_of_prompt_is_an_entity_of_its_kind() {
-    let prompt = |name: &str, kind| Prompt { name: self::name(name), ask: "Is it?".to_owned(), kind };
+    let prompt = |name: &str, kind| Prompt { name: self::name(name), ask: "Is it?".to_owned(), also: Vec::new(), kind };
     let prompts = [
         prompt("person_at_door", AnswerKind::YesNo),
         prompt("light", AnswerKind::Choice(vec!["bright".to_owned(), "dark".to_owned()])),

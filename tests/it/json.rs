@@ -22,7 +22,7 @@ use crate::support::{
 };
 
 fn prompt(name: &str, ask: &str, kind: AnswerKind) -> Arc<Prompt> {
-    Arc::new(Prompt { name: PromptName::new(name).unwrap(), ask: ask.to_owned(), kind })
+    Arc::new(Prompt { name: PromptName::new(name).unwrap(), ask: ask.to_owned(), also: Vec::new(), kind })
 }
 
 fn json(schema: &str) -> AnswerKind {

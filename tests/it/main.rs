@@ -21,3 +21,4 @@ mod service;
 mod sight;
 mod support;
 mod tidy;
+mod wordings;

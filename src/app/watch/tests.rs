@@ -30,7 +30,8 @@ impl Rig {
         let oracle = Flamingo::load(&folder, &spec).unwrap();
         let size = Size { width: 64, height: 48 };
         let name = PromptName::new("there").unwrap();
-        let prompt = Prompt { name: name.clone(), ask: "is it there".to_owned(), kind: AnswerKind::YesNo };
+        let prompt =
+            Prompt { name: name.clone(), ask: "is it there".to_owned(), also: Vec::new(), kind: AnswerKind::YesNo };
         let worker = Worker::new(oracle, &[(camera.clone(), Arc::new(prompt))]).unwrap();
         let (sender, replies) = mpsc::channel(64);
         let engine = Arc::new(Engine::start(worker, 1, sender).unwrap());

@@ -6,6 +6,7 @@ mod hours;
 mod prompt;
 mod schema;
 mod service;
+mod wordings;
 
 pub(super) use hours::{DAYS, print as print_time};
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::Path, time::Duration};
 
 use super::{
     super::{CameraConfig, EscalateConfig, PromptConfig, Publish, duration, file, problem::suggest},
-    Checker, examples, hours, schema,
+    Checker, examples, hours, schema, wordings,
 };
 use crate::{
     name::{CameraName, PromptName},
@@ -138,6 +138,7 @@ fn caption(checker: &mut Checker<'_>, settings: Settings, limits: &Limits<'_>) -
     let prompt = Prompt {
         name: PromptName::new(CAPTION).ok()?,
         ask: CAPTION_ASK.to_owned(),
+        also: Vec::new(),
         kind: AnswerKind::Text { max_tokens: settings.max_tokens.unwrap_or(MAX_TOKENS) },
     };
     let cameras = limits.cameras.iter().filter_map(|name| CameraName::new(name).ok()).collect();
@@ -174,7 +175,8 @@ fn one(
     let cameras = cameras(checker, &path, prompt.cameras.as_deref(), limits.cameras);
     let shown = examples::read(checker, name, prompt, kind.as_ref(), &cameras, limits);
     let on = on(checker, name, prompt, (&cameras, &settings), limits);
-    let prompt = Prompt { name: checked?, ask: ask?, kind: kind? };
+    let also = wordings::read(checker, name, prompt, kind.as_ref());
+    let prompt = Prompt { name: checked?, ask: ask?, also, kind: kind? };
     let config = finish(checker, prompt, cameras, settings);
     let config = PromptConfig { examples: shown.0, region: shown.1, ..config };
     let on = on.into_iter().map(|(camera, settings)| {

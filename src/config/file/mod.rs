@@ -146,6 +146,8 @@ pub(super) struct PromptDefaults {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Prompt {
     pub(super) ask: Option<String>,
+    pub(super) also: Option<Vec<String>>,
+    pub(super) negation: Option<String>,
     pub(super) answer: Option<String>,
     pub(super) choices: Option<Vec<String>>,
     pub(super) min: Option<u32>,

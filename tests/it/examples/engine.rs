@@ -30,7 +30,12 @@ fn camera(name: &str) -> CameraName {
 
 fn prompt(name: &str, kind: AnswerKind) -> Arc<Prompt> {
     // words that the oracle never learned: what is shown need not be told
-    Arc::new(Prompt { name: PromptName::new(name).unwrap(), ask: "Is the zeppelin moored?".to_owned(), kind })
+    Arc::new(Prompt {
+        name: PromptName::new(name).unwrap(),
+        ask: "Is the zeppelin moored?".to_owned(),
+        also: Vec::new(),
+        kind,
+    })
 }
 
 fn choice(labels: &[&str]) -> AnswerKind {
