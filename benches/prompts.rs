@@ -43,7 +43,12 @@ impl Rig {
         let asked: Vec<_> = prompts
             .iter()
             .zip(questions.into_iter().cycle())
-            .map(|(name, ask)| Prompt { name: name.clone(), ask: ask.to_owned(), kind: AnswerKind::YesNo })
+            .map(|(name, ask)| Prompt {
+                name: name.clone(),
+                ask: ask.to_owned(),
+                also: Vec::new(),
+                kind: AnswerKind::YesNo,
+            })
             .map(|prompt| (camera(), Arc::new(prompt)))
             .collect();
         Self { worker: Worker::new(model, &asked).unwrap(), prompts, frames: Vec::new(), size }
