@@ -174,7 +174,7 @@ fn assert_as_described(arrival: &Arrival) {
     }
     let described: Vec<_> = DESCRIBED.iter().filter(|described| described.is(&arrival.topic)).collect();
     assert!(!described.is_empty(), "`wader schema asyncapi` does not know `{}`", arrival.topic);
-    let says = |described: &&Described| {
+    let says = |described: &Described| {
         let message = match described.is_json {
             true => serde_json::from_slice(&arrival.payload).ok(),
             false => Some(arrival.text().into()),
@@ -182,7 +182,7 @@ fn assert_as_described(arrival: &Arrival) {
         message.is_some_and(|message: serde_json::Value| described.payload.is_valid(&message))
     };
     assert!(
-        described.iter().any(|described| says(&described)),
+        described.iter().any(|described| says(described)),
         "not as described: {}: {}",
         arrival.topic,
         arrival.text()
