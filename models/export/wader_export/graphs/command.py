@@ -12,15 +12,21 @@ from ..encoder.command import encoder_file
 from ..examples import shipped
 from ..nn.flamingo import Flamingo
 from ..paths import cache_dir
+from ..training import earlier
 from . import goldens, manifest, notice, write
 
 
-def load(folder: Path) -> tuple[Flamingo, Tokenizer]:
-    """The newest weights of a run folder and its tokenizer."""
+def load(folder: Path, other: Path | None = None) -> tuple[Flamingo, Tokenizer]:
+    """The newest weights of a run folder and its tokenizer.
+
+    `other`: the mean with another run's weights, one of which went on from the other (Wortsman et al., arXiv 2203.05482).
+    """
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = Flamingo(tokenizer.get_vocab_size())
-    final = folder / "final.pt"
-    saved = torch.load(final) if final.exists() else torch.load(folder / "checkpoint.pt")["model"]
+    saved = earlier.weights(folder)
+    if other is not None:
+        beside = earlier.weights(other)
+        saved = {name: (value + beside[name]) / 2 for name, value in saved.items()}
     model.load_state_dict(saved)
     return model.eval(), tokenizer
 
@@ -30,7 +36,7 @@ def run(arguments) -> None:
     torch.set_num_threads(1)
     target: Path = arguments.target
     target.mkdir(parents=True, exist_ok=True)
-    model, tokenizer = load(arguments.folder or cache_dir("train", "run"))
+    model, tokenizer = load(arguments.folder or cache_dir("train", "run"), arguments.mean)
     shutil.copyfile(encoder_file(), target / "vision_encoder.onnx")
     write.write(model, target)
     tokenizer.save(str(target / "tokenizer.json"))
