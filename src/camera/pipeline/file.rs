@@ -146,6 +146,17 @@ mod tests {
         file
     }
 
+    /// Draws a test picture, or more of them, into a file.
+    fn draw(what: &str, file: &Path) {
+        gst::init().unwrap();
+        let text = format!("videotestsrc {what} ! filesink location={}", file.display());
+        let owned = Owned(gst::parse::launch(&text).unwrap().downcast().unwrap());
+        owned.0.set_state(gst::State::Playing).unwrap();
+        let done = [gst::MessageType::Eos, gst::MessageType::Error];
+        let ended = owned.0.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &done).unwrap();
+        assert_eq!(ended.type_(), gst::MessageType::Eos);
+    }
+
     #[test]
     fn a_picture_of_the_models_size_comes_out_bit_by_bit() {
         let folder = tempfile::tempdir().unwrap();
@@ -172,16 +183,7 @@ mod tests {
     fn a_jpeg_is_a_picture_too() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("picture.jpg");
-        gst::init().unwrap();
-        let text = format!(
-            "videotestsrc num-buffers=1 pattern=green ! video/x-raw,width=96,height=80 ! jpegenc ! filesink location={}",
-            file.display()
-        );
-        let owned = Owned(gst::parse::launch(&text).unwrap().downcast().unwrap());
-        owned.0.set_state(gst::State::Playing).unwrap();
-        let done = [gst::MessageType::Eos, gst::MessageType::Error];
-        let ended = owned.0.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &done).unwrap();
-        assert_eq!(ended.type_(), gst::MessageType::Eos);
+        draw("num-buffers=1 pattern=green ! video/x-raw,width=96,height=80 ! jpegenc", &file);
         let decoded = still(&file, SIZE).unwrap();
         assert_eq!(decoded.len(), 24 * 16 * 3);
         for pixel in decoded.chunks(3) {
@@ -193,17 +195,8 @@ mod tests {
     fn a_recording_is_its_pictures_in_order_at_the_pace_that_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clip.avi");
-        gst::init().unwrap();
-        let text = format!(
-            "videotestsrc num-buffers=40 pattern=ball ! video/x-raw,width=96,height=80,framerate=10/1 ! jpegenc \
-             ! avimux ! filesink location={}",
-            file.display()
-        );
-        let owned = Owned(gst::parse::launch(&text).unwrap().downcast().unwrap());
-        owned.0.set_state(gst::State::Playing).unwrap();
-        let done = [gst::MessageType::Eos, gst::MessageType::Error];
-        let ended = owned.0.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(20), &done).unwrap();
-        assert_eq!(ended.type_(), gst::MessageType::Eos);
+        let moving = "num-buffers=40 pattern=ball ! video/x-raw,width=96,height=80,framerate=10/1";
+        draw(&format!("{moving} ! jpegenc ! avimux"), &file);
         let read = |fps, most: u64| {
             let mut frames = Vec::new();
             clip(&file, SIZE, fps, |frame| {
