@@ -101,3 +101,10 @@ def test_examples_graphs_keep_the_contract():
             assert shapes == comparer_graph.INPUTS | comparer_graph.OUTPUTS
         else:
             assert shapes == {"pixels": ["frames", 288, 384, 3], "cells": ["frames", layout.CELLS, layout.DIM]}
+
+
+def test_graphs_say_nothing_of_the_machine_that_made_them():
+    for path in MODEL_DIR.glob("*.onnx"):
+        graph = onnx.load(path)
+        origin = [prop.value for node in graph.graph.node for prop in node.metadata_props]
+        assert not origin and not any(node.doc_string for node in graph.graph.node), path.name

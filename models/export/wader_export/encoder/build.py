@@ -10,6 +10,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from .. import layout
+from ..graphs import names
 from .convert import MEAN_BGR, STD_BGR, STRIDES, convert
 from .tokens import ObjectTokens
 
@@ -138,6 +139,7 @@ def build(package: Path, target: Path, pictures: list[np.ndarray] | None, work: 
     merged.graph.name = "vision_encoder"
     merged.producer_name = "wader_export"
     merged.ir_version = IR
+    names.forget_code(merged)
     onnx.checker.check_model(merged)
     onnx.save(merged, target)
 

@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from .. import layout as picture
+from ..graphs import names
 from ..graphs.goldens import session
 from ..paths import cache_dir
 from . import episodes, layout, trunk
@@ -76,9 +77,7 @@ def append_map(source: Path, weight: np.ndarray, bias: np.ndarray, target: Path)
     del model.graph.input[:]
     model.graph.input.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, pixels))
     model.graph.name, model.producer_name = "appearance_encoder", "wader_export"
-    del model.metadata_props[:]
-    for node in model.graph.node:
-        del node.metadata_props[:]
+    names.forget_code(model)
     onnx.checker.check_model(model)
     onnx.save(model, target)
 

@@ -6,6 +6,7 @@ import onnx
 import torch
 from torch.export import Dim
 
+from ..graphs import names
 from ..graphs.write import IR, OPSET, SMALL, halve
 from . import layout
 from .comparer import Comparer, ComparerGraph
@@ -61,8 +62,6 @@ def write(model: Comparer, path: Path) -> None:
             setattr(axis, "dim_param" if isinstance(name, str) else "dim_value", name)
     halve(graph)
     graph.ir_version, graph.producer_name, graph.graph.name = IR, "wader_export", path.stem
-    del graph.metadata_props[:]
-    for node in graph.graph.node:
-        del node.metadata_props[:]
+    names.forget_code(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)

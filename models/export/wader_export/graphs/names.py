@@ -78,3 +78,11 @@ def parameters(folder: Path) -> dict[str, Tensor]:
         found |= {entry.key: np.array([float(entry.value)]) for entry in model.metadata_props}
     found |= {name: np.stack([parts[i] for i in sorted(parts)]) for name, parts in rows.items()}
     return {name: torch.from_numpy(np.ascontiguousarray(values, np.float32)) for name, values in found.items()}
+
+
+def forget_code(model: onnx.ModelProto) -> None:
+    """Removes where in whose source each node was written down: nobody needs it, and it holds a machine's paths."""
+    del model.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.ClearField("doc_string")

@@ -82,9 +82,7 @@ def export(
         )
     graph = onnx.load(path)
     name_dimensions(graph)
-    del graph.metadata_props[:]
-    for node in graph.graph.node:
-        del node.metadata_props[:]
+    names.forget_code(graph)
     names.name_parameters(graph, dict(model.named_parameters()))
     halve(graph)
     graph.ir_version = IR
