@@ -55,24 +55,28 @@ def test_facts_of_captions():
     text = "three people. two walk to the left, one stands. a white vehicle is parked. two vehicles are moving."
     facts = captions.stated(text + " there is a dog.")
     assert facts == {
-        "people": 3, "walking_left": True, "standing_still": True, "vehicle_parked": 1, "vehicle_colour": "white",
-        "vehicle_moving": 2, "dog_present": True,
+        "people": (3, 3), "walking_left": True, "standing_still": True, "vehicle_parked": (1, 1),
+        "vehicle_colour": "white", "vehicle_moving": (2, 2), "dog_present": True,
     }  # fmt: skip
-    assert captions.stated("nobody is there now. it is dark.") == {"people": 0, "light": "dark"}
+    assert captions.stated("nobody is there now. it is dark.") == {"people": (0, 0), "light": "dark"}
     assert captions.stated("the camera is covered.") == {"blind": True}
-    assert captions.stated("one person. one walks closer.") == {"people": 1, "coming_closer": True}
+    assert captions.stated("one person. one walks closer.") == {"people": (1, 1), "coming_closer": True}
+    unsure_of = captions.stated("two or three people. one or two vehicles are parked.")
+    assert unsure_of == {"people": (2, 3), "vehicle_parked": (1, 2)}
 
 
 def test_facts_are_judged_by_what_a_looker_could_say():
     truth = {"people": [2, 3], "walking_left": True, "walking_right": None, "vehicle_parked": True, "vehicles": [2, 2]}
-    assert captions.fits("people", 4, truth) is False
-    assert captions.fits("people", 3, truth) is None
+    assert captions.fits("people", (4, 4), truth) is False
+    assert captions.fits("people", (3, 3), truth) is None and captions.fits("people", (3, 4), truth) is None
+    assert captions.fits("people", (2, 3), truth) is True
     assert captions.fits("walking_left", True, truth) is True
     assert captions.fits("walking_right", True, truth) is None
-    assert captions.fits("vehicle_parked", 2, truth) is True and captions.fits("vehicle_parked", 1, truth) is False
+    assert captions.fits("vehicle_parked", (1, 2), truth) is True
+    assert captions.fits("vehicle_parked", (1, 1), truth) is False
     assert captions.fits("dog_present", True, truth) is False
     assert captions.salient(truth) == ["people", "walking_left", "vehicle_parked"]
-    assert captions.said("people", {"people": 1}, truth) and not captions.said("people", {"people": 0}, truth)
+    assert captions.said("people", {"people": (1, 2)}, truth) and not captions.said("people", {"people": (0, 0)}, truth)
     assert captions.salient({"people": [0, 1]}) == []
 
 

@@ -12,15 +12,18 @@ from .real import media_of
 WALKS = {"to the left": "walking_left", "to the right": "walking_right", "closer": "coming_closer"}
 SALIENT = ("walking_left", "walking_right", "standing_still", "vehicle_parked", "vehicle_moving")
 NUMBER = f"(?:{'|'.join(NUMBERS)})"
+COUNT = rf"({NUMBER})(?: or ({NUMBER}))?"
+
+Count = tuple[int, int]  # the least and the most that is said
 
 
-def stated(caption: str) -> dict[str, int | str | bool]:
+def stated(caption: str) -> dict[str, Count | str | bool]:
     """The facts that a caption states: `people` and vehicles as numbers, the rest as they stand."""
-    facts: dict[str, int | str | bool] = {}
+    facts: dict[str, Count | str | bool] = {}
     if caption.startswith("nobody is there"):
-        facts["people"] = 0
-    elif found := re.match(rf"({NUMBER}) (?:person|people)\b", caption):
-        facts["people"] = NUMBERS.index(found[1])
+        facts["people"] = (0, 0)
+    elif found := re.match(rf"{COUNT} (?:person|people)\b", caption):
+        facts["people"] = count(found)
     for where, kind in WALKS.items():
         if re.search(rf"\bwalks? {where}\b", caption):
             facts[kind] = True
@@ -28,11 +31,11 @@ def stated(caption: str) -> dict[str, int | str | bool]:
         facts["standing_still"] = True
     for what, kind in (("parked", "vehicle_parked"), ("moving", "vehicle_moving")):
         if found := re.search(rf"\ba (?:(\w+) )?vehicle is {what}\b", caption):
-            facts[kind] = 1
+            facts[kind] = (1, 1)
             if found[1]:
                 facts["vehicle_colour"] = found[1]
-        elif found := re.search(rf"\b({NUMBER}) vehicles are {what}\b", caption):
-            facts[kind] = NUMBERS.index(found[1])
+        elif found := re.search(rf"\b{COUNT} vehicles are {what}\b", caption):
+            facts[kind] = count(found)
     for group, names in OTHER_NAMES.items():
         if re.search(rf"\ban? {names[0]}\b", caption):
             facts[f"{'large_animal' if group == 'animal' else group}_present"] = True
@@ -41,6 +44,19 @@ def stated(caption: str) -> dict[str, int | str | bool]:
     if re.search(r"\bthe (?:camera|picture) is \w+", caption):
         facts["blind"] = True
     return facts
+
+
+def count(found: re.Match) -> Count:
+    """The number that was read, or both of `two or three`."""
+    least = NUMBERS.index(found[1])
+    return least, NUMBERS.index(found[2]) if found[2] else least
+
+
+def agrees(said: Count, true: Count) -> bool | None:
+    """Whether a stated number is right; None where a looker could say either way."""
+    if said[1] < true[0] or said[0] > true[1]:
+        return False
+    return True if said[0] <= true[0] and true[1] <= said[1] else None
 
 
 def people(truth: dict) -> tuple[int, int] | None:
@@ -52,9 +68,7 @@ def fits(fact: str, value, truth: dict) -> bool | None:
     """Whether a stated fact is true; None where a looker could say either way."""
     if fact == "people":
         bounds = people(truth)
-        if bounds is None or (bounds[0] < bounds[1] and bounds[0] <= value <= bounds[1]):
-            return None
-        return bounds[0] <= value <= bounds[1]
+        return None if bounds is None else agrees(value, bounds)
     if fact == "blind":
         return False
     known = truth.get(fact, False if fact.endswith("_present") else None)
@@ -62,7 +76,7 @@ def fits(fact: str, value, truth: dict) -> bool | None:
         return None
     if fact in ("vehicle_parked", "vehicle_moving"):
         number = truth.get("vehicles")
-        return bool(known) and (number is None or fact == "vehicle_moving" or number[0] <= value <= number[1])
+        return bool(known) and (number is None or fact == "vehicle_moving" or agrees(value, tuple(number)))
     return known == value if isinstance(known, str) else bool(known)
 
 
@@ -74,13 +88,13 @@ def salient(truth: dict) -> list[str]:
 
 
 def said(fact: str, facts: dict, truth: dict) -> bool:
-    """Whether a salient fact is stated (the number of people: the right one, or any where it is unclear)."""
+    """Whether a salient fact is stated (the number of people: the right one or it and a neighbour, any where it is unclear)."""
     if fact != "people":
         return fact in facts
     if "people" not in facts:
         return False
     least, most = people(truth)
-    return facts["people"] == least if least == most else facts["people"] >= 1
+    return agrees(facts["people"], (least, most)) is True if least == most else facts["people"][1] >= 1
 
 
 def judge(model: Model, views, windows: list[dict], shown: int = 9) -> dict:
@@ -88,10 +102,12 @@ def judge(model: Model, views, windows: list[dict], shown: int = 9) -> dict:
     right: dict[str, list[bool]] = defaultdict(list)
     found: dict[str, list[bool]] = defaultdict(list)
     examples, wrong = [], []
+    counts: list[Count] = []
     for number, window in enumerate(windows):
         bank, times = views.features(window["view"], window["times"])
         caption = model.caption(media_of(model, bank, times))
         facts, truth = stated(caption), window["truth"]
+        counts += [fact for fact in facts.values() if isinstance(fact, tuple)]
         verdicts = {f: fits(f, v, truth) for f, v in facts.items()}
         for fact, verdict in verdicts.items():
             if verdict is not None:
@@ -110,6 +126,8 @@ def judge(model: Model, views, windows: list[dict], shown: int = 9) -> dict:
         "recall": mean(found),
         "stated": sum(map(len, right.values())),
         "salient": sum(map(len, found.values())),
+        "counts": len(counts),
+        "pairs": sum(least < most for least, most in counts),
         "right": {k: [len(v), float(np.mean(v))] for k, v in right.items()},
         "said": {k: [len(v), float(np.mean(v))] for k, v in found.items()},
         "examples": examples,

@@ -120,11 +120,13 @@ def captions_part(context: Context) -> Part:
         key: (of_film[key] * of_film[n] + of_photos[key] * of_photos[n]) / (of_film[n] + of_photos[n])
         for key, n in (("precision", "stated"), ("recall", "salient"))
     }
+    counts, pairs = (of_film[n] + of_photos[n] for n in ("counts", "pairs"))
     shown = "\n".join(f"- `{name}`: {text}" for name, text in of_film["examples"] + of_photos["examples"][:6])
     text = (
         "### Captions of the same windows, fact by fact\n\nSalient: who is there and how many, who walks where, who "
         f"stands, vehicles parked and moving. Footage and photographs together: {both['precision']:.3f} of the stated "
-        f"facts are right, {both['recall']:.3f} of the salient ones are stated.\n\nFootage:\n\n"
+        f"facts are right, {both['recall']:.3f} of the salient ones are stated. {pairs} of {counts} numbers are given as "
+        "two neighbours (\"two or three\") and right where one of them is.\n\nFootage:\n\n"
         f"{captions.table(of_film)}\n\nPhotographs:\n\n{captions.table(of_photos)}\n\n{shown}"
     )
     return text, {**both, "footage": of_film, "stills": of_photos}

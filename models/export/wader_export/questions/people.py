@@ -356,6 +356,6 @@ def wearing(s, ask):
 
 @kind("caption", 1.4)
 def describe(s, ask):
-    if s("blind") == blindness.FROZEN:
-        return None  # it still shows a scene, of which nothing is known here
-    return draft(ask.text(CAPTION_QUESTIONS), caption(s.state))
+    if ask.clear or s("blind") == blindness.FROZEN:
+        return None  # no single caption is the right one; a frozen picture still shows a scene that is not known here
+    return draft(ask.text(CAPTION_QUESTIONS), caption(s.state, ask.random))

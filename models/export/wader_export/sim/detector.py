@@ -11,7 +11,7 @@ import numpy as np
 from .. import layout
 from . import blindness, colours
 from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
-from .peaks import Peaks, steady_noise
+from .peaks import Peaks, steady_noise, taken
 from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
@@ -136,19 +136,41 @@ def confusion_table() -> np.ndarray:
     return table
 
 
+def strays(peaks: Peaks, rng) -> np.ndarray:
+    """Chance [B, K, T, 1] of each other heat on a peak.
+
+    Measured on the first half of the footage: a false thing that is no person has two or three of them, a false person
+    hardly any once it is as high as a small real one, a weak false vehicle one.
+    """
+    height = peaks.height
+    still = (*height.shape[:2], 1)
+    vague = np.where(rng.random(still) < 0.25, 0.05, rng.uniform(0.12, 0.4, still))
+    person = np.where(rng.random(still) < 0.7, 0.02, np.interp(height, (0.2, 0.3, 0.4), (0.22, 0.1, 0.03)))
+    vehicle = np.interp(height, (0.2, 0.35), (0.09, 0.02))
+    false = np.where(peaks.group == layout.PERSON, person, np.where(is_vehicle(peaks.group), vehicle, vague))
+    real = np.where(height > 0.5, 0.002, 0.015)
+    real = np.where(peaks.thing >= PEOPLE + VEHICLES, 0.07, real)  # animals and things are taken for one another
+    return np.where(peaks.thing >= 0, real, false)[..., None]
+
+
+def is_vehicle(group: np.ndarray) -> np.ndarray:
+    """Which groups are vehicles."""
+    return (group == layout.CAR) | (group == layout.BIG_VEHICLE)
+
+
 def heats(peaks: Peaks, rng) -> np.ndarray:
-    """Heats of all groups [B, K, T, 12] with the floors cut."""
+    """Heats of all groups [B, K, T, 12] with the floors cut; those of one thing are alike in all frames."""
     shape = (*peaks.height.shape, 12)
+    still = (*peaks.height.shape[:2], 1, 12)
     high = peaks.height[..., None]
-    spread = np.exp(rng.normal(0, 0.6, (*peaks.height.shape[:2], 1, 12)) + rng.normal(0, 0.25, shape))
-    other = high * confusion_table()[peaks.group] * spread
-    share = np.where((peaks.thing >= 0) & (peaks.height > 0.5), 0.002, np.where(peaks.thing >= 0, 0.015, 0.06))
-    share = np.where((peaks.thing >= PEOPLE + VEHICLES), 0.07, share)  # animals and things are taken for one another
-    vague = rng.random(shape) < share[..., None]
-    other = np.where(vague, high * rng.uniform(0.3, 0.9, shape), other)
+    flicker = np.exp(rng.normal(0, 0.25, shape))
+    other = high * confusion_table()[peaks.group] * np.exp(rng.normal(0, 0.6, still)) * flicker
+    chance = strays(peaks, rng)
+    stray = np.where(rng.random(shape) < 0.8, rng.random(still), rng.random(shape)) < chance
+    other = np.where(stray, high * rng.uniform(0.4, 1.0, still) * flicker, other)
     other = np.minimum(other, 0.97 * high)
     result = np.where(np.eye(12, dtype=bool)[peaks.group], high, other)
-    swap = (rng.random((*peaks.height.shape[:2], 1)) < 0.25) & (peaks.group == layout.CAR)  # a van is a car or a truck
+    swap = (rng.random(still[:3]) < 0.25) & (peaks.group == layout.CAR)  # a van is a car or a truck
     swapped = result.copy()
     swapped[..., layout.CAR], swapped[..., layout.BIG_VEHICLE] = result[..., 4], result[..., 3]
     result = np.where(swap[..., None], swapped, result)
@@ -188,17 +210,17 @@ def observe(world: World, rng) -> Features:
     real = Peaks(peak_heights(world, rng, own), jittered_boxes(world, rng, own), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
     false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
-    parts = [doubles(people, rng, unrest), second_vehicles(real, rng), parts_of_vehicles(real, rng)]
+    parts = [doubles(people, rng, unrest), second_vehicles(real, rng)]
+    parts += [parts_of_vehicles(real, rng) for _ in range(2)]
     peaks = Peaks.join([real, *false, *parts])
     peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)
     peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
+    heat = heats(peaks, rng)
     order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]
-    pick = lambda a, o: np.take_along_axis(a, o[..., None] if a.ndim == 4 else o, 1)  # noqa: E731
-    fields = Peaks.__dataclass_fields__
-    peaks = Peaks(*(pick(getattr(peaks, f), order) for f in fields))
+    peaks, heat = peaks.take(order), taken(heat, order)
     peaks.height = np.where(unhidden(peaks.height, peaks.box), peaks.height, 0)
     order = np.argsort(-peaks.height, 1, kind="stable")[:, : layout.OBJECTS]
-    peaks = Peaks(*(pick(getattr(peaks, f), order) for f in fields))
+    peaks, heat = peaks.take(order), taken(heat, order)
 
     tint = np.exp(rng.normal(0, 0.06, (batch, 3)))
     grey = (world.light == DARK) & (rng.random(batch) < 0.35)
@@ -209,7 +231,7 @@ def observe(world: World, rng) -> Features:
         seen.append((rgb * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1))
     valid = peaks.height > 0
     tokens = np.zeros((batch, frames, layout.TOKENS, layout.DIM), np.float32)
-    objects = np.concatenate([peaks.box, heats(peaks, rng), *seen, valid[..., None], 0 * valid[..., None]], -1)
+    objects = np.concatenate([peaks.box, heat, *seen, valid[..., None], 0 * valid[..., None]], -1)
     tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
     tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
     tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint, unrest)

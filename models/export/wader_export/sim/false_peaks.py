@@ -129,7 +129,7 @@ def parts_of_vehicles(real: Peaks, rng) -> Peaks:
     own = real.height[:, V]
     full, still = own.shape, (*own.shape[:2], 1)
     loose = lambda low, high, s: rng.uniform(low, high, still) * np.exp(rng.normal(0, s, full))  # noqa: E731
-    there = (rng.random(still) < 0.5) & (rng.random(full) < rng.uniform(0.4, 1, still))
+    there = (rng.random(still) < 0.6) & (rng.random(full) < rng.uniform(0.4, 1, still))
     box = real.box[:, V]
     size = box[..., 2:] - box[..., :2]
     share = np.stack([loose(0.25, 0.9, 0.08), loose(0.25, 0.8, 0.12)], -1)

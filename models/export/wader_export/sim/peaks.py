@@ -20,6 +20,15 @@ class Peaks:
     def join(parts: list["Peaks"]) -> "Peaks":
         return Peaks(*(np.concatenate([getattr(p, f) for p in parts], 1) for f in Peaks.__dataclass_fields__))
 
+    def take(self, order: np.ndarray) -> "Peaks":
+        """The peaks [B, K, T] that `order` names in each frame."""
+        return Peaks(*(taken(getattr(self, f), order) for f in Peaks.__dataclass_fields__))
+
+
+def taken(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Values [B, M, T] or [B, M, T, D] of the peaks that `order` [B, K, T] names."""
+    return np.take_along_axis(values, order[..., None] if values.ndim == 4 else order, 1)
+
 
 def steady_noise(rng, shape, times, memory: float) -> np.ndarray:
     """Unit noise over the last axis that forgets within `memory` seconds."""
