@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use super::switches::Switches;
+use super::{complain::complain, switches::Switches};
 use crate::{
     answer::{
         Answer, BlindReason, Evidence, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish,
@@ -186,10 +186,9 @@ impl Answers {
                 "the last answers to `{}` about `{}` would have been the same without the picture; word the question anew",
                 key.1, key.0
             );
-            Event::Complained { code: Code::NoEvidence.word(), message: &message }.emit();
             let (camera, prompt) = (Some(key.0.to_string()), Some(key.1.to_string()));
             let complaint = Complaint { code: Code::NoEvidence, message, camera, prompt };
-            self.outbox.offer(Message::error(&self.topics, &complaint, now.wall));
+            complain(&self.outbox, &self.topics, &complaint);
         }
         let news = standing.policy.take(&reading.outcome, *now);
         let answer = Answer {

@@ -2,12 +2,16 @@
 
 use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
 
-use super::{Error, answers::latency, assemble};
+use super::{
+    Error,
+    answers::{frames, latency},
+    assemble,
+};
 use crate::{
-    answer::{Answer, Frames, Ids, Thresholds, read},
+    answer::{Answer, Frames, Ids, ModelLabel, Reading, Thresholds, read},
     camera,
-    engine::Worker,
-    frame::{Frame, Size, Stamp},
+    engine::{Replied, Worker},
+    frame::{Frame, Now, Size, Stamp},
     model::Flamingo,
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt},
@@ -18,7 +22,7 @@ use crate::{
 pub(super) const WINDOW: Spec = Spec { frames: 8, span: Duration::from_secs(7) };
 
 /// How probable the answer to a question must be that is asked once, as a standing prompt's must that says nothing of it.
-pub(super) const MIN_PROBABILITY: f64 = 0.6;
+const MIN_PROBABILITY: f64 = 0.6;
 
 /// The longest text, in tokens.
 pub const LONGEST_TEXT: usize = 48;
@@ -53,6 +57,41 @@ pub enum Picture<'a> {
     },
 }
 
+/// What an answer to a question must reach that is asked once: nothing was held before it.
+pub(super) const fn thresholds(min_mass: f64) -> Thresholds {
+    Thresholds { min_probability: MIN_PROBABILITY, keep_probability: MIN_PROBABILITY, min_mass }
+}
+
+/// The answer to a question that was asked once; `replied`: where the model was asked.
+pub(super) fn answer(
+    ids: &mut Ids,
+    camera: CameraName,
+    prompt: Prompt,
+    reading: Reading,
+    replied: Option<&Replied>,
+    model: ModelLabel,
+) -> Answer {
+    let now = Now::read();
+    let seen = replied.map(|replied| replied.seen);
+    let newest = seen.map_or(now.wall, |seen| now.wall_of(seen.last));
+    Answer {
+        id: ids.next(now.wall),
+        camera,
+        prompt_hash: assemble::prompt_hash(&prompt, WINDOW, None),
+        prompt: prompt.name,
+        ask: prompt.ask,
+        kind: prompt.kind,
+        outcome: reading.outcome,
+        scores: reading.scores,
+        frames: seen.map_or_else(Frames::default, |seen| frames(&now, &seen)),
+        answered: now.wall,
+        newest_frame_age: seen.map(|seen| now.mono.since(seen.last)),
+        valid_until: newest + WINDOW.span,
+        latency: replied.map(latency),
+        model,
+    }
+}
+
 /// Asks about a file. Blocks.
 pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Picture<'_>) -> Result<Answer, Error> {
     let manifest = model.manifest();
@@ -66,39 +105,21 @@ pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Pict
     };
     let camera = window.camera.clone();
     let prompt = Prompt { name: PromptName::asked(), ask: question.to_owned(), also: Vec::new(), kind };
-    let hash = assemble::prompt_hash(&prompt, window.spec, None);
     let mut worker = Worker::new(model, &[])?;
     let replied = worker.ask_once(window, &prompt, Stamp::now()).map_err(|error| Error::Question(error.to_string()))?;
-    let (min_probability, keep_probability) = (MIN_PROBABILITY, MIN_PROBABILITY);
-    let thresholds = Thresholds { min_probability, keep_probability, min_mass };
     let reply = replied.reply.as_ref().map_err(|reason| Error::Question(reason.clone()))?;
-    let reading = read(reply, &prompt.kind, &thresholds, None);
-    let answered = std::time::SystemTime::now();
-    Ok(Answer {
-        id: Ids::new(fastrand::Rng::new()).next(answered),
-        camera,
-        prompt: prompt.name,
-        ask: prompt.ask,
-        kind: prompt.kind,
-        outcome: reading.outcome,
-        scores: reading.scores,
-        // a file's own times are no times of the day
-        frames: Frames { first: None, last: None, present: replied.seen.present, asked: replied.seen.asked },
-        answered,
-        newest_frame_age: None,
-        valid_until: answered,
-        latency: Some(latency(&replied)),
-        model: label,
-        prompt_hash: hash,
-    })
+    let reading = read(reply, &prompt.kind, &thresholds(min_mass), None);
+    let answer = answer(&mut Ids::new(fastrand::Rng::new()), camera, prompt, reading, Some(&replied), label);
+    // a file's own times are no times of the day
+    let frames = Frames { first: None, last: None, ..answer.frames };
+    Ok(Answer { frames, newest_frame_age: None, valid_until: answer.answered, ..answer })
 }
 
 fn still(file: &Path, size: Size) -> Result<Window, Error> {
     let pixels = camera::still(file, size)?;
     let frame = Frame { number: 0, taken: Stamp::after_origin(Duration::ZERO), size, pixels };
-    let (camera, prompts) = (CameraName::of_a_file(), vec![PromptName::asked()]);
     let spec = Spec { frames: 1, span: Duration::ZERO };
-    Ok(Window { camera, spec, frames: vec![Some(Arc::new(frame))], prompts })
+    Ok(Window { camera: CameraName::of_a_file(), spec, frames: vec![Some(Arc::new(frame))], prompts: Vec::new() })
 }
 
 /// The last window of a recording.
@@ -114,8 +135,7 @@ fn clip(file: &Path, until: Option<Duration>, size: Size, spec: Spec) -> Result<
         ControlFlow::Continue(())
     })?;
     let empty = || Error::Question(format!("`{}` has no picture before that moment", file.display()));
-    let window = sampler.newest(spec).ok_or_else(empty)?;
-    Ok(Window { prompts: vec![PromptName::asked()], ..window })
+    sampler.newest(spec).ok_or_else(empty)
 }
 
 #[cfg(test)]

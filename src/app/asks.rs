@@ -11,16 +11,13 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    answers::{frames, latency},
-    ask::{LONGEST_TEXT, MIN_PROBABILITY, kind_of},
-    assemble,
+    ask::{self, LONGEST_TEXT, kind_of},
+    complain::complain,
 };
 use crate::{
-    answer::{
-        Answer, BlindReason, FailedReason, Frames, Ids, ModelLabel, Outcome, Reading, StaleReason, Thresholds, read,
-    },
+    answer::{BlindReason, FailedReason, Ids, ModelLabel, Outcome, Reading, StaleReason, read},
     engine::{Engine, Replied},
-    frame::{Now, Stamp},
+    frame::Stamp,
     mqtt::{
         Arrival, Code, Complaint, Handle, Message, Topics, covers,
         wire::{AskMessage, read_ask},
@@ -99,7 +96,7 @@ impl Asks {
                     Ok(question) => waiting.push(self.ask(question)),
                     Err((code, message)) => {
                         let camera = self.topics.ask_of(&arrival.topic).map(str::to_owned);
-                        self.complain(&Complaint { code, message, camera, prompt: None });
+                        complain(&self.outbox, &self.topics, &Complaint { code, message, camera, prompt: None });
                     }
                 },
                 Some(done) = waiting.next() => self.respond(done),
@@ -160,8 +157,7 @@ impl Asks {
                 asked.map_err(|_| Outcome::Failed(FailedReason::Busy))
             }
         };
-        let thresholds =
-            Thresholds { min_probability: MIN_PROBABILITY, keep_probability: MIN_PROBABILITY, min_mass: self.min_mass };
+        let thresholds = ask::thresholds(self.min_mass);
         Box::pin(async move {
             let without = |outcome| (Reading { outcome, scores: None }, None);
             let (reading, replied) = match asked {
@@ -180,33 +176,10 @@ impl Asks {
     }
 
     fn respond(&mut self, Done { question, reading, replied }: Done) {
-        let now = Now::read();
         let Question { camera, prompt, id, respond_to, correlation, .. } = question;
-        let seen = replied.as_ref().map(|replied| replied.seen);
-        let newest = seen.map_or(now.wall, |seen| now.wall_of(seen.last));
-        let answer = Answer {
-            id: self.ids.next(now.wall),
-            prompt_hash: assemble::prompt_hash(&prompt, super::ask::WINDOW, None),
-            camera,
-            prompt: prompt.name,
-            ask: prompt.ask,
-            kind: prompt.kind,
-            outcome: reading.outcome,
-            scores: reading.scores,
-            frames: seen.map_or_else(Frames::default, |seen| frames(&now, &seen)),
-            answered: now.wall,
-            newest_frame_age: seen.map(|seen| now.mono.since(seen.last)),
-            valid_until: newest + super::ask::WINDOW.span,
-            latency: replied.as_ref().map(latency),
-            model: self.model.clone(),
-        };
+        let answer = ask::answer(&mut self.ids, camera, prompt, reading, replied.as_ref(), self.model.clone());
         Event::Asked { camera: &answer.camera, outcome: answer.outcome.word() }.emit();
         self.outbox.offer(Message::reply(respond_to, &answer, id.as_deref(), correlation));
-    }
-
-    fn complain(&self, complaint: &Complaint) {
-        Event::Complained { code: complaint.code.word(), message: &complaint.message }.emit();
-        self.outbox.offer(Message::error(&self.topics, complaint, std::time::SystemTime::now()));
     }
 }
 

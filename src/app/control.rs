@@ -4,14 +4,12 @@
 //! may be topics of others (a service whose prefix begins with ours, a user's own), and a broker has no end of a list of
 //! what it keeps. So nothing is ever cleared that this service did not publish.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use super::{
+    complain::complain,
     memory::{Memory, Published, Remembered, platforms},
     switches::Switches,
 };
@@ -306,8 +304,7 @@ impl Control {
     }
 
     fn complain(&self, complaint: &Complaint) {
-        Event::Complained { code: complaint.code.word(), message: &complaint.message }.emit();
-        self.outbox.offer(Message::error(&self.topics, complaint, SystemTime::now()));
+        complain(&self.outbox, &self.topics, complaint);
     }
 
     fn look_for_losses(&mut self) {

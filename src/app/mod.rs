@@ -4,6 +4,7 @@ mod answers;
 mod ask;
 mod asks;
 mod assemble;
+mod complain;
 mod control;
 mod history;
 mod memory;

@@ -99,12 +99,12 @@ impl Watch {
     async fn rest(&mut self, stop: &Stop) -> bool {
         self.engine.forget(&self.name);
         self.view.send_replace(View::default());
-        self.answers.send(Input::SwitchedOff { camera: self.name.clone() }).await.ok();
+        self.tell(Input::SwitchedOff { camera: self.name.clone() }).await;
         tokio::select! {
             () = stop.given() => return false,
             () = turned(&mut self.off, false) => {}
         }
-        self.answers.send(Input::CameraDown { camera: self.name.clone() }).await.ok();
+        self.tell(Input::CameraDown { camera: self.name.clone() }).await;
         true
     }
 

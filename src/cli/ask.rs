@@ -3,15 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use serde_json::json;
 
 use crate::{
-    answer::{Answer, Outcome, wire},
+    answer::wire::{self, AnswerMessage},
     app::{self, Picture},
     cli,
     config::Config,
     model::{Device, Flamingo, Spec},
-    mqtt::{Listener, Topics},
+    mqtt::{Listener, Topics, wire::AskMessage},
     name::CameraName,
     prompt::AnswerKind,
 };
@@ -99,7 +98,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
             return Ok(cli::exit::UNAVAILABLE);
         }
     };
-    tell(&app::ask_file(model, question, kind, picture)?, options.json)
+    tell(&AnswerMessage::from(&app::ask_file(model, question, kind, picture)?), options.json)
 }
 
 /// Asks the service that watches the camera, as anybody could, through its broker.
@@ -113,11 +112,11 @@ fn ask_service(
     let patience = Duration::try_from_secs_f64(options.timeout).context("--timeout is no number of seconds")?;
     let topics = Topics::new(&config.mqtt.prefix)?;
     let response = format!("{}/{:016x}", topics.responses(), fastrand::u64(..));
-    let question = wire_ask(question, kind, options.timeout);
+    let question = serde_json::to_vec(&message(question, kind, options.timeout))?;
     let asked = tokio::runtime::Runtime::new()?.block_on(async {
         let access = app::broker_access(config)?;
         let mut listener = Listener::connect(&access, &response).await.context("cannot reach the broker")?;
-        listener.ask(&topics.ask(camera), question.to_string().as_bytes(), &response)?;
+        listener.ask(&topics.ask(camera), &question, &response)?;
         // the service says itself when time is up; what comes later than this, it did not say
         let longest = patience + Duration::from_secs(3);
         Ok::<_, anyhow::Error>(match tokio::time::timeout(longest, listener.next()).await {
@@ -132,55 +131,43 @@ fn ask_service(
         ));
         return Ok(cli::exit::UNAVAILABLE);
     };
-    let answer = wire::read_answer(&arrival.payload)?;
-    if options.json {
-        cli::put(format_args!("{}", arrival.text()))?;
+    tell(&wire::read_answer(&arrival.payload)?, options.json)
+}
+
+/// The question as the service reads it.
+fn message(question: &str, kind: &AnswerKind, timeout: f64) -> AskMessage {
+    let mut message = AskMessage { question: question.to_owned(), timeout: Some(timeout), ..AskMessage::default() };
+    let word = match kind {
+        AnswerKind::YesNo => "yes_no",
+        AnswerKind::Choice(choices) => {
+            message.choices = Some(choices.clone());
+            "choice"
+        }
+        AnswerKind::Number { min, max } => {
+            (message.min, message.max) = (Some(*min), Some(*max));
+            "number"
+        }
+        AnswerKind::Text { .. } | AnswerKind::Json { .. } => "text",
+    };
+    AskMessage { answer: Some(word.to_owned()), ..message }
+}
+
+/// Prints the answer; anything else is told, and is no success.
+fn tell(answer: &AnswerMessage, json: bool) -> anyhow::Result<u8> {
+    if json {
+        cli::put(format_args!("{}", serde_json::to_string(answer)?))?;
     } else if let Some(value) = &answer.answer {
         cli::put(format_args!("{value}"))?;
     }
     let sure = answer.probability.map_or(String::new(), |probability| format!(", probability {probability:.2}"));
     let reason = answer.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
     let detail = answer.detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
-    let seen = pictures(answer.window.frames);
-    cli::say(format_args!("{}{reason}{detail}{sure}, from {seen}", answer.outcome));
-    Ok(if answer.outcome == "answer" { cli::exit::OK } else { cli::exit::FAILURE })
-}
-
-fn pictures(count: usize) -> String {
-    match count {
+    let seen = match answer.window.frames {
         1 => "1 picture".to_owned(),
         more => format!("{more} pictures"),
-    }
-}
-
-/// The question as the service reads it.
-fn wire_ask(question: &str, kind: &AnswerKind, timeout: f64) -> serde_json::Value {
-    let rest = match kind {
-        AnswerKind::YesNo => json!({ "answer": "yes_no" }),
-        AnswerKind::Choice(choices) => json!({ "choices": choices }),
-        AnswerKind::Number { min, max } => json!({ "answer": "number", "min": min, "max": max }),
-        AnswerKind::Text { .. } | AnswerKind::Json { .. } => json!({ "answer": "text" }),
     };
-    let mut whole = json!({ "question": question, "timeout": timeout });
-    if let (Some(whole), serde_json::Value::Object(rest)) = (whole.as_object_mut(), rest) {
-        whole.extend(rest);
-    }
-    whole
-}
-
-/// Prints the answer; anything else is told, and is no success.
-fn tell(answer: &Answer, json: bool) -> anyhow::Result<u8> {
-    if json {
-        cli::put(format_args!("{}", String::from_utf8_lossy(&wire::answer(answer))))?;
-    } else if let Outcome::Answer(value) = &answer.outcome {
-        cli::put(format_args!("{}", value.state()))?;
-    }
-    let sure =
-        answer.scores.as_ref().map_or(String::new(), |scores| format!(", probability {:.2}", scores.probability));
-    let detail = answer.outcome.detail().map_or(String::new(), |detail| format!(": {detail}"));
-    let seen = pictures(answer.frames.present);
-    cli::say(format_args!("{}{detail}{sure}, from {seen}", answer.outcome));
-    Ok(if matches!(answer.outcome, Outcome::Answer(_)) { cli::exit::OK } else { cli::exit::FAILURE })
+    cli::say(format_args!("{}{reason}{detail}{sure}, from {seen}", answer.outcome));
+    Ok(if answer.outcome == "answer" { cli::exit::OK } else { cli::exit::FAILURE })
 }
 
 impl Options {

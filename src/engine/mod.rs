@@ -175,12 +175,11 @@ impl Engine {
     /// What comes is the reply, or why the model cannot be asked this.
     pub fn ask(
         &self,
-        mut window: Window,
+        window: Window,
         prompt: Prompt,
         until: Stamp,
     ) -> Result<oneshot::Receiver<Result<Replied, String>>, Busy> {
         let (reply, replied) = oneshot::channel();
-        window.prompts = vec![prompt.name.clone()];
         let camera = window.camera.clone();
         let mut inbox = lock(&self.shared.inbox);
         inbox.asks.offer(camera, Asked { window, prompt, reply }, Stamp::now(), until)?;

@@ -208,10 +208,11 @@ impl<M: Model> Worker<M> {
         all
     }
 
-    /// Answers a question that is asked once about a window, which names no other prompt; nothing of it is kept but what
+    /// Answers a question that is asked once about a window, whatever prompts it names; nothing of it is kept but what
     /// standing prompts need too: features of frames, and the text before the picture, which is the same for all questions.
-    pub fn ask_once(&mut self, window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
+    pub fn ask_once(&mut self, mut window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
         let ready = self.plan(prompt, &mut HashMap::new())?;
+        window.prompts = vec![prompt.name.clone()];
         let key = (window.camera.clone(), prompt.name.clone());
         let standing = self.prompts.insert(key.clone(), ready);
         let replied = self.answer(&[Waiting { window, since }]).pop();
