@@ -62,6 +62,13 @@ impl Window {
         self.frames.iter().rev().flatten().next()
     }
 
+    /// So many of the newest frames that are there, the oldest of them first.
+    pub fn newest_of(&self, count: usize) -> Vec<Arc<Frame>> {
+        let mut frames: Vec<_> = self.frames.iter().rev().flatten().take(count).cloned().collect();
+        frames.reverse();
+        frames
+    }
+
     /// The oldest frame.
     pub fn oldest(&self) -> Option<&Arc<Frame>> {
         self.frames.iter().flatten().next()

@@ -5,11 +5,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use super::{complain::complain, switches::Switches};
+use super::{
+    complain::complain,
+    kept::{Judgeable, Kept},
+    switches::Switches,
+};
 use crate::{
     answer::{
         Answer, BlindReason, Evidence, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish,
-        Reading, StaleReason, Thresholds, read,
+        Reading, StaleReason, Thresholds, Value, read,
     },
     engine::{Replied, Seen, Spent},
     frame::Now,
@@ -35,6 +39,8 @@ pub(super) enum Input {
     Awake { camera: CameraName, prompt: PromptName },
     /// It was switched off, and is left alone.
     SwitchedOff { camera: CameraName },
+    /// A prompt is answered by other examples from now on: its new hash.
+    Taught { camera: CameraName, prompt: PromptName, hash: String },
 }
 
 /// One prompt on one camera.
@@ -69,6 +75,14 @@ impl Standing {
     }
 }
 
+/// What an outcome is about.
+struct About<'a> {
+    /// The frames, where there were some.
+    seen: Option<Seen>,
+    /// The model's reply, where it was asked.
+    replied: Option<&'a Replied>,
+}
+
 /// Everything the answer task knows.
 pub(super) struct Answers {
     pub(super) standing: HashMap<(CameraName, PromptName), Standing>,
@@ -78,6 +92,8 @@ pub(super) struct Answers {
     pub(super) outbox: Handle,
     /// Where what was published is kept.
     pub(super) history: Option<History>,
+    /// Where answers are kept for a while that others may judge.
+    pub(super) kept: Kept,
     /// Where the clock on the wall hangs that the prompts' hours go by.
     pub(super) zone: TimeZone,
     /// All configured cameras, as they are at the start.
@@ -115,7 +131,8 @@ impl Answers {
             Event::AnswerFailed { camera: &replied.camera, prompt: &replied.prompt, reason }.emit();
         }
         let reading = standing.read(&replied.reply, now.mono.since(replied.seen.last));
-        self.publish(&key, reading, Some(replied.seen), Some(latency(replied)), &now);
+        let about = About { seen: Some(replied.seen), replied: Some(replied) };
+        self.publish(&key, reading, about, &now);
     }
 
     /// A camera shows nothing any more. The state topics keep their last answer, which is still the last thing known; the
@@ -138,6 +155,11 @@ impl Answers {
             }
             Input::NoFrames { camera, prompts } => {
                 self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::NoFrames), None, &now);
+            }
+            Input::Taught { camera, prompt, hash } => {
+                if let Some(standing) = self.standing.get_mut(&(camera, prompt)) {
+                    standing.hash = hash;
+                }
             }
             Input::Awake { camera, prompt } => {
                 if let Some(standing) = self.standing.get_mut(&(camera, prompt)) {
@@ -162,7 +184,7 @@ impl Answers {
     ) {
         for prompt in prompts {
             let reading = Reading { outcome: outcome.clone(), scores: None };
-            self.publish(&(camera.clone(), prompt), reading, seen, None, now);
+            self.publish(&(camera.clone(), prompt), reading, About { seen, replied: None }, now);
         }
     }
 
@@ -170,8 +192,7 @@ impl Answers {
         &mut self,
         key: &(CameraName, PromptName),
         reading: Reading,
-        seen: Option<Seen>,
-        latency: Option<Latency>,
+        About { seen, replied }: About<'_>,
         now: &Now,
     ) {
         let Some(standing) = self.standing.get_mut(key) else { return };
@@ -203,7 +224,7 @@ impl Answers {
             answered: now.wall,
             newest_frame_age: seen.map(|seen| now.mono.since(seen.last)),
             valid_until: newest + standing.valid(),
-            latency,
+            latency: replied.map(latency),
             model: self.model.clone(),
             prompt_hash: standing.hash.clone(),
         };
@@ -215,6 +236,18 @@ impl Answers {
             && let Some(history) = &self.history
         {
             history.offer(Entry::of(&answer, news.transition.is_some()));
+        }
+        if news.answer
+            && let Some(replied) = replied
+        {
+            let judgeable = Judgeable {
+                id: answer.id.to_string(),
+                camera: key.0.clone(),
+                prompt: key.1.clone(),
+                answered: answer.outcome.value().map(Value::state),
+                pictures: replied.newest.clone(),
+            };
+            self.kept.keep(judgeable, news.transition.is_some());
         }
         for message in Message::news(&self.topics, &answer, &news, expiry) {
             self.outbox.offer(message);
@@ -249,7 +282,7 @@ pub(super) fn latency(replied: &Replied) -> Latency {
 mod tests {
     use super::*;
     use crate::{
-        answer::{Spec, Value},
+        answer::Spec,
         prompt::{AnswerKind, Scored},
     };
 

@@ -12,6 +12,7 @@ use super::{
     ask::WINDOW,
     asks::{Asks, View},
     control::Control,
+    kept::Kept,
     shown::Digests,
     switches::Switches,
     watch::{Asked, Watch},
@@ -169,6 +170,11 @@ pub(super) fn prompt_hash(prompt: &Prompt, window: window::Spec, shown: Option<&
     format!("{:x}", Sha256::digest(asked))
 }
 
+/// The same of a standing prompt.
+pub(super) fn standing_hash(prompt: &PromptConfig, shown: Option<&String>) -> String {
+    prompt_hash(&prompt.prompt, window::Spec { frames: prompt.frames, span: prompt.span }, shown)
+}
+
 /// Every enabled camera with its enabled prompts.
 pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watched>, Error> {
     let enabled = config.cameras.iter().filter(|camera| camera.enabled);
@@ -246,11 +252,16 @@ impl Answers {
         shown: &Digests,
         (model, min_mass): (ModelLabel, Option<f64>),
         control: &Control,
-        (zone, history): (TimeZone, Option<History>),
+        (zone, history, kept): (TimeZone, Option<History>, Kept),
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
-        let standing =
-            pairs.map(|(camera, p)| ((camera, p.prompt.name.clone()), standing(p, shown, min_mass))).collect();
+        let standing = pairs
+            .map(|(camera, p)| {
+                let key = (camera, p.prompt.name.clone());
+                let standing = standing(p, shown.get(&key), min_mass);
+                (key, standing)
+            })
+            .collect();
         let (outbox, switches) = (control.outbox(), control.switches());
         let at_start = |c: &CameraConfig| match c.enabled && !switches.of(&c.name).borrow().camera {
             true => CameraStatus::Offline,
@@ -258,7 +269,7 @@ impl Answers {
         };
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
         let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
-        Self { standing, topics, model, ids, outbox, history, zone, cameras, switches }
+        Self { standing, topics, model, ids, outbox, history, kept, zone, cameras, switches }
     }
 }
 
@@ -287,13 +298,12 @@ impl Asks {
     }
 }
 
-fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> Standing {
+fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: Option<f64>) -> Standing {
     let usual = Thresholds::default();
     let publish = match prompt.publish {
         config::Publish::OnChange => answer::Publish::OnChange,
         config::Publish::Always => answer::Publish::Always,
     };
-    let window = window::Spec { frames: prompt.frames, span: prompt.span };
     Standing {
         prompt: Arc::new(prompt.prompt.clone()),
         every: prompt.every,
@@ -306,7 +316,7 @@ fn standing(prompt: &PromptConfig, shown: &Digests, min_mass: Option<f64>) -> St
             keep_probability: prompt.keep_probability,
             min_mass: min_mass.unwrap_or(usual.min_mass),
         },
-        hash: prompt_hash(&prompt.prompt, window, shown.get(&prompt.prompt.name)),
+        hash: standing_hash(prompt, shown),
     }
 }
 

@@ -42,6 +42,14 @@ struct Known {
     prompts: BTreeMap<PromptName, bool>,
 }
 
+/// Who else hears what others say.
+pub(super) struct Elsewhere {
+    /// Of questions that are asked once.
+    pub(super) questions: mpsc::Sender<Arrival>,
+    /// Of what others say of answers.
+    pub(super) feedback: mpsc::Sender<Arrival>,
+}
+
 /// Everything the control task knows.
 pub(super) struct Control {
     topics: Topics,
@@ -143,12 +151,7 @@ impl Control {
     /// Obeys until `stop` is given.
     ///
     /// What is a question goes on to `questions`.
-    pub(super) async fn run(
-        mut self,
-        mut commands: mpsc::Receiver<Arrival>,
-        questions: mpsc::Sender<Arrival>,
-        stop: Stop,
-    ) {
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Arrival>, elsewhere: Elsewhere, stop: Stop) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outbox = self.outbox.clone();
@@ -156,7 +159,7 @@ impl Control {
             let all_is_cleared = self.all_is_cleared();
             tokio::select! {
                 () = stop.given() => return,
-                Some(arrival) = commands.recv() => self.hear(arrival, &questions),
+                Some(arrival) = commands.recv() => self.hear(arrival, &elsewhere),
                 _ = looks.tick() => self.look_for_losses(),
                 () = outbox.emptied(), if !all_is_cleared => {
                     self.remembered.published = self.published();
@@ -215,11 +218,13 @@ impl Control {
         }
     }
 
-    fn hear(&mut self, arrival: Arrival, questions: &mpsc::Sender<Arrival>) {
-        if self.topics.ask_of(&arrival.topic).is_some() {
-            if let Err(mpsc::error::TrySendError::Full(arrival)) = questions.try_send(arrival) {
+    fn hear(&mut self, arrival: Arrival, elsewhere: &Elsewhere) {
+        let is_feedback = *arrival.topic == *self.topics.feedback();
+        if is_feedback || self.topics.ask_of(&arrival.topic).is_some() {
+            let theirs = if is_feedback { &elsewhere.feedback } else { &elsewhere.questions };
+            if let Err(mpsc::error::TrySendError::Full(arrival)) = theirs.try_send(arrival) {
                 let camera = self.topics.ask_of(&arrival.topic).map(str::to_owned);
-                let message = "too many questions come at once; ask later".to_owned();
+                let message = format!("too many messages come at once on `{}`; try again later", arrival.topic);
                 self.complain(&Complaint { code: Code::TooMany, message, camera, prompt: None });
             }
             return;

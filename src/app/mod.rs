@@ -6,7 +6,10 @@ mod asks;
 mod assemble;
 mod complain;
 mod control;
+mod feedback;
 mod history;
+mod kept;
+mod lessons;
 mod memory;
 mod shown;
 mod switches;
@@ -29,12 +32,16 @@ use crate::{
 pub use ask::{LONGEST_TEXT, Picture, ask_file, kind_of};
 pub use assemble::{broker_access, camera_spec};
 pub use history::history_file;
-pub use shown::{contradictions, show};
+pub use lessons::feedback_folder;
+pub use shown::{contradictions, learnt, show};
 
 use answers::Answers;
 use asks::{Asks, View};
 use assemble::Watched;
-use control::Control;
+use control::{Control, Elsewhere};
+use feedback::Hearing;
+use kept::Kept;
+use shown::Prepared;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -114,8 +121,19 @@ impl App {
         let min_mass = model.manifest().prompt.min_mass;
         let watched = assemble::watched(&config, model.manifest())?;
         let asked: Vec<_> = watched.iter().flat_map(Watched::asked).collect();
-        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked));
-        let (worker, digests) = preparing.await.map_err(|_| Error::EngineBroke)??;
+        let manifest = model.manifest().clone();
+        let said = lessons::said(&config);
+        let preparing = tokio::task::spawn_blocking(move || {
+            let prepared = shown::worker(model, &asked, &said)?;
+            Ok::<_, Error>((prepared, asked))
+        });
+        let (Prepared { worker, digests, lessons }, asked) = preparing.await.map_err(|_| Error::EngineBroke)??;
+        for lesson in &lessons {
+            match lesson {
+                Ok(lesson) => feedback::tell(lesson),
+                Err(problem) => Event::FeedbackProblem { problem }.emit(),
+            }
+        }
         for Doubt { prompt, percent, needed } in worker.doubts() {
             Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
         }
@@ -123,8 +141,8 @@ impl App {
         let engine = Arc::new(Engine::start(worker, batch, replies)?);
 
         let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
-        let asked = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
-        let mut control = Control::new(&config, assemble::topics(&config), asked, outbox);
+        let prompts = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
+        let mut control = Control::new(&config, assemble::topics(&config), prompts, outbox);
         let (publisher, commands) = publisher.hearing(control.filters(), control::COMMANDS);
         control.begin(&label);
         let switches = control.switches();
@@ -136,8 +154,9 @@ impl App {
         let (inputs, input) = mpsc::channel(REPLIES);
         let zone = assemble::zone(&config);
         let judged_by = (label.clone(), min_mass);
-        let history = history::begin(&config);
-        let answers = Answers::new(&config, &watched, &digests, judged_by, &control, (zone.clone(), history));
+        let (history, kept) = (history::begin(&config), Kept::default());
+        let kept_for_a_while = (zone.clone(), history, kept.clone());
+        let answers = Answers::new(&config, &watched, &digests, judged_by, &control, kept_for_a_while);
         let mut judge = Tasks::new();
         judge.start("answers", answers.run(replied, input));
 
@@ -152,11 +171,23 @@ impl App {
             let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone(), view);
             cameras.start(name, watch.run(watching.clone()));
         }
-        drop(inputs);
+        let hearing = Hearing {
+            kept,
+            folder: feedback_folder(&config),
+            prompts: asked.into_iter().map(|(camera, p)| ((camera, p.prompt.name.clone()), p)).collect(),
+            manifest,
+            digests,
+            engine: engine.clone(),
+            answers: inputs,
+            topics: assemble::topics(&config),
+            outbox: control.outbox(),
+        };
+        let (feedback, said) = mpsc::channel(feedback::WAITING);
+        cameras.start("feedback", hearing.run(said, watching.clone()));
         let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
         let asks = Asks::new(&config, engine.clone(), views, (label, min_mass), control.outbox());
         cameras.start("asks", asks.run(questioned, watching.clone()));
-        cameras.start("control", control.run(commands, questions, watching.clone()));
+        cameras.start("control", control.run(commands, Elsewhere { questions, feedback }, watching.clone()));
 
         notify.ready();
         notify.status(&format!("watching {watching_cameras} cameras, on {runs_on}"));

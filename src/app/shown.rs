@@ -1,18 +1,24 @@
 //! From a prompt's example pictures on disk to what the engine is shown.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, assemble};
+use super::{Error, assemble, lessons};
 use crate::{
     camera,
-    config::{Config, ExampleConfig, PromptConfig},
-    engine::{Doubt, Worker},
+    config::{Config, PromptConfig},
+    engine::{Doubt, Lesson, Worker},
     frame::{Frame, Size, Stamp},
     model::{Flamingo, Manifest},
     name::{CameraName, PromptName},
-    prompt::{Example, Shown, fits},
+    prompt::{Example, Prompt, Shown, fits},
+    store::feedback::Stored,
 };
 
 /// What a prompt is shown, in the model's size; `None` for a prompt without examples. Else everything that is wrong.
@@ -32,8 +38,8 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
     }
     for (number, example) in prompt.examples.iter().enumerate() {
         let state = labels.iter().position(|label| *label == example.answer).unwrap_or(labels.len());
-        match frames(example, most, size) {
-            Ok(frames) => examples.push(Example { frames, state }),
+        match frames(&example.pictures, most, size) {
+            Ok(frames) => examples.push(Example { frames, state, judged: None }),
             Err(error) => wrong.push(format!("prompts.{name}.examples[{number}].path: {error}")),
         }
     }
@@ -41,8 +47,8 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
 }
 
 /// The newest pictures of an example.
-fn frames(example: &ExampleConfig, most: usize, size: Size) -> Result<Vec<Arc<Frame>>, camera::FileError> {
-    let newest = &example.pictures[example.pictures.len().saturating_sub(most)..];
+pub(super) fn frames(pictures: &[PathBuf], most: usize, size: Size) -> Result<Vec<Arc<Frame>>, camera::FileError> {
+    let newest = &pictures[pictures.len().saturating_sub(most)..];
     let frame = |(number, file): (u64, &Path)| {
         let pixels = camera::still(file, size)?;
         Ok(Arc::new(Frame { number, taken: Stamp::after_origin(Duration::ZERO), size, pixels }))
@@ -50,17 +56,31 @@ fn frames(example: &ExampleConfig, most: usize, size: Size) -> Result<Vec<Arc<Fr
     (0..).zip(newest.iter().map(AsRef::as_ref)).map(frame).collect()
 }
 
-/// What is shown with each prompt, hashed: answers to other pictures do not compare.
-pub(super) type Digests = HashMap<PromptName, String>;
+/// What is shown with each prompt about each camera, hashed: answers to other pictures do not compare.
+pub(super) type Digests = HashMap<(CameraName, PromptName), String>;
 
-/// The engine's worker for these prompts of these cameras. Blocks: it decodes pictures, and runs the model.
+/// The engine's worker, ready to be asked.
+pub(super) struct Prepared {
+    pub(super) worker: Worker<Flamingo>,
+    pub(super) digests: Digests,
+    /// What came of what others said of answers; the error is what is wrong with its pictures.
+    pub(super) lessons: Vec<Result<Lesson, String>>,
+}
+
+/// The worker for these prompts of these cameras, and what others said of their answers. Blocks: it decodes pictures, and
+/// runs the model.
 pub(super) fn worker(
     model: Flamingo,
     asked: &[(CameraName, PromptConfig)],
-) -> Result<(Worker<Flamingo>, Digests), Error> {
+    said: &[Stored],
+) -> Result<Prepared, Error> {
     let (mut all, mut wrong) = (HashMap::new(), Vec::new());
-    for (_, prompt) in asked {
+    let mut taught = Vec::new();
+    for (camera, prompt) in asked {
         let name = &prompt.prompt.name;
+        if !said.is_empty() {
+            taught.push((camera, prompt, lessons::taught(camera, prompt, model.manifest(), said)));
+        }
         if all.contains_key(name) {
             continue;
         }
@@ -76,8 +96,28 @@ pub(super) fn worker(
         return Err(Error::Config(wrong.join("\n")));
     }
     let prompts: Vec<_> = asked.iter().map(|(camera, p)| (camera.clone(), Arc::new(p.prompt.clone()))).collect();
-    let worker = Worker::showing(model, &prompts, &all)?;
-    Ok((worker, all.into_iter().map(|(name, shown)| (name, digest(&shown))).collect()))
+    let mut worker = Worker::showing(model, &prompts, &all)?;
+    let of = |(camera, prompt): &(CameraName, Arc<Prompt>)| {
+        Some(((camera.clone(), prompt.name.clone()), digest(all.get(&prompt.name)?)))
+    };
+    let mut digests: Digests = prompts.iter().filter_map(of).collect();
+    let mut lessons = Vec::new();
+    for (camera, prompt, shown) in taught {
+        let shown = match shown {
+            Ok(None) => continue,
+            Ok(Some(shown)) => shown,
+            Err(problems) => {
+                lessons.push(Err(problems.join("; ")));
+                continue;
+            }
+        };
+        let lesson = worker.teach(camera, &prompt.prompt, &shown).map_err(|error| error.to_string());
+        if lesson.as_ref().is_ok_and(Lesson::is_learnt) {
+            digests.insert((camera.clone(), prompt.prompt.name.clone()), digest(&shown));
+        }
+        lessons.push(lesson);
+    }
+    Ok(Prepared { worker, digests, lessons })
 }
 
 /// Which of these prompts have examples that contradict each other. Blocks: it loads the model and decodes pictures.
@@ -86,12 +126,24 @@ pub fn contradictions(config: &Config, prompts: &[&PromptConfig]) -> Result<Vec<
     // examples are held against each other, whatever the camera: one is enough
     let asked: Vec<_> =
         prompts.iter().filter_map(|&prompt| Some((prompt.cameras.first()?.clone(), prompt.clone()))).collect();
-    let (worker, _) = worker(model, &asked)?;
-    Ok(worker.doubts().to_vec())
+    Ok(worker(model, &asked, &[])?.worker.doubts().to_vec())
+}
+
+/// What prompts learn from what others said of their answers; the errors are what is wrong with its pictures. Blocks: it
+/// loads the model and decodes pictures.
+pub fn learnt(config: &Config) -> Result<Vec<Result<Lesson, String>>, Error> {
+    let said = lessons::said(config);
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let model = Flamingo::load(&config.model.path, &assemble::model_spec(config)).map_err(Box::new)?;
+    let watched = assemble::watched(config, model.manifest())?;
+    let asked: Vec<_> = watched.iter().flat_map(assemble::Watched::asked).collect();
+    Ok(worker(model, &asked, &said)?.lessons)
 }
 
 /// Names what is shown exactly: other pictures, answers or regions are another prompt.
-fn digest(shown: &Shown) -> String {
+pub(super) fn digest(shown: &Shown) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{:?}", shown.region.map(|region| region.edges())));
     for example in &shown.examples {

@@ -5,6 +5,7 @@
 mod ask;
 mod check;
 mod demo;
+mod feedback;
 mod history;
 mod models;
 mod run;
@@ -61,6 +62,9 @@ enum Command {
     Watch(watch::Options),
     /// Show answers of the past.
     History(history::Options),
+    /// Look at what others said of answers, and what prompts learn from it.
+    #[command(subcommand)]
+    Feedback(feedback::Command),
     /// Save pictures of a camera as the model gets them.
     Snapshot(snapshot::Options),
     /// Look at a model folder, or prove that it answers on this machine as it did when it was made.
@@ -83,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Ask(options) => ask::run(&options),
         Command::Watch(options) => watch::run(&options),
         Command::History(options) => history::run(&options),
+        Command::Feedback(command) => feedback::run(&command),
         Command::Snapshot(options) => snapshot::run(&options),
         Command::Models(command) => models::run(&command),
         Command::Scene(command) => scene::run(&command),

@@ -10,7 +10,7 @@ use crate::{
     frame::Frame,
     model::{self, Cells, Comparison, Examples, Model},
     name::{CameraName, PromptName},
-    prompt::{PlanError, Prompt, Reply, Shown, compared_reply, contests, fits, leave_out, share_of},
+    prompt::{Example, Gain, PlanError, Prompt, Reply, Shown, compared_reply, contests, fits, leave_out, share_of},
     window::Window,
 };
 
@@ -86,6 +86,26 @@ impl Compared {
         Ok((!all.is_empty()).then(|| sum / all.len() as f64))
     }
 
+    /// What these examples make of the answers that some of them were judged by.
+    pub(super) fn gain<M: Model>(&self, model: &mut M, examples: &[Example]) -> Result<Gain, model::Error> {
+        let (mut gain, mut comparisons) = (Gain { judged: 0, before: 0, with: 0 }, Vec::new());
+        let judged =
+            examples.iter().zip(&self.examples).enumerate().filter(|(_, (example, _))| example.judged.is_some());
+        for (place, (example, (look, _))) in judged.clone() {
+            gain.judged += 1;
+            gain.before += usize::from(example.judged == Some(true));
+            comparisons.extend(self.comparisons(look, &[place]));
+        }
+        let logits = model.compare(&comparisons)?;
+        let each = logits.chunks(contests(self.labels.len()).len());
+        let best = |logits: &[f32], state: usize| {
+            let own = share_of(logits, state);
+            (0..self.labels.len()).all(|other| other == state || share_of(logits, other) < own)
+        };
+        gain.with = judged.zip(each).filter(|((_, (example, _)), logits)| best(logits, example.state)).count();
+        Ok(gain)
+    }
+
     /// The comparisons that decide what a window shows; some examples may be left out.
     fn comparisons<'a>(&'a self, query: &'a Cells, without: &[usize]) -> Vec<Comparison<'a>> {
         let others = || self.examples.iter().enumerate().filter(|(place, _)| !without.contains(place));
@@ -104,25 +124,18 @@ pub(super) struct Looks {
     of: HashMap<CameraName, BTreeMap<u64, Cells>>,
 }
 
-/// The newest frames of a window that are there, the oldest of them first.
-fn newest<'a>(window: &'a Window, form: &Examples) -> Vec<&'a Arc<Frame>> {
-    let mut frames: Vec<_> = window.frames.iter().rev().flatten().take(form.frames).collect();
-    frames.reverse();
-    frames
-}
-
 impl Looks {
     /// Looks at those frames of these windows that were not looked at before.
     pub(super) fn look<M: Model>(&mut self, model: &mut M, windows: &[&Window]) -> Result<(), model::Error> {
         let Some(form) = model.examples().cloned() else { return Ok(()) };
-        let mut fresh: Vec<(&CameraName, &Arc<Frame>)> = Vec::new();
+        let mut fresh: Vec<(&CameraName, Arc<Frame>)> = Vec::new();
         for window in windows {
             let known = self.of.entry(window.camera.clone()).or_default();
             // Before new ones come: none that these windows need may be thrown away.
             while known.len() > LOOKS_KEPT {
                 known.pop_first();
             }
-            for frame in newest(window, &form) {
+            for frame in window.newest_of(form.frames) {
                 let listed =
                     fresh.iter().any(|(camera, other)| **camera == window.camera && other.number == frame.number);
                 if !known.contains_key(&frame.number) && !listed {
@@ -130,7 +143,7 @@ impl Looks {
                 }
             }
         }
-        let frames: Vec<Arc<Frame>> = fresh.iter().map(|(_, frame)| Arc::clone(frame)).collect();
+        let frames: Vec<Arc<Frame>> = fresh.iter().map(|(_, frame)| frame.clone()).collect();
         for ((camera, frame), cells) in fresh.into_iter().zip(model.appearance(&frames)?) {
             let known = self.of.entry(camera.clone()).or_default();
             known.insert(frame.number, cells);
@@ -142,7 +155,7 @@ impl Looks {
     fn window(&self, window: &Window, form: &Examples) -> Option<Cells> {
         let known = self.of.get(&window.camera)?;
         let cells: Option<Vec<Cells>> =
-            newest(window, form).into_iter().map(|frame| known.get(&frame.number).cloned()).collect();
+            window.newest_of(form.frames).iter().map(|frame| known.get(&frame.number).cloned()).collect();
         Cells::median(&cells?)
     }
 

@@ -4,6 +4,7 @@
 
 mod asks;
 mod compare;
+mod lesson;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -20,14 +21,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use asks::Asks;
 pub use asks::Busy;
 pub use compare::Doubt;
+pub use lesson::{Lesson, Unlearnt};
 pub use queue::{Queue, Waiting};
 pub use worker::{Unaskable, Worker};
 
 use crate::{
-    frame::Stamp,
+    frame::{Frame, Stamp},
     model::{Model, Work},
     name::{CameraName, PromptName},
-    prompt::{Prompt, Reply},
+    prompt::{Prompt, Reply, Shown},
     window::Window,
 };
 
@@ -42,6 +44,8 @@ pub struct Replied {
     pub reply: Result<Reply, String>,
     /// Which frames were asked about.
     pub seen: Seen,
+    /// The newest of them, the oldest first: as many as an example has.
+    pub newest: Vec<Arc<Frame>>,
     /// Where the time went.
     pub spent: Spent,
     /// When the reply was there.
@@ -109,11 +113,26 @@ struct Asked {
     reply: oneshot::Sender<Result<Replied, String>>,
 }
 
+/// Examples out of what others said of a prompt's answers about a camera.
+struct Taught {
+    camera: CameraName,
+    prompt: Arc<Prompt>,
+    shown: Shown,
+    reply: oneshot::Sender<Result<Lesson, String>>,
+}
+
 /// What waits for the thread.
 struct Inbox {
     windows: Queue,
     asks: Asks<Asked>,
+    taught: Vec<Taught>,
     stopping: bool,
+}
+
+impl Inbox {
+    fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.asks.is_empty() && self.taught.is_empty()
+    }
 }
 
 struct Shared {
@@ -144,7 +163,7 @@ impl Engine {
         M::Prefix: Send,
     {
         let shared = Arc::new(Shared {
-            inbox: Mutex::new(Inbox { windows: Queue::new(), asks: Asks::new(), stopping: false }),
+            inbox: Mutex::new(Inbox { windows: Queue::new(), asks: Asks::new(), taught: Vec::new(), stopping: false }),
             filled: Condvar::new(),
             counts: Mutex::new(Counts { work: worker.work(), ..Counts::default() }),
         });
@@ -188,6 +207,20 @@ impl Engine {
         Ok(replied)
     }
 
+    /// Teaches a prompt about a camera by examples, before it is asked again; see [`Worker::teach`]. What comes is what they
+    /// bring, or why they cannot be looked at; nothing comes when the engine ends.
+    pub fn teach(
+        &self,
+        camera: CameraName,
+        prompt: Arc<Prompt>,
+        shown: Shown,
+    ) -> oneshot::Receiver<Result<Lesson, String>> {
+        let (reply, learnt) = oneshot::channel();
+        lock(&self.shared.inbox).taught.push(Taught { camera, prompt, shown, reply });
+        self.shared.filled.notify_one();
+        learnt
+    }
+
     /// Throws away the windows of this camera that wait; one that is in hand is finished.
     pub fn forget(&self, camera: &CameraName) {
         lock(&self.shared.inbox).windows.forget(camera);
@@ -211,6 +244,7 @@ impl Engine {
         inbox.stopping = true;
         inbox.windows.clear();
         inbox.asks.clear();
+        inbox.taught.clear();
         drop(inbox);
         self.shared.filled.notify_one();
     }
@@ -229,15 +263,20 @@ impl Drop for Engine {
 fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies: &mpsc::Sender<Replied>) {
     loop {
         let mut inbox = lock(&shared.inbox);
-        while inbox.windows.is_empty() && inbox.asks.is_empty() && !inbox.stopping {
+        while inbox.is_empty() && !inbox.stopping {
             inbox = shared.filled.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
         if inbox.stopping {
             return;
         }
+        let taught = std::mem::take(&mut inbox.taught);
         let waiting = inbox.windows.take(batch);
         let asked = inbox.asks.next(Stamp::now(), !waiting.is_empty());
         drop(inbox);
+        for Taught { camera, prompt, shown, reply } in taught {
+            let lesson = worker.teach(&camera, &prompt, &shown).map_err(|error| error.to_string());
+            reply.send(lesson).ok(); // who taught may have gone
+        }
         if let Some((Asked { window, prompt, reply }, since)) = asked {
             let replied = worker.ask_once(window, &prompt, since).map_err(|error| error.to_string());
             {

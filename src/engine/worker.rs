@@ -12,6 +12,7 @@ use std::{
 use super::{
     Replied, Seen, Spent, Waiting,
     compare::{Compared, Doubt, Looks, Prepared},
+    lesson::{Learnt, Lesson, learn},
 };
 use crate::{
     frame::{Frame, Stamp},
@@ -176,6 +177,26 @@ impl<M: Model> Worker<M> {
         })
     }
 
+    /// Takes examples out of what others said of a prompt's answers about a camera, beside those of the configuration, and
+    /// answers by them from now on if they help; else it goes on as if there were none.
+    pub fn teach(&mut self, camera: &CameraName, prompt: &Prompt, shown: &Shown) -> Result<Lesson, PlanError> {
+        let Learnt { compared, gain } = learn(&mut self.model, prompt, shown)?;
+        let lesson = Lesson { camera: camera.clone(), prompt: prompt.name.clone(), gain };
+        let ready = match compared.filter(|_| lesson.is_learnt()) {
+            Some(compared) => Ready::Compare(compared),
+            None => {
+                let own = shown.examples.iter().filter(|example| example.judged.is_none()).cloned().collect::<Vec<_>>();
+                if own.is_empty() {
+                    self.plan(prompt, &mut HashMap::new())?
+                } else {
+                    self.show(prompt, &Shown { examples: own, ..shown.clone() }, &mut HashMap::new())?
+                }
+            }
+        };
+        self.prompts.insert((camera.clone(), prompt.name.clone()), ready);
+        Ok(lesson)
+    }
+
     /// The prompts whose examples contradict each other; they get [`Reply::ContradictingExamples`] each time.
     pub fn doubts(&self) -> &[Doubt] {
         &self.doubts
@@ -193,6 +214,7 @@ impl<M: Model> Worker<M> {
         let mut spent = Spent::default();
         let replies = self.replies(waiting, &mut spent);
         let done = Stamp::now();
+        let newest = self.model.examples().map_or(1, |form| form.frames);
         let mut all = Vec::new();
         for ((Waiting { window, since }, prompt), reply) in pairs(waiting).zip(replies) {
             let waited = begun.since(*since);
@@ -201,6 +223,7 @@ impl<M: Model> Worker<M> {
                 prompt: prompt.clone(),
                 reply: reply.unwrap_or_else(|| Err("the engine lost a reply".to_owned())),
                 seen: Seen::of(window),
+                newest: window.newest_of(newest),
                 spent: Spent { waited, ..spent },
                 done,
             });

@@ -113,6 +113,14 @@ fn channels(topics: &Topics) -> Vec<Channel> {
             },
         ],
     });
+    let feedback = json!({
+        "type": "object", "required": ["answer_id", "right"], "additionalProperties": false,
+        "properties": {
+            "answer_id": { "type": "string", "description": "the answer's `id`" },
+            "right": { "type": "boolean" },
+            "answer": { "type": "string", "description": "what is right, where that does not follow" },
+        },
+    });
     let about = json!({
         "type": "object", "required": ["schema", "version", "model", "model_version", "model_hash"],
         "properties": { "schema": { "const": wire::ABOUT_SCHEMA } },
@@ -131,6 +139,7 @@ fn channels(topics: &Topics) -> Vec<Channel> {
         heard(document("ask", topics.ask(camera), "a question that is asked once", false, question)),
         document("ask_answer", topics.ask_answer(camera), "its answer", false, answer()),
         document("response", format!("{}/#", topics.responses()), "its answer, where asked for", false, answer()),
+        heard(document("feedback", topics.feedback(), "whether an answer was right", false, feedback)),
         document("error", topics.error(), "what went wrong", false, schema(wire::ERROR_JSON_SCHEMA)),
         document("about", topics.about(), "what runs here", true, about),
     ]
@@ -144,7 +153,7 @@ mod tests {
     fn each_channel_has_one_operation_and_a_payload_of_its_own() {
         let document = document(&Topics::default(), "1.2.3");
         let channels = document["channels"].as_object().unwrap();
-        assert_eq!(channels.len(), 14);
+        assert_eq!(channels.len(), 15);
         for (key, channel) in channels {
             assert_eq!(document["operations"][key]["channel"]["$ref"], format!("#/channels/{key}"));
             assert!(

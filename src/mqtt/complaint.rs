@@ -19,6 +19,10 @@ pub enum Code {
     DisabledInConfiguration,
     /// A command was obeyed, but will be forgotten at the next start.
     NotSaved,
+    /// An answer was judged that is not known, or not any more.
+    UnknownAnswer,
+    /// A prompt cannot learn from what is said of its answers.
+    NotTeachable,
     /// Messages were given up before the broker had them.
     MessagesLost,
     /// A prompt's answers owe nothing to the picture.
@@ -27,7 +31,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::BadPayload,
         Self::BadResponseTopic,
         Self::TooMany,
@@ -36,6 +40,8 @@ impl Code {
         Self::UnknownPrompt,
         Self::DisabledInConfiguration,
         Self::NotSaved,
+        Self::UnknownAnswer,
+        Self::NotTeachable,
         Self::MessagesLost,
         Self::NoEvidence,
     ];
@@ -51,6 +57,8 @@ impl Code {
             Self::UnknownPrompt => "unknown_prompt",
             Self::DisabledInConfiguration => "disabled_in_configuration",
             Self::NotSaved => "not_saved",
+            Self::UnknownAnswer => "unknown_answer",
+            Self::NotTeachable => "not_teachable",
             Self::MessagesLost => "messages_lost",
             Self::NoEvidence => "no_evidence",
         }

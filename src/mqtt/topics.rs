@@ -133,8 +133,8 @@ impl Topics {
         format!("{homeassistant}/device/{}/config", self.camera_device(camera))
     }
     /// The topics on which others tell this service what to do.
-    pub fn commands(&self) -> [String; 3] {
-        ["+/enabled/set", "+/+/enabled/set", "+/ask"].map(|filter| format!("{}/{filter}", self.prefix))
+    pub fn commands(&self) -> [String; 4] {
+        ["+/enabled/set", "+/+/enabled/set", "+/ask", "feedback"].map(|filter| format!("{}/{filter}", self.prefix))
     }
     /// Reads the topic of a command: the names of the camera and, where it is about one, of the prompt, as they stand
     /// there.

@@ -86,6 +86,25 @@ pub fn read_ask(payload: &[u8]) -> Result<AskMessage, String> {
     Ok(AskMessage { question: text.to_owned(), ..AskMessage::default() })
 }
 
+/// What somebody says of an answer, as others write it on `<prefix>/feedback`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedbackMessage {
+    /// The `id` of the answer.
+    pub answer_id: String,
+    /// Whether it was right.
+    pub right: bool,
+    /// What is right; may be left out where only one other answer is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// Reads what somebody says of an answer. The error is for them.
+pub fn read_feedback(payload: &[u8]) -> Result<FeedbackMessage, String> {
+    let wrong = |error| format!(r#"it is not like {{"answer_id": "…", "right": false, "answer": "no"}}: {error}"#);
+    serde_json::from_slice(payload).map_err(wrong)
+}
+
 /// Writes a complaint as JSON.
 pub fn error(complaint: &Complaint, at: SystemTime) -> Vec<u8> {
     json(&ErrorMessage {

@@ -15,7 +15,9 @@ pub use hours::{DAY, Hours, Period};
 pub use json::{Asked, Json, NotByProperty, Property, Schema, SchemaError};
 pub use plan::{Candidate, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply, written_reply};
-pub use shown::{Example, LeftOut, Region, Shown, compared_reply, contests, fits, leave_out, share_of};
+pub use shown::{
+    Example, Gain, Lacking, LeftOut, Region, Shown, compared_reply, contests, fits, lacking, leave_out, share_of,
+};
 pub use wordings::{Said, Worded, Wording, combined_reply};
 
 use std::time::Duration;

@@ -54,6 +54,8 @@ pub struct Example {
     pub frames: Vec<Arc<Frame>>,
     /// 0 for the first of the prompt's answers.
     pub state: usize,
+    /// Whether the answer was right that was given to it when it was seen, if it comes of what somebody said of that answer.
+    pub judged: Option<bool>,
 }
 
 /// What is shown with a prompt.
@@ -122,6 +124,53 @@ pub struct LeftOut {
     pub asked: usize,
     /// Which examples are left out, itself among them.
     pub without: Vec<usize>,
+}
+
+/// Fewer examples of a state cannot be left out in turn.
+const ENOUGH_TO_LEARN: usize = 2;
+/// Fewer answers that were confirmed do not show what the examples would spoil.
+const ENOUGH_CONFIRMED: usize = 2;
+
+/// What is still to be said of a prompt's answers before it can be seen whether examples of them would help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Lacking {
+    /// Too few of a state.
+    #[error("{ENOUGH_TO_LEARN} examples of each answer are needed, and one has {0}")]
+    Examples(usize),
+    /// Too few that were right before.
+    #[error(
+        "{ENOUGH_CONFIRMED} answers must have been told to be right, to see what the examples would spoil, and {0} were"
+    )]
+    Confirmed(usize),
+}
+
+/// What is lacking in examples of a prompt with so many states, if anything is.
+pub fn lacking(examples: &[Example], states: usize) -> Option<Lacking> {
+    let fewest = (0..states).map(|state| examples.iter().filter(|one| one.state == state).count()).min()?;
+    let confirmed = examples.iter().filter(|one| one.judged == Some(true)).count();
+    if fewest < ENOUGH_TO_LEARN {
+        Some(Lacking::Examples(fewest))
+    } else {
+        (confirmed < ENOUGH_CONFIRMED).then_some(Lacking::Confirmed(confirmed))
+    }
+}
+
+/// What examples would have made of the answers that somebody judged, each held against all examples but itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gain {
+    /// How many answers were judged.
+    pub judged: usize,
+    /// How many of them were right when they were given.
+    pub before: usize,
+    /// How many would be right with the examples.
+    pub with: usize,
+}
+
+impl Gain {
+    /// Whether the examples help; what makes no difference is not worth its work.
+    pub const fn helps(&self) -> bool {
+        self.with > self.before
+    }
 }
 
 /// Fewer examples of a state say too little about each other.

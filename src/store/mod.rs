@@ -1,7 +1,8 @@
-//! What outlives the moment: the history of answers.
+//! What outlives the moment: the history of answers, and what others said of some. Knows no broker and no topic.
 //!
-//! A thread of its own writes; whoever hands an answer over never waits for the disk. Knows no broker and no topic.
+//! A thread of its own writes the history: whoever hands an answer over never waits for the disk.
 
+pub mod feedback;
 mod history;
 mod search;
 

@@ -188,6 +188,46 @@ pub enum Event<'a> {
         /// What is wrong.
         problem: &'a str,
     },
+    /// Somebody said whether an answer was right.
+    Corrected {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// To which prompt.
+        prompt: &'a PromptName,
+        /// What is right.
+        answer: &'a str,
+        /// Whether that was answered.
+        was_right: bool,
+    },
+    /// What somebody said was held against what a prompt would answer by it.
+    Taught {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// Which prompt.
+        prompt: &'a PromptName,
+        /// Answers that were judged.
+        judged: usize,
+        /// How many were right when they were given.
+        before: usize,
+        /// How many would be right with what was said of the others.
+        with: usize,
+        /// Whether the prompt is answered by it.
+        used: bool,
+    },
+    /// What was said of a prompt's answers cannot be used, or not yet.
+    NotTaught {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// Which prompt.
+        prompt: &'a PromptName,
+        /// What is missing.
+        why: &'a str,
+    },
+    /// What was said of answers cannot be read.
+    FeedbackProblem {
+        /// What is wrong.
+        problem: &'a str,
+    },
     /// The topics are others than at the last start.
     PrefixChanged {
         /// What they began with.
@@ -273,6 +313,17 @@ impl Event<'_> {
             Self::MemoryProblem { problem } => warn!(event = "memory_problem", "{}", redact(problem)),
             Self::Asked { camera, outcome } => info!(event = "asked", %camera, outcome, "a question is answered"),
             Self::HistoryProblem { problem } => warn!(event = "history_problem", "{}", redact(problem)),
+            Self::Corrected { camera, prompt, answer, was_right } =>
+                info!(event = "corrected", %camera, %prompt, answer, was_right, "an answer was judged"),
+            Self::Taught { camera, prompt, judged, before, with, used: true } =>
+                info!(event = "taught", %camera, %prompt, judged, before, with, "what was said of answers helps: the prompt \
+                    is answered by it"),
+            Self::Taught { camera, prompt, judged, before, with, used: false } =>
+                info!(event = "not_taught", %camera, %prompt, judged, before, with, "what was said of answers would not \
+                    make them better: the prompt is answered as before"),
+            Self::NotTaught { camera, prompt, why } =>
+                info!(event = "not_taught", %camera, %prompt, why, "what was said of answers is kept, and not used yet"),
+            Self::FeedbackProblem { problem } => warn!(event = "feedback_problem", "{}", redact(problem)),
             Self::PrefixChanged { before, now } =>
                 warn!(event = "prefix_changed", before, now, "what the broker keeps below the old prefix stays there: \
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \

@@ -4,7 +4,6 @@ mod example;
 
 use std::{
     fs,
-    io::BufWriter,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -167,18 +166,11 @@ fn write(folder: &Path, frames: &[Frame]) -> anyhow::Result<Vec<String>> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
     let written = frames.iter().enumerate().map(|(number, frame)| {
         let file = format!("{number:05}.png");
-        write_png(&folder.join(&file), frame).map(|()| file)
+        let path = folder.join(&file);
+        fs::write(&path, frame.png()?).with_context(|| format!("cannot write `{}`", path.display()))?;
+        Ok(file)
     });
     written.collect()
-}
-
-fn write_png(path: &Path, frame: &Frame) -> anyhow::Result<()> {
-    let file = fs::File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
-    let mut encoder = png::Encoder::new(BufWriter::new(file), frame.size.width, frame.size.height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(&frame.pixels)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(super) fn read(
     limits: &Limits<'_>,
 ) -> (Vec<ExampleConfig>, Option<Region>) {
     let at = ["prompts", name, "examples"];
-    let region = region(checker, name, prompt, limits);
+    let region = region(checker, name, prompt);
     let Some(given) = &prompt.examples else { return (Vec::new(), region) };
     let labels = match kind {
         Some(kind @ (AnswerKind::YesNo | AnswerKind::Choice(_))) => Some(kind.labels()),
@@ -135,13 +135,9 @@ fn shell_word(label: &str) -> String {
     if label.chars().all(plain) { label.to_owned() } else { format!("'{}'", label.replace('\'', "'\\''")) }
 }
 
-fn region(checker: &mut Checker<'_>, name: &str, prompt: &file::Prompt, limits: &Limits<'_>) -> Option<Region> {
+fn region(checker: &mut Checker<'_>, name: &str, prompt: &file::Prompt) -> Option<Region> {
     let at = ["prompts", name, "region"];
-    let given = prompt.region.as_ref()?;
-    if prompt.examples.is_none() && !limits.examples_may_be_few {
-        let right = taking_one(name, "ANSWER", &[]);
-        checker.wrong_with(&at, "has a meaning only together with examples", right);
-    }
+    let given = prompt.region.as_ref()?; // also without examples: what others say of answers makes some
     let region = <[f64; 4]>::try_from(given.as_slice()).ok().and_then(Region::new);
     if region.is_none() {
         let right = "left, top, right, bottom in fractions of the picture, such as `[0.1, 0.2, 0.4, 0.6]`";

@@ -7,7 +7,7 @@ use wader::{
     frame::{Frame, Stamp},
     model::{Flamingo, Work},
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Example, PlanError, Prompt, Region, Reply, Shown},
+    prompt::{AnswerKind, Example, Gain, Lacking, PlanError, Prompt, Region, Reply, Shown},
     window::{Spec, Window},
 };
 
@@ -44,7 +44,7 @@ fn choice(labels: &[&str]) -> AnswerKind {
 
 /// Examples of one frame each: grey and state.
 fn shown(examples: &[(u8, usize)]) -> Shown {
-    let example = |&(level, state): &(u8, usize)| Example { frames: vec![grey(0, level)], state };
+    let example = |&(level, state): &(u8, usize)| Example { frames: vec![grey(0, level)], state, judged: None };
     Shown { region: None, examples: examples.iter().map(example).collect() }
 }
 
@@ -236,7 +236,7 @@ fn an_example_is_the_median_of_its_newest_frames() {
         (vec![grey(0, 20), grey(1, 20)], 1),
         (vec![grey(0, 22)], 1),
     ];
-    let examples = examples.map(|(frames, state)| Example { frames, state }).into();
+    let examples = examples.map(|(frames, state)| Example { frames, state, judged: None }).into();
     let mut worker = worker(&[(camera("yard"), gate)], &[("gate", Shown { region: None, examples })]);
     assert_eq!(worker.work().appearance_frames, 3 + 1 + 2 + 1);
     let replied = worker.answer(&[window("yard", &[Some(grey(1, 14))], &["gate"])]);
@@ -247,7 +247,7 @@ fn an_example_is_the_median_of_its_newest_frames() {
 #[test]
 fn a_region_decides_which_difference_is_meant() {
     let gate = prompt("gate", choice(&["moored", "away"]));
-    let example = |left, right, state| Example { frames: vec![halves(0, left, right)], state };
+    let example = |left, right, state| Example { frames: vec![halves(0, left, right)], state, judged: None };
     // the left half says one thing, the right half the other
     let examples = vec![example(10, 20, 0), example(20, 10, 1)];
     for (edges, moored) in [([0.0, 0.0, 0.5, 1.0], true), ([0.5, 0.2, 1.0, 0.9], false)] {
@@ -317,4 +317,66 @@ fn what_the_model_cannot_take_is_refused_by_name() {
     assert!(error.to_string().contains("17 examples, and the model takes 16 at most"), "{error}");
     let error = refuse(oracle(), AnswerKind::Text { max_tokens: 9 }, &GATE);
     assert!(error.to_string().contains("ask with `yes_no` or `choice`"), "{error}");
+}
+
+/// What somebody said of an answer about a grey, and whether it had been right.
+fn judged(level: u8, state: usize, right: bool) -> Example {
+    Example { frames: vec![grey(0, level)], state, judged: Some(right) }
+}
+
+#[test]
+fn a_prompt_learns_from_what_was_said_of_its_answers_only_where_that_helps() {
+    // asked in words, the oracle counts frames: it answers `count` whatever the picture
+    let words =
+        Prompt { ask: "count reference".to_owned(), ..Prompt::clone(&prompt("gate", choice(&["count", "reference"]))) };
+    let asked = [(camera("yard"), Arc::new(words.clone())), (camera("door"), Arc::new(words.clone()))];
+    let mut worker = worker(&asked, &[]);
+    let best = |worker: &mut Worker<Flamingo>, of: &str, number: u64, level: u8| {
+        let replied = worker.answer(&[window(of, &[Some(grey(number, level))], &["gate"])]);
+        if share(&replied[0], "count") > 0.5 { "count" } else { "reference" }
+    };
+    let teach = |worker: &mut Worker<Flamingo>, examples: &[Example]| {
+        let shown = Shown { region: None, examples: examples.to_vec() };
+        worker.teach(&camera("yard"), &words, &shown).unwrap()
+    };
+    assert_eq!(best(&mut worker, "yard", 1, 20), "count");
+
+    let wrong = [judged(20, 1, false), judged(22, 1, false)];
+    let lesson = teach(&mut worker, &wrong);
+    assert_eq!(lesson.gain, Err(Lacking::Examples(0).into()));
+    let unconfirmed = [wrong.to_vec(), vec![judged(10, 0, false), judged(12, 0, true)]].concat();
+    let lesson = teach(&mut worker, &unconfirmed);
+    assert_eq!(lesson.gain, Err(Lacking::Confirmed(1).into()), "what the examples would spoil cannot be seen");
+    assert_eq!(best(&mut worker, "yard", 2, 20), "count", "nothing has changed");
+
+    let enough = [wrong.to_vec(), vec![judged(10, 0, true), judged(12, 0, true)]].concat();
+    let lesson = teach(&mut worker, &enough);
+    assert_eq!(lesson.gain, Ok(Gain { judged: 4, before: 2, with: 4 }));
+    assert!(lesson.is_learnt());
+    assert_eq!([20, 10].map(|level| best(&mut worker, "yard", 3 + u64::from(level), level)), ["reference", "count"]);
+    assert_eq!(best(&mut worker, "door", 4, 20), "count", "what was said of one camera is no other's");
+
+    // half of what was confirmed looks like what was corrected: as many would be spoilt as mended
+    let spoils = [enough.clone(), vec![judged(21, 0, true), judged(21, 0, true), judged(20, 0, true)]].concat();
+    let lesson = teach(&mut worker, &spoils);
+    assert!(!lesson.is_learnt(), "{lesson:?}");
+    assert_eq!(best(&mut worker, "yard", 90, 20), "count", "it goes on as before it was taught");
+}
+
+#[test]
+fn what_was_said_joins_the_examples_of_the_configuration() {
+    let gate = prompt("gate", choice(&["moored", "away"]));
+    let mut worker = worker(&[(camera("yard"), Arc::clone(&gate))], &[("gate", shown(&GATE))]);
+    let level = |worker: &mut Worker<Flamingo>, number| {
+        share(&worker.answer(&[window("yard", &[Some(grey(number, 40))], &["gate"])])[0], "moored") > 0.5
+    };
+    assert!(!level(&mut worker, 1), "40 is nearer to 21 than to 11");
+    let said = [judged(40, 0, false), judged(42, 0, false), judged(11, 0, true), judged(20, 1, true)];
+    let own = shown(&GATE);
+    let examples: Vec<Example> = own.examples.iter().cloned().chain(said).collect();
+    let lesson = worker.teach(&camera("yard"), &gate, &Shown { examples, ..own.clone() }).unwrap();
+    let gain = lesson.gain.unwrap();
+    assert_eq!((gain.judged, gain.before), (4, 2), "the configuration's own were not judged");
+    worker.teach(&camera("yard"), &gate, &own).unwrap();
+    assert!(!level(&mut worker, 2), "taken back, only its own are left");
 }

@@ -2,5 +2,6 @@
 
 mod command;
 mod engine;
+mod feedback;
 mod graphs;
 mod service;

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use wader::{
-    answer::wire,
+    answer::wire::{self, AnswerMessage},
     scene::{self, Drawn, Served, Source},
 };
 
@@ -57,13 +57,24 @@ fn truth(street: &Drawn, frames: &[u64]) -> Option<bool> {
     (!is_hidden).then_some(open * 2 > frames.len())
 }
 
+/// Whether the gate, which opens and shuts every three seconds, was open in most frames of the window that these slots are
+/// about; `None` where that cannot be said.
+pub(super) fn truth_of(slots: &AnswerMessage) -> Option<bool> {
+    if slots.window.frames < 3 {
+        return None;
+    }
+    let log = |word: &str| slots.candidates.iter().find(|c| c.answer == word).unwrap().log_share.unwrap();
+    let read = |word: &str| (log(word) - log("reference")).round() as u64;
+    let frames = [0, 1, 2].map(|slot| read(&format!("f{slot}")) + 64 * read(&format!("g{slot}")));
+    truth(&street(Duration::from_secs(3)), &frames)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_follows_the_gate_that_was_shown_by_examples() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wader.toml");
     // It begins at the end of a minute, when nobody walks before the gate.
     let (camera, port) = (serve(3, 48), free_port().await);
-    let street = street(Duration::from_secs(3));
     let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
     fs::write(&file, config(&broker, &[("yard", camera.url())], PROMPTS)).unwrap();
     let (file, out) = (file.to_str().unwrap(), folder.path().join("examples/gate"));
@@ -101,14 +112,7 @@ async fn the_answer_follows_the_gate_that_was_shown_by_examples() {
                     // both are asked about one window
                     let Some(at) = gates.iter().position(|gate| gate.window == slots.window) else { continue };
                     let gate = gates.swap_remove(at);
-                    if slots.window.frames < 3 {
-                        continue;
-                    }
-                    let log =
-                        |word: &str| slots.candidates.iter().find(|c| c.answer == word).unwrap().log_share.unwrap();
-                    let read = |word: &str| (log(word) - log("reference")).round() as u64;
-                    let frames = [0, 1, 2].map(|slot| read(&format!("f{slot}")) + 64 * read(&format!("g{slot}")));
-                    let Some(open) = truth(&street, &frames) else { continue };
+                    let Some(open) = truth_of(&slots) else { continue };
                     let expected = if open { "open" } else { "shut" };
                     assert_eq!(gate.answer.as_ref().map(ToString::to_string).as_deref(), Some(expected), "{gate:?}");
                     assert!(gate.probability.unwrap() > 0.9 && gate.mass == Some(1.0), "{gate:?}");

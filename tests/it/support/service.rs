@@ -167,7 +167,7 @@ impl Described {
 /// Holds what wader says against its own description of all topics; what others say to it is theirs.
 fn assert_as_described(arrival: &Arrival) {
     static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(Described::read_all);
-    let heard = ["/set", "/ask"].iter().any(|end| arrival.topic.ends_with(end));
+    let heard = ["/set", "/ask", "/feedback"].iter().any(|end| arrival.topic.ends_with(end));
     let ours = arrival.topic.starts_with("wader/") && !arrival.topic.starts_with("wader/response/");
     if heard || !ours || arrival.payload.is_empty() {
         return;

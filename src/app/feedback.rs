@@ -1,0 +1,213 @@
+//! What others say of answers: believed, kept with the pictures it is about, and taught to the prompt where that helps.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use tokio::sync::mpsc;
+
+use super::{
+    answers::Input,
+    assemble::standing_hash,
+    complain::complain,
+    kept::{Judgeable, Kept},
+    lessons::{taught, teachable},
+    shown::{Digests, digest},
+};
+use crate::{
+    config::PromptConfig,
+    engine::{Engine, Lesson},
+    model::Manifest,
+    mqtt::{
+        Arrival, Code, Complaint, Handle, Topics,
+        wire::{FeedbackMessage, read_feedback},
+    },
+    name::{CameraName, PromptName},
+    store::feedback::{self, Feedback},
+    supervise::Stop,
+    telemetry::Event,
+};
+
+/// What others said that waits to be heard.
+pub(super) const WAITING: usize = 32;
+
+/// A prompt about a camera.
+type Key = (CameraName, PromptName);
+
+/// Everything the task knows that hears what others say of answers.
+pub(super) struct Hearing {
+    pub(super) kept: Kept,
+    /// Where what they said is kept; `None` where the system has no folder for it.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) prompts: HashMap<Key, PromptConfig>,
+    pub(super) manifest: Manifest,
+    pub(super) digests: Digests,
+    pub(super) engine: Arc<Engine>,
+    pub(super) answers: mpsc::Sender<Input>,
+    pub(super) topics: Topics,
+    pub(super) outbox: Handle,
+}
+
+impl Hearing {
+    /// Hears until `stop` is given.
+    pub(super) async fn run(self, mut said: mpsc::Receiver<Arrival>, stop: Stop) {
+        loop {
+            tokio::select! {
+                () = stop.given() => return,
+                Some(arrival) = said.recv() => {
+                    if let Err(complaint) = self.hear(&arrival).await {
+                        complain(&self.outbox, &self.topics, &complaint);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn hear(&self, arrival: &Arrival) -> Result<(), Complaint> {
+        if arrival.retained {
+            let message =
+                format!("what is said on `{}` is kept by the broker; send it without `retain`", arrival.topic);
+            return Err(Complaint::new(Code::RetainedCommand, message));
+        }
+        let said = read_feedback(&arrival.payload).map_err(|wrong| Complaint::new(Code::BadPayload, wrong))?;
+        let Some(judged) = self.kept.find(&said.answer_id) else {
+            let message = format!(
+                "there is no answer `{}` to be judged: each prompt's newest can be, and for a while those that changed a state",
+                said.answer_id.chars().take(64).collect::<String>().escape_debug()
+            );
+            return Err(Complaint::new(Code::UnknownAnswer, message));
+        };
+        let about = |code, message| Complaint {
+            camera: Some(judged.camera.to_string()),
+            prompt: Some(judged.prompt.to_string()),
+            ..Complaint::new(code, message)
+        };
+        let prompt = self.prompts.get(&(judged.camera.clone(), judged.prompt.clone()));
+        let labels = prompt.map(|prompt| teachable(&prompt.prompt.kind)).unwrap_or_default();
+        let (Some(prompt), Some(_), false) = (prompt, &self.manifest.examples, labels.is_empty()) else {
+            let message = format!(
+                "prompt `{}` cannot be taught: it needs `answer = \"yes_no\"` or `\"choice\"`, and a model that compares",
+                judged.prompt
+            );
+            return Err(about(Code::NotTeachable, message));
+        };
+        let right = right_answer(&said, judged.answered.as_deref(), &labels);
+        let right = right.map_err(|message| about(Code::BadPayload, message))?;
+        let key = (&judged.camera, &judged.prompt);
+        let feedback = Feedback::new(&judged.id, key, &prompt.prompt.ask, judged.answered.as_deref(), &right);
+        self.keep(&feedback, &judged).await.map_err(|problem| about(Code::NotSaved, problem))?;
+        Event::Corrected { camera: key.0, prompt: key.1, answer: &right, was_right: feedback.right }.emit();
+        self.teach(&judged.camera, prompt).await.map_err(|problem| about(Code::NotTeachable, problem))
+    }
+
+    /// Writes it, with the pictures.
+    async fn keep(&self, feedback: &Feedback, judged: &Judgeable) -> Result<(), String> {
+        let folder =
+            self.folder.clone().ok_or("there is no folder to keep it in: name one as `state` below `[paths]`")?;
+        let (feedback, pictures) = (feedback.clone(), judged.pictures.clone());
+        blocking(move || {
+            let pictures: Result<Vec<_>, _> = pictures.iter().map(|picture| picture.png()).collect();
+            let pictures = pictures.map_err(|error| error.to_string())?;
+            feedback::keep(&folder, &feedback, &pictures).map_err(|error| error.to_string())
+        })
+        .await
+    }
+
+    /// Teaches the prompt by all that was said of its answers about the camera.
+    async fn teach(&self, camera: &CameraName, prompt: &PromptConfig) -> Result<(), String> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let (about, asked, manifest) = (camera.clone(), prompt.clone(), self.manifest.clone());
+        let shown = blocking(move || {
+            let kept = feedback::kept(&folder).map_err(|error| error.to_string())?;
+            taught(&about, &asked, &manifest, &kept).map_err(|problems| problems.join("; "))
+        });
+        let Some(shown) = shown.await? else { return Ok(()) };
+        let digest = digest(&shown);
+        let learnt = self.engine.teach(camera.clone(), Arc::new(prompt.prompt.clone()), shown).await;
+        let Ok(lesson) = learnt else { return Ok(()) }; // the engine is ending
+        let lesson = lesson?;
+        tell(&lesson);
+        let key = (camera.clone(), prompt.prompt.name.clone());
+        let digest = if lesson.is_learnt() { Some(&digest) } else { self.digests.get(&key) };
+        let hash = standing_hash(prompt, digest);
+        self.answers.send(Input::Taught { camera: key.0, prompt: key.1, hash }).await.ok(); // or the process is ending
+        Ok(())
+    }
+}
+
+/// Logs what came of a lesson.
+pub(super) fn tell(lesson: &Lesson) {
+    let (camera, prompt) = (&lesson.camera, &lesson.prompt);
+    match &lesson.gain {
+        Ok(gain) => {
+            let (judged, before, with) = (gain.judged, gain.before, gain.with);
+            Event::Taught { camera, prompt, judged, before, with, used: gain.helps() }.emit();
+        }
+        Err(why) => Event::NotTaught { camera, prompt, why: &why.to_string() }.emit(),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
+}
+
+/// What is right, after what somebody said of an answer. The error is for them.
+fn right_answer(said: &FeedbackMessage, answered: Option<&str>, labels: &[String]) -> Result<String, String> {
+    let all = || labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+    if let Some(answer) = said.answer.as_ref().filter(|answer| !labels.contains(answer)) {
+        let shown: String = answer.chars().take(64).collect();
+        return Err(format!("`{}` is no answer of this prompt: {} are", shown.escape_debug(), all()));
+    }
+    match (said.right, answered, &said.answer) {
+        (true, None, None) => Err(format!("nothing was answered; say `answer`, one of {}", all())),
+        (true, Some(answered), Some(answer)) if answered != answer => {
+            Err(format!("`{answered}` was answered, and it cannot be right if `{answer}` is"))
+        }
+        (false, Some(answered), Some(answer)) if answered == answer => {
+            Err(format!("`{answered}` was answered; say what is right in its place, or `\"right\": true`"))
+        }
+        (_, _, Some(answer)) => Ok(answer.clone()),
+        (true, Some(answered), None) => Ok(answered.to_owned()),
+        (false, answered, None) => {
+            let mut others = labels.iter().filter(|label| Some(label.as_str()) != answered);
+            match (answered, others.next(), others.next()) {
+                (Some(_), Some(other), None) => Ok(other.clone()),
+                _ => Err(format!("what is right? say `answer`, one of {}", all())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_right_is_said_or_follows() {
+        let two = ["yes".to_owned(), "no".to_owned()];
+        let three = ["red", "blue", "green"].map(str::to_owned);
+        let said = |right, answer: Option<&str>| FeedbackMessage {
+            answer_id: String::new(),
+            right,
+            answer: answer.map(str::to_owned),
+        };
+        for (right, answer, answered, labels, expected) in [
+            (true, None, Some("yes"), &two[..], Ok("yes")),
+            (false, None, Some("yes"), &two, Ok("no")),
+            (false, Some("no"), Some("yes"), &two, Ok("no")),
+            (false, Some("no"), None, &two, Ok("no")),
+            (true, Some("no"), None, &two, Ok("no")),
+            (false, Some("blue"), Some("red"), &three, Ok("blue")),
+            (false, None, Some("red"), &three, Err("what is right? say `answer`, one of `red`, `blue`, `green`")),
+            (false, None, None, &two, Err("what is right?")),
+            (true, None, None, &two, Err("nothing was answered")),
+            (true, Some("no"), Some("yes"), &two, Err("cannot be right if `no` is")),
+            (false, Some("yes"), Some("yes"), &two, Err("say what is right in its place")),
+            (false, Some("maybe"), Some("yes"), &two, Err("`maybe` is no answer of this prompt: `yes`, `no` are")),
+        ] {
+            match (right_answer(&said(right, answer), answered, labels), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
+                (found, expected) => panic!("{right} {answer:?} of {answered:?}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! From what others said of answers to examples that a prompt about a camera is taught by.
+
+use std::path::PathBuf;
+
+use super::{memory, shown};
+use crate::{
+    config::{Config, PromptConfig},
+    frame::Size,
+    model::Manifest,
+    name::CameraName,
+    prompt::{AnswerKind, Example, Shown},
+    store::feedback::{Stored, kept},
+    telemetry::Event,
+};
+
+/// The folder of what others said of a service's answers; `None` where the system has no folder for it.
+pub fn feedback_folder(config: &Config) -> Option<PathBuf> {
+    memory::file(config.state.as_deref(), &config.mqtt.client_id, "feedback")
+}
+
+/// What others said of this service's answers. What cannot be read is told of, and done without. Blocks for a moment.
+pub(super) fn said(config: &Config) -> Vec<Stored> {
+    let Some(folder) = feedback_folder(config) else { return Vec::new() };
+    kept(&folder).unwrap_or_else(|error| {
+        let problem = format!("what was said of answers cannot be read: {error}");
+        Event::FeedbackProblem { problem: &problem }.emit();
+        Vec::new()
+    })
+}
+
+/// The answers of which somebody can say which was right; none for a prompt that cannot be taught.
+pub(super) fn teachable(kind: &AnswerKind) -> Vec<String> {
+    match kind {
+        AnswerKind::YesNo | AnswerKind::Choice(_) => kind.labels(),
+        AnswerKind::Number { .. } | AnswerKind::Text { .. } | AnswerKind::Json { .. } => Vec::new(),
+    }
+}
+
+/// What a prompt about a camera is shown, with what others said of its answers; `None` where they said nothing of use: of
+/// another question, or with an answer that the prompt does not have any more. The error is what is wrong with pictures.
+///
+/// Decodes pictures: blocks.
+pub(super) fn taught(
+    camera: &CameraName,
+    prompt: &PromptConfig,
+    manifest: &Manifest,
+    kept: &[Stored],
+) -> Result<Option<Shown>, Vec<String>> {
+    let (Some(form), labels) = (&manifest.examples, teachable(&prompt.prompt.kind)) else { return Ok(None) };
+    let own = shown::show(prompt, manifest)?;
+    let mut all = own.unwrap_or(Shown { region: prompt.region, examples: Vec::new() });
+    // as many of each answer as there is room for, the newest of them
+    let room = form.max_examples.saturating_sub(all.examples.len()) / labels.len().max(1);
+    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    let (before, mut wrong) = (all.examples.len(), Vec::new());
+    for (state, label) in labels.iter().enumerate() {
+        let said = kept.iter().rev().filter(|stored| {
+            let said = &stored.feedback;
+            said.camera == camera.as_str()
+                && said.prompt == prompt.prompt.name.as_str()
+                && said.ask == prompt.prompt.ask
+        });
+        for stored in said.filter(|stored| stored.feedback.answer == *label).take(room) {
+            match shown::frames(&stored.pictures, form.frames, size) {
+                Ok(frames) => all.examples.push(Example { frames, state, judged: Some(stored.feedback.right) }),
+                Err(error) => wrong.push(error.to_string()),
+            }
+        }
+    }
+    if wrong.is_empty() { Ok((all.examples.len() > before).then_some(all)) } else { Err(wrong) }
+}

@@ -1,0 +1,220 @@
+//! What others said of answers, each with the pictures that the answer was about: a folder each, below one folder.
+//!
+//! `CAMERA/PROMPT/ANSWER_ID/` holds `feedback.json` and the pictures, `0.png` the oldest. Bounded: of each answer to a
+//! prompt about a camera only the newest are kept.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{CameraName, PromptName};
+
+/// The version of `feedback.json`.
+const SCHEMA: &str = "wader.feedback/1";
+const FILE: &str = "feedback.json";
+/// So many are kept of one answer to a prompt about a camera.
+const MOST_OF_AN_ANSWER: usize = 8;
+
+/// What somebody said of one answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// The version of this form.
+    schema: String,
+    /// The answer's id; ids are in the order of time.
+    pub id: String,
+    /// The camera.
+    pub camera: String,
+    /// The prompt.
+    pub prompt: String,
+    /// The question as it was then.
+    pub ask: String,
+    /// What was answered; `None` where nobody was sure.
+    pub answered: Option<String>,
+    /// Whether that was right.
+    pub right: bool,
+    /// What is right.
+    pub answer: String,
+}
+
+impl Feedback {
+    /// What somebody said of an answer; `answered` is what it had said, `answer` what is right.
+    pub fn new(
+        id: &str,
+        (camera, prompt): (&CameraName, &PromptName),
+        ask: &str,
+        answered: Option<&str>,
+        answer: &str,
+    ) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            id: id.to_owned(),
+            camera: camera.to_string(),
+            prompt: prompt.to_string(),
+            ask: ask.to_owned(),
+            answered: answered.map(str::to_owned),
+            right: answered == Some(answer),
+            answer: answer.to_owned(),
+        }
+    }
+}
+
+/// Something is wrong with the disk, or with what is on it.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}`: {source}")]
+pub struct FeedbackError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// One that is kept, and its pictures, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What was said.
+    pub feedback: Feedback,
+    /// The files of its pictures.
+    pub pictures: Vec<PathBuf>,
+    folder: PathBuf,
+}
+
+impl Stored {
+    /// Takes it away.
+    pub fn remove(&self) -> Result<(), FeedbackError> {
+        fs::remove_dir_all(&self.folder).map_err(at(&self.folder))
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> FeedbackError {
+    |source| FeedbackError { path: path.to_owned(), source }
+}
+
+/// Keeps what was said of an answer, with its pictures (PNG); what was said of the same answer before is forgotten, and so
+/// is the oldest of this answer where there are too many. A crash leaves all of it or nothing.
+pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<(), FeedbackError> {
+    let of_prompt = folder.join(&feedback.camera).join(&feedback.prompt);
+    fs::create_dir_all(&of_prompt).map_err(at(&of_prompt))?;
+    let new = tempfile::Builder::new().prefix(".new").tempdir_in(&of_prompt).map_err(at(&of_prompt))?;
+    let put = |name: String, bytes: &[u8]| fs::write(new.path().join(&name), bytes).map_err(at(&of_prompt.join(name)));
+    for (number, picture) in pictures.iter().enumerate() {
+        put(format!("{number}.png"), picture)?;
+    }
+    let json = serde_json::to_vec_pretty(feedback).map_err(io::Error::from).map_err(at(&of_prompt))?;
+    put(FILE.to_owned(), &json)?;
+    let place = of_prompt.join(&feedback.id);
+    if place.exists() {
+        fs::remove_dir_all(&place).map_err(at(&place))?;
+    }
+    fs::rename(new.keep(), &place).map_err(at(&place))?;
+    let mut alike = kept(folder)?;
+    alike.retain(|one| {
+        let one = &one.feedback;
+        (&one.camera, &one.prompt, &one.answer) == (&feedback.camera, &feedback.prompt, &feedback.answer)
+    });
+    let too_many = alike.len().saturating_sub(MOST_OF_AN_ANSWER);
+    alike.iter().take(too_many).try_for_each(Stored::remove)
+}
+
+/// All that is kept, by camera and prompt, the oldest first. What is no feedback is passed over.
+pub fn kept(folder: &Path) -> Result<Vec<Stored>, FeedbackError> {
+    let mut all = Vec::new();
+    for camera in folders(folder)? {
+        for prompt in folders(&camera)? {
+            for one in folders(&prompt)? {
+                all.extend(read(&one)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The folders in a folder, by name; none where there is no such folder.
+fn folders(path: &Path) -> Result<Vec<PathBuf>, FeedbackError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(FeedbackError { path: path.to_owned(), source }),
+    };
+    let mut all: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.is_dir()).collect();
+    all.sort();
+    Ok(all)
+}
+
+/// What is kept in a folder; `None` where there is nothing of ours, or of another version.
+fn read(folder: &Path) -> Result<Option<Stored>, FeedbackError> {
+    let file = folder.join(FILE);
+    let bytes = match fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FeedbackError { path: file, source }),
+    };
+    let feedback: Option<Feedback> = serde_json::from_slice(&bytes).ok();
+    let Some(feedback) = feedback.filter(|feedback| feedback.schema == SCHEMA) else { return Ok(None) };
+    let pictures = (0..).map(|number| folder.join(format!("{number}.png"))).take_while(|path| path.exists());
+    Ok(Some(Stored { feedback, pictures: pictures.collect(), folder: folder.to_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(id: usize, answered: Option<&str>, answer: &str) -> Feedback {
+        let (camera, prompt) = (CameraName::new("yard").unwrap(), PromptName::new("gate").unwrap());
+        Feedback::new(&format!("0190-{id:02}"), (&camera, &prompt), "Is it open?", answered, answer)
+    }
+
+    fn ids(folder: &Path) -> Vec<String> {
+        kept(folder).unwrap().into_iter().map(|stored| stored.feedback.id).collect()
+    }
+
+    #[test]
+    fn what_is_kept_is_found_with_its_pictures_and_can_be_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("feedback");
+        assert_eq!(kept(&folder).unwrap(), [], "the first start");
+        let wrong = said(1, Some("yes"), "no");
+        keep(&folder, &wrong, &[vec![1], vec![2]]).unwrap();
+        keep(&folder, &said(2, Some("no"), "no"), &[vec![3]]).unwrap();
+        let all = kept(&folder).unwrap();
+        assert_eq!((all[0].feedback.clone(), all[0].feedback.right, all[1].feedback.right), (wrong, false, true));
+        let pictures: Vec<_> = all[0].pictures.iter().map(|path| fs::read(path).unwrap()).collect();
+        assert_eq!(pictures, [[1], [2]]);
+        all[0].remove().unwrap();
+        assert_eq!(ids(&folder), ["0190-02"]);
+    }
+
+    #[test]
+    fn who_says_otherwise_later_is_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        keep(folder.path(), &said(1, Some("yes"), "no"), &[vec![1], vec![2]]).unwrap();
+        keep(folder.path(), &said(1, Some("yes"), "yes"), &[vec![1]]).unwrap();
+        let all = kept(folder.path()).unwrap();
+        assert_eq!((all.len(), all[0].feedback.right, all[0].pictures.len()), (1, true, 1));
+    }
+
+    #[test]
+    fn of_an_answer_the_newest_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in 0..MOST_OF_AN_ANSWER + 3 {
+            keep(folder.path(), &said(id, None, "yes"), &[vec![0]]).unwrap();
+        }
+        keep(folder.path(), &said(90, None, "no"), &[vec![0]]).unwrap();
+        let ids = ids(folder.path());
+        assert_eq!((ids.len(), ids[0].as_str()), (MOST_OF_AN_ANSWER + 1, "0190-03"));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("yard/gate/other");
+        fs::create_dir_all(&other).unwrap();
+        fs::write(folder.path().join("note.txt"), "").unwrap();
+        assert_eq!(kept(folder.path()).unwrap(), []);
+        fs::write(other.join(FILE), "{}").unwrap();
+        assert_eq!(kept(folder.path()).unwrap(), []);
+        let newer = serde_json::to_string(&said(1, None, "yes")).unwrap().replace("feedback/1", "feedback/2");
+        fs::write(other.join(FILE), newer).unwrap();
+        assert_eq!(kept(folder.path()).unwrap(), []);
+    }
+}
