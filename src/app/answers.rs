@@ -15,6 +15,7 @@ use crate::{
         Answer, BlindReason, Evidence, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish,
         Reading, StaleReason, Thresholds, Value, read,
     },
+    camera,
     engine::{Replied, Seen, Spent},
     frame::Now,
     mqtt::{CameraStatus, Code, Complaint, Handle, Message, Topics},
@@ -54,6 +55,8 @@ pub(super) struct Standing {
     pub(super) thresholds: Thresholds,
     /// When it is asked.
     pub(super) hours: Hours,
+    /// Whether the newest picture is published with each answer.
+    pub(super) image: bool,
     pub(super) hash: String,
 }
 
@@ -229,6 +232,16 @@ impl Answers {
             prompt_hash: standing.hash.clone(),
         };
         let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
+        if news.answer
+            && standing.image
+            && let Some(newest) = replied.and_then(|replied| replied.newest.last())
+        {
+            // some milliseconds of work, which no other task of this thread has to wait for
+            match tokio::task::block_in_place(|| camera::jpeg(newest)) {
+                Ok(jpeg) => self.outbox.offer(Message::image(&self.topics, &key.0, &key.1, jpeg)),
+                Err(problem) => Event::ImageProblem { problem: &problem.to_string() }.emit(),
+            }
+        }
         if let (Some(state), Some(age)) = (&news.state, answer.newest_frame_age) {
             Event::AnswerPublished { camera: &key.0, prompt: &key.1, state: &state.state(), age }.emit();
         }
@@ -305,6 +318,7 @@ mod tests {
             evidence: Evidence::default(),
             thresholds: Thresholds { min_probability: 0.7, keep_probability: 0.5, min_mass: 0.1 },
             hours: Hours::default(),
+            image: false,
             hash: String::new(),
         }
     }

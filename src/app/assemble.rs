@@ -311,6 +311,7 @@ fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: Option<f64>
         policy: Policy::new(policy(prompt, publish)),
         evidence: Evidence::default(),
         hours: prompt.active.clone(),
+        image: prompt.image,
         thresholds: Thresholds {
             min_probability: prompt.min_probability,
             keep_probability: prompt.keep_probability,

@@ -20,7 +20,7 @@ pub use address::{Address, AddressError};
 pub use description::{Description, DescriptionError, Slots};
 pub use error::{Error, Patience};
 pub use latest::Latest;
-pub use pipeline::{FileError, clip, still};
+pub use pipeline::{FileError, JpegError, clip, jpeg, still};
 
 use crate::{
     frame::{Frame, Size, Stamp},

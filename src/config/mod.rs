@@ -228,6 +228,8 @@ pub struct PromptConfig {
     pub active: Hours,
     /// Whether it is asked also where the picture is black, covered or frozen.
     pub ask_blind: bool,
+    /// Whether the newest picture is published with each answer.
+    pub image: bool,
     /// Whether it is asked.
     pub enabled: bool,
     /// What is different on some of its cameras: there this whole prompt stands in its place.

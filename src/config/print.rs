@@ -241,6 +241,7 @@ fn settings(page: &mut Page<'_>, path: &[&str], config: &PromptConfig) {
     page.line(&at("escalate"), &escalate(config.escalate.as_ref()));
     page.line(&at("active"), &active(&config.active));
     page.line(&at("ask_blind"), &config.ask_blind.to_string());
+    page.line(&at("image"), &config.image.to_string());
     page.line(&at("enabled"), &config.enabled.to_string());
 }
 

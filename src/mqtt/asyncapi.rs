@@ -130,6 +130,11 @@ fn channels(topics: &Topics) -> Vec<Channel> {
         text("status", topics.status(), "the service", &["online", "offline", "stopped"]),
         text("camera_status", topics.camera_status(camera), "a camera", &["online", "offline", "disabled"]),
         Channel { payload: state, ..text("state", topics.state(camera, prompt), "the word, number or text", &[]) },
+        Channel {
+            content_type: "image/jpeg",
+            payload: json!({ "type": "string", "contentEncoding": "binary" }),
+            ..text("image", topics.image(camera, prompt), "the newest picture that the last answer is about", &[])
+        },
         document("answer", topics.answer(camera, prompt), "the whole answer", true, answer()),
         document("event", topics.event(camera, prompt), "a change", false, schema(EVENT_JSON_SCHEMA)),
         text("camera_enabled", topics.camera_enabled(camera), "whether it is watched", &[ON, OFF]),
@@ -153,7 +158,7 @@ mod tests {
     fn each_channel_has_one_operation_and_a_payload_of_its_own() {
         let document = document(&Topics::default(), "1.2.3");
         let channels = document["channels"].as_object().unwrap();
-        assert_eq!(channels.len(), 15);
+        assert_eq!(channels.len(), 16);
         for (key, channel) in channels {
             assert_eq!(document["operations"][key]["channel"]["$ref"], format!("#/channels/{key}"));
             assert!(

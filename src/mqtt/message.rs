@@ -19,6 +19,8 @@ use crate::{
 pub enum Class {
     /// What went wrong.
     Error,
+    /// A picture; only the newest is of any use.
+    Image,
     /// The whole answer to a text prompt.
     Caption,
     /// The whole answer to any other prompt.
@@ -33,11 +35,12 @@ pub enum Class {
 
 impl Class {
     /// All classes, the one that is dropped first first.
-    pub const ALL: [Self; 6] = [Self::Error, Self::Caption, Self::Answer, Self::State, Self::Status, Self::Event];
+    pub const ALL: [Self; 7] =
+        [Self::Error, Self::Image, Self::Caption, Self::Answer, Self::State, Self::Status, Self::Event];
 
     /// Whether a newer message on the same topic makes this one worthless.
     pub const fn newest_only(self) -> bool {
-        matches!(self, Self::State | Self::Status)
+        matches!(self, Self::Image | Self::State | Self::Status)
     }
 }
 
@@ -48,6 +51,8 @@ pub enum Content {
     Text,
     /// JSON.
     Json,
+    /// A picture.
+    Jpeg,
     /// Nothing: a retained topic is cleared.
     Nothing,
 }
@@ -58,6 +63,7 @@ impl Content {
         match self {
             Self::Text => Some("text/plain; charset=utf-8"),
             Self::Json => Some(wire::CONTENT_TYPE),
+            Self::Jpeg => Some("image/jpeg"),
             Self::Nothing => None,
         }
     }
@@ -163,6 +169,11 @@ impl Message {
     /// A prompt is asked, or not, as others want it.
     pub fn enabled(topics: &Topics, camera: &CameraName, prompt: &PromptName, enabled: bool) -> Self {
         Self::new(topics.enabled(camera, prompt), switch(enabled), Class::Status, Content::Text)
+    }
+
+    /// The newest picture that an answer is about, as JPEG.
+    pub fn image(topics: &Topics, camera: &CameraName, prompt: &PromptName, jpeg: Vec<u8>) -> Self {
+        Self::new(topics.image(camera, prompt), jpeg, Class::Image, Content::Jpeg)
     }
 
     /// Something went wrong.

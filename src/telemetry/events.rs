@@ -183,6 +183,11 @@ pub enum Event<'a> {
         /// What came of it.
         outcome: &'a str,
     },
+    /// A picture cannot be published.
+    ImageProblem {
+        /// What is wrong.
+        problem: &'a str,
+    },
     /// Answers are not kept, or not all.
     HistoryProblem {
         /// What is wrong.
@@ -312,6 +317,7 @@ impl Event<'_> {
             Self::Complained { code, message } => warn!(event = "complained", code, "{}", redact(message)),
             Self::MemoryProblem { problem } => warn!(event = "memory_problem", "{}", redact(problem)),
             Self::Asked { camera, outcome } => info!(event = "asked", %camera, outcome, "a question is answered"),
+            Self::ImageProblem { problem } => warn!(event = "image_problem", "{}", redact(problem)),
             Self::HistoryProblem { problem } => warn!(event = "history_problem", "{}", redact(problem)),
             Self::Corrected { camera, prompt, answer, was_right } =>
                 info!(event = "corrected", %camera, %prompt, answer, was_right, "an answer was judged"),

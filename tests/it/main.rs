@@ -11,6 +11,7 @@ mod examples;
 mod flow;
 mod history;
 mod homeassistant;
+mod image;
 mod json;
 mod layers;
 mod model;

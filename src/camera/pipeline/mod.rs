@@ -6,6 +6,7 @@
 mod faults;
 mod file;
 mod frames;
+mod jpeg;
 mod tune;
 
 use std::{
@@ -22,6 +23,7 @@ use gstreamer_app::AppSink;
 use tokio::sync::Notify;
 
 pub use file::{FileError, clip, still};
+pub use jpeg::{JpegError, jpeg};
 
 use super::{Error, Latest, Spec, clock::Timeline, description::Slots, error::remedy, pace::Pace};
 use crate::frame::{Frame, Stamp};

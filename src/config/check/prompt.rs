@@ -66,6 +66,7 @@ struct Settings {
     escalate_state: Option<State>,
     active: Hours,
     ask_blind: bool,
+    image: bool,
     enabled: bool,
 }
 
@@ -110,6 +111,7 @@ pub(super) fn prompts(
         escalate_state: None,
         active: Hours::default(),
         ask_blind: false,
+        image: false,
         enabled: true,
     };
     let base = settings(checker, &["defaults", "prompt"], defaults, &built_in, limits);
@@ -167,6 +169,7 @@ fn one(
         escalate: prompt.escalate.clone(),
         active: prompt.active.clone(),
         ask_blind: prompt.ask_blind,
+        image: prompt.image,
         enabled: prompt.enabled,
     };
     let settings = settings(checker, &path, &given, base, limits);
@@ -251,6 +254,7 @@ fn finish(checker: &mut Checker<'_>, prompt: Prompt, cameras: Vec<CameraName>, s
         escalate,
         active: settings.active,
         ask_blind: settings.ask_blind,
+        image: settings.image,
         enabled: settings.enabled,
         on: BTreeMap::new(),
     }
@@ -340,6 +344,7 @@ fn settings(
         escalate_state: state.or_else(|| base.escalate_state.clone()),
         active: active.unwrap_or_else(|| base.active.clone()),
         ask_blind: given.ask_blind.unwrap_or(base.ask_blind),
+        image: given.image.unwrap_or(base.image),
         enabled: given.enabled.unwrap_or(base.enabled),
     }
 }

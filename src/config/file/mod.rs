@@ -139,6 +139,7 @@ pub(super) struct PromptDefaults {
     pub(super) escalate: Escalate,
     pub(super) active: Option<Vec<Period>>,
     pub(super) ask_blind: Option<bool>,
+    pub(super) image: Option<bool>,
     pub(super) enabled: Option<bool>,
 }
 
@@ -168,6 +169,7 @@ pub(super) struct Prompt {
     pub(super) escalate: Escalate,
     pub(super) active: Option<Vec<Period>>,
     pub(super) ask_blind: Option<bool>,
+    pub(super) image: Option<bool>,
     pub(super) enabled: Option<bool>,
     pub(super) on: BTreeMap<String, PromptDefaults>,
 }
