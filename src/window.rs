@@ -170,6 +170,19 @@ impl Sampler {
         Some(Window { camera: self.camera.clone(), spec, frames, prompts: Vec::new() })
     }
 
+    /// Plans for these schedules from now on; those that were planned for before go on where they are.
+    pub fn plan(&mut self, schedules: Vec<Schedule>) {
+        let keep = schedules.iter().map(|s| s.window.span + s.window.step()).max().unwrap_or_default();
+        self.keep = self.keep.max(keep);
+        let before = std::mem::take(&mut self.planned);
+        let planned = |schedule| {
+            let same = before.iter().find(|planned| planned.schedule == schedule);
+            let (asked, asleep) = same.map_or((None, false), |same| (same.asked, same.asleep));
+            Planned { schedule, asked, asleep }
+        };
+        self.planned = schedules.into_iter().map(planned).collect();
+    }
+
     /// Leaves a prompt out of all windows from now on, or takes it in again.
     pub fn set_asleep(&mut self, prompt: &PromptName, asleep: bool) {
         for planned in self.planned.iter_mut().filter(|planned| planned.schedule.prompt == *prompt) {
@@ -309,6 +322,21 @@ mod tests {
             assert!(keeping.offer(frame(number, number * 1000)).is_empty());
         }
         assert_eq!(numbers(&keeping.newest(spec).unwrap()), [Some(2), Some(4), Some(6), Some(8)]);
+    }
+
+    #[test]
+    fn who_comes_later_is_planned_for_and_the_others_notice_nothing() {
+        let (a, b) = (schedule("a", 2000, 2, 1000), schedule("b", 1000, 2, 1000));
+        let mut sampler = Sampler::new(CameraName::new("c").unwrap(), vec![a.clone()]);
+        let asked = |sampler: &mut Sampler, number: u64| {
+            let windows = sampler.offer(frame(number, number * 500));
+            windows.iter().flat_map(|w| &w.prompts).map(PromptName::to_string).collect::<Vec<_>>().join("+")
+        };
+        assert_eq!([0, 1, 2].map(|number| asked(&mut sampler, number)), ["", "a", ""]);
+        sampler.plan(vec![a, b.clone()]);
+        assert_eq!([3, 4].map(|number| asked(&mut sampler, number)), ["b", "a+b"], "`a` was asked in this slot");
+        sampler.plan(vec![b]);
+        assert_eq!([5, 6, 7, 8].map(|number| asked(&mut sampler, number)), ["", "b", "", "b"]);
     }
 
     #[test]

@@ -26,7 +26,6 @@ use crate::{
 };
 
 /// What happens to a camera besides replies.
-#[derive(Debug)]
 pub(super) enum Input {
     /// Its first picture arrived.
     CameraUp { camera: CameraName },
@@ -40,6 +39,10 @@ pub(super) enum Input {
     Awake { camera: CameraName, prompt: PromptName },
     /// It was switched off, and is left alone.
     SwitchedOff { camera: CameraName },
+    /// One more prompt is asked about a camera, or another of this name.
+    Added { camera: CameraName, prompt: PromptName, standing: Box<Standing> },
+    /// It is asked no more.
+    Removed { camera: CameraName, prompt: PromptName },
     /// A prompt is answered by other examples from now on: its new hash.
     Taught { camera: CameraName, prompt: PromptName, hash: String },
 }
@@ -159,6 +162,8 @@ impl Answers {
             Input::NoFrames { camera, prompts } => {
                 self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::NoFrames), None, &now);
             }
+            Input::Added { camera, prompt, standing } => _ = self.standing.insert((camera, prompt), *standing),
+            Input::Removed { camera, prompt } => _ = self.standing.remove(&(camera, prompt)),
             Input::Taught { camera, prompt, hash } => {
                 if let Some(standing) = self.standing.get_mut(&(camera, prompt)) {
                     standing.hash = hash;

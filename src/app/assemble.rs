@@ -15,7 +15,7 @@ use super::{
     kept::Kept,
     shown::Digests,
     switches::Switches,
-    watch::{Asked, Watch},
+    watch::Watch,
 };
 use crate::{
     answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
@@ -30,7 +30,7 @@ use crate::{
     sight::Sight,
     store::History,
     telemetry::Event,
-    window::{self, Sampler, Schedule},
+    window::{self, Sampler},
 };
 
 /// One camera that is watched, and who asks about it.
@@ -47,6 +47,11 @@ pub(super) struct Watched {
 const FRAMES_MISSED: f64 = 3.0;
 
 impl Watched {
+    /// The prompts that ask about it.
+    pub(super) fn prompts(&self) -> &[PromptConfig] {
+        &self.prompts
+    }
+
     /// Each prompt that asks about this camera.
     pub(super) fn asked(&self) -> impl Iterator<Item = (CameraName, PromptConfig)> + '_ {
         self.prompts.iter().map(|prompt| (self.name.clone(), prompt.clone()))
@@ -59,25 +64,18 @@ impl Watched {
         answers: mpsc::Sender<Input>,
         switches: &Switches,
         zone: TimeZone,
-        view: watch::Sender<View>,
+        (prompts, view): (watch::Receiver<Vec<PromptConfig>>, watch::Sender<View>),
     ) -> Watch {
-        let schedule = |p: &PromptConfig| Schedule {
-            prompt: p.prompt.name.clone(),
-            every: p.every,
-            window: window::Spec { frames: p.frames, span: p.span },
-        };
-        let sampler = Sampler::new(self.name.clone(), self.prompts.iter().map(schedule).collect());
-        let sampler = sampler.keeping(self.asked_about);
-        let with_hours = self.prompts.iter().filter(|p| p.active != Hours::default());
-        let asked = |p: &PromptConfig| Asked { prompt: p.prompt.name.clone(), hours: p.active.clone(), asleep: false };
+        let sampler = Sampler::new(self.name.clone(), Vec::new()).keeping(self.asked_about);
         let patience = FRAMES_MISSED / self.spec.frames_per_second;
         let off = switches.of(&self.name);
-        Watch {
+        let mut watch = Watch {
+            prompts,
             sampler,
             sight: Sight::new(self.frozen_after),
             blind: None,
-            asked_blind: self.prompts.iter().filter(|p| p.ask_blind).map(|p| p.prompt.name.clone()).collect(),
-            hours: with_hours.map(asked).collect(),
+            asked_blind: Vec::new(),
+            hours: Vec::new(),
             zone,
             patience: Duration::try_from_secs_f64(patience).unwrap_or(Duration::ZERO),
             name: self.name,
@@ -87,7 +85,9 @@ impl Watched {
             off,
             asked_about: self.asked_about,
             view,
-        }
+        };
+        watch.plan();
+        watch
     }
 }
 
@@ -298,7 +298,8 @@ impl Asks {
     }
 }
 
-fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: Option<f64>) -> Standing {
+/// A prompt about a camera as the answer task keeps it.
+pub(super) fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: Option<f64>) -> Standing {
     let usual = Thresholds::default();
     let publish = match prompt.publish {
         config::Publish::OnChange => answer::Publish::OnChange,

@@ -48,6 +48,16 @@ pub(super) struct Elsewhere {
     pub(super) questions: mpsc::Sender<Arrival>,
     /// Of what others say of answers.
     pub(super) feedback: mpsc::Sender<Arrival>,
+    /// Of prompts that others add.
+    pub(super) prompts: mpsc::Sender<Arrival>,
+}
+
+/// A change of what is asked.
+pub(super) enum Change {
+    /// One more prompt about a camera, or another of this name.
+    Added { camera: CameraName, prompt: Prompt },
+    /// One less.
+    Removed { camera: CameraName, prompt: PromptName },
 }
 
 /// Everything the control task knows.
@@ -150,8 +160,14 @@ impl Control {
 
     /// Obeys until `stop` is given.
     ///
-    /// What is a question goes on to `questions`.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Arrival>, elsewhere: Elsewhere, stop: Stop) {
+    /// What is no command goes on to whoever else hears.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Arrival>,
+        elsewhere: Elsewhere,
+        mut changes: mpsc::Receiver<Change>,
+        stop: Stop,
+    ) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outbox = self.outbox.clone();
@@ -160,6 +176,7 @@ impl Control {
             tokio::select! {
                 () = stop.given() => return,
                 Some(arrival) = commands.recv() => self.hear(arrival, &elsewhere),
+                Some(change) = changes.recv() => self.change(change),
                 _ = looks.tick() => self.look_for_losses(),
                 () = outbox.emptied(), if !all_is_cleared => {
                     self.remembered.published = self.published();
@@ -218,10 +235,54 @@ impl Control {
         }
     }
 
+    /// Says what is asked now, and clears what is not asked any more.
+    fn change(&mut self, change: Change) {
+        let before = self.published();
+        let added = match change {
+            Change::Added { camera, prompt } => {
+                if let Some(known) = self.known.get_mut(&camera) {
+                    known.prompts.insert(prompt.name.clone(), true);
+                }
+                let asked = self.watched.entry(camera.clone()).or_default();
+                asked.retain(|other| other.name != prompt.name);
+                let name = prompt.name.clone();
+                asked.push(prompt);
+                Some((camera, name))
+            }
+            Change::Removed { camera, prompt } => {
+                if let Some(known) = self.known.get_mut(&camera) {
+                    known.prompts.remove(&prompt);
+                }
+                if let Some(asked) = self.watched.get_mut(&camera) {
+                    asked.retain(|other| other.name != prompt);
+                }
+                None
+            }
+        };
+        let now = self.published();
+        let gone = gone(&before, &now);
+        // as at the start: what is to be cleared is remembered until it is, what is to be published before it is
+        for (camera, prompts) in now {
+            self.remembered.published.entry(camera).or_default().extend(prompts);
+        }
+        self.save();
+        self.outbox.clear(self.to_clear(&gone));
+        self.announce(&gone);
+        if let Some((camera, prompt)) = added {
+            let on = self.switches.asks(&camera, &prompt);
+            self.outbox.offer(Message::enabled(&self.topics, &camera, &prompt, on));
+        }
+    }
+
     fn hear(&mut self, arrival: Arrival, elsewhere: &Elsewhere) {
-        let is_feedback = *arrival.topic == *self.topics.feedback();
-        if is_feedback || self.topics.ask_of(&arrival.topic).is_some() {
-            let theirs = if is_feedback { &elsewhere.feedback } else { &elsewhere.questions };
+        let theirs = if *arrival.topic == *self.topics.feedback() {
+            Some(&elsewhere.feedback)
+        } else if self.topics.new_prompt_of(&arrival.topic).is_some() {
+            Some(&elsewhere.prompts)
+        } else {
+            self.topics.ask_of(&arrival.topic).map(|_| &elsewhere.questions)
+        };
+        if let Some(theirs) = theirs {
             if let Err(mpsc::error::TrySendError::Full(arrival)) = theirs.try_send(arrival) {
                 let camera = self.topics.ask_of(&arrival.topic).map(str::to_owned);
                 let message = format!("too many messages come at once on `{}`; try again later", arrival.topic);

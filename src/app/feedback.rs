@@ -1,12 +1,13 @@
 //! What others say of answers: believed, kept with the pictures it is about, and taught to the prompt where that helps.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     answers::Input,
     assemble::standing_hash,
+    blocking,
     complain::complain,
     kept::{Judgeable, Kept},
     lessons::{taught, teachable},
@@ -20,7 +21,7 @@ use crate::{
         Arrival, Code, Complaint, Handle, Topics,
         wire::{FeedbackMessage, read_feedback},
     },
-    name::{CameraName, PromptName},
+    name::CameraName,
     store::feedback::{self, Feedback},
     supervise::Stop,
     telemetry::Event,
@@ -29,15 +30,13 @@ use crate::{
 /// What others said that waits to be heard.
 pub(super) const WAITING: usize = 32;
 
-/// A prompt about a camera.
-type Key = (CameraName, PromptName);
-
 /// Everything the task knows that hears what others say of answers.
 pub(super) struct Hearing {
     pub(super) kept: Kept,
     /// Where what they said is kept; `None` where the system has no folder for it.
     pub(super) folder: Option<PathBuf>,
-    pub(super) prompts: HashMap<Key, PromptConfig>,
+    /// The prompts that ask about each camera, as they are now.
+    pub(super) prompts: BTreeMap<CameraName, watch::Receiver<Vec<PromptConfig>>>,
     pub(super) manifest: Manifest,
     pub(super) digests: Digests,
     pub(super) engine: Arc<Engine>,
@@ -80,9 +79,10 @@ impl Hearing {
             prompt: Some(judged.prompt.to_string()),
             ..Complaint::new(code, message)
         };
-        let prompt = self.prompts.get(&(judged.camera.clone(), judged.prompt.clone()));
-        let labels = prompt.map(|prompt| teachable(&prompt.prompt.kind)).unwrap_or_default();
-        let (Some(prompt), Some(_), false) = (prompt, &self.manifest.examples, labels.is_empty()) else {
+        let asking = self.prompts.get(&judged.camera).map(|asking| asking.borrow().clone()).unwrap_or_default();
+        let prompt = asking.into_iter().find(|prompt| prompt.prompt.name == judged.prompt);
+        let labels = prompt.as_ref().map(|prompt| teachable(&prompt.prompt.kind)).unwrap_or_default();
+        let (Some(prompt), Some(_), false) = (&prompt, &self.manifest.examples, labels.is_empty()) else {
             let message = format!(
                 "prompt `{}` cannot be taught: it needs `answer = \"yes_no\"` or `\"choice\"`, and a model that compares",
                 judged.prompt
@@ -143,10 +143,6 @@ pub(super) fn tell(lesson: &Lesson) {
         }
         Err(why) => Event::NotTaught { camera, prompt, why: &why.to_string() }.emit(),
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
 }
 
 /// What is right, after what somebody said of an answer. The error is for them.

@@ -11,20 +11,26 @@ mod history;
 mod kept;
 mod lessons;
 mod memory;
+mod newcomers;
 mod shown;
 mod switches;
 mod watch;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::OptionFuture;
 use tokio::sync::mpsc;
 
 use crate::{
-    config::{BrokerConfig, Config, Loaded},
+    config::{BrokerConfig, Config, Loaded, Sources},
     engine::{Doubt, Engine, Unaskable},
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
+    name::PromptName,
     supervise::{Stop, Tasks},
     systemd::Notify,
     telemetry::Event,
@@ -41,6 +47,7 @@ use assemble::Watched;
 use control::{Control, Elsewhere};
 use feedback::Hearing;
 use kept::Kept;
+use newcomers::{Asking, Newcomers};
 use shown::Prepared;
 
 /// How long the parts may take to end after they were asked to.
@@ -87,18 +94,25 @@ pub enum Error {
 /// The service, ready to run.
 pub struct App {
     config: Config,
+    sources: Sources,
+    /// The prompts that stand in the configuration.
+    own: BTreeSet<PromptName>,
     notify: Notify,
 }
 
 impl App {
-    /// A service of this configuration.
+    /// A service of this configuration, and of the prompts that others added before. Blocks for a moment: it reads files.
     pub fn new(loaded: Loaded, notify: Notify) -> Self {
-        Self { config: loaded.config, notify }
+        let own = loaded.config.prompts.iter().map(|prompt| prompt.prompt.name.clone()).collect();
+        let added = newcomers::remembered(&loaded);
+        let Loaded { mut config, sources, .. } = loaded;
+        config.prompts.extend(added);
+        Self { config, sources, own, notify }
     }
 
     /// Runs until `stop` is given, or until something breaks that a restart of the process must mend.
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
-        let Self { config, notify } = self;
+        let Self { config, sources, own, notify } = self;
         let mut broker = None;
         let access = match &config.mqtt.broker {
             BrokerConfig::Embedded { listen } => {
@@ -122,12 +136,10 @@ impl App {
         let watched = assemble::watched(&config, model.manifest())?;
         let asked: Vec<_> = watched.iter().flat_map(Watched::asked).collect();
         let manifest = model.manifest().clone();
+        let max_frames = manifest.resampler.max_frames;
         let said = lessons::said(&config);
-        let preparing = tokio::task::spawn_blocking(move || {
-            let prepared = shown::worker(model, &asked, &said)?;
-            Ok::<_, Error>((prepared, asked))
-        });
-        let (Prepared { worker, digests, lessons }, asked) = preparing.await.map_err(|_| Error::EngineBroke)??;
+        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked, &said));
+        let Prepared { worker, digests, lessons } = preparing.await.map_err(|_| Error::EngineBroke)??;
         for lesson in &lessons {
             match lesson {
                 Ok(lesson) => feedback::tell(lesson),
@@ -163,31 +175,51 @@ impl App {
         let watching = stop.child();
         let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
         let mut cameras = Tasks::new();
-        let mut views = BTreeMap::new();
+        let (mut views, mut asking) = (BTreeMap::new(), Asking::new());
         for camera in watched {
+            let (prompts, of_camera) = tokio::sync::watch::channel(camera.prompts().to_vec());
+            asking.insert(camera.name.clone(), prompts);
             let name = format!("camera {}", camera.name);
             let (view, seen) = tokio::sync::watch::channel(View::default());
             views.insert(camera.name.clone(), seen);
-            let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone(), view);
+            let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone(), (of_camera, view));
             cameras.start(name, watch.run(watching.clone()));
         }
         let hearing = Hearing {
             kept,
             folder: feedback_folder(&config),
-            prompts: asked.into_iter().map(|(camera, p)| ((camera, p.prompt.name.clone()), p)).collect(),
+            prompts: asking.iter().map(|(camera, prompts)| (camera.clone(), prompts.subscribe())).collect(),
             manifest,
             digests,
             engine: engine.clone(),
-            answers: inputs,
+            answers: inputs.clone(),
             topics: assemble::topics(&config),
             outbox: control.outbox(),
         };
+        let (changes, changed) = mpsc::channel(newcomers::WAITING);
+        let newcomers = Newcomers {
+            allowed: config.mqtt.new_prompts,
+            sources,
+            own,
+            folder: newcomers::folder(&config),
+            asking,
+            max_frames,
+            min_mass,
+            engine: engine.clone(),
+            answers: inputs,
+            control: changes,
+            topics: assemble::topics(&config),
+            outbox: control.outbox(),
+        };
+        let (prompts, added) = mpsc::channel(newcomers::WAITING);
+        cameras.start("newcomers", newcomers.run(added, watching.clone()));
         let (feedback, said) = mpsc::channel(feedback::WAITING);
         cameras.start("feedback", hearing.run(said, watching.clone()));
         let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
         let asks = Asks::new(&config, engine.clone(), views, (label, min_mass), control.outbox());
         cameras.start("asks", asks.run(questioned, watching.clone()));
-        cameras.start("control", control.run(commands, Elsewhere { questions, feedback }, watching.clone()));
+        let elsewhere = Elsewhere { questions, feedback, prompts };
+        cameras.start("control", control.run(commands, elsewhere, changed, watching.clone()));
 
         notify.ready();
         notify.status(&format!("watching {watching_cameras} cameras, on {runs_on}"));
@@ -219,4 +251,9 @@ impl App {
         Event::Stopped { took: Stamp::now().since(stopping) }.emit();
         outcome
     }
+}
+
+/// Work that waits for the disk, on a thread for such.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
 }

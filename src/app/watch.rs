@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::{answers::Input, asks::View, switches::Off};
 use crate::{
     camera::{self, Camera, Latest, Patience},
+    config::PromptConfig,
     engine::{Engine, Seen},
     frame::{Frame, Now, Stamp},
     name::{CameraName, PromptName},
@@ -16,7 +17,7 @@ use crate::{
     sight::{BlindReason, Sight},
     supervise::{Backoff, Stop, panic_message},
     telemetry::Event,
-    window::{self, Sampler, Window},
+    window::{self, Sampler, Schedule, Window},
 };
 
 /// After this long of pictures a camera counts as well again, and its next fault is tried again quickly.
@@ -39,6 +40,8 @@ pub(super) struct Asked {
 pub(super) struct Watch {
     pub(super) name: CameraName,
     pub(super) camera: Arc<Camera>,
+    /// The prompts that ask about it.
+    pub(super) prompts: watch::Receiver<Vec<PromptConfig>>,
     pub(super) sampler: Sampler,
     pub(super) sight: Sight,
     /// Why its newest picture shows nothing, if so.
@@ -144,6 +147,9 @@ impl Watch {
 
     /// Hands on the windows that are due with a frame: to the engine what shows something, the rest as it is.
     async fn frame(&mut self, frame: &Arc<Frame>) {
+        if self.prompts.has_changed().unwrap_or(false) {
+            self.plan();
+        }
         self.mind_hours().await;
         let back = self.sampler.leave_out(&self.off.borrow().prompts);
         for prompt in back {
@@ -175,6 +181,25 @@ impl Watch {
             let total = self.engine.counts().replaced;
             Event::WindowReplaced { camera: &self.name, total }.emit();
         }
+    }
+
+    /// Takes in the prompts as they are now.
+    pub(super) fn plan(&mut self) {
+        let prompts = self.prompts.borrow_and_update();
+        let schedule = |p: &PromptConfig| Schedule {
+            prompt: p.prompt.name.clone(),
+            every: p.every,
+            window: window::Spec { frames: p.frames, span: p.span },
+        };
+        self.sampler.plan(prompts.iter().map(schedule).collect());
+        self.asked_blind = prompts.iter().filter(|p| p.ask_blind).map(|p| p.prompt.name.clone()).collect();
+        let before = std::mem::take(&mut self.hours);
+        let asked = |p: &PromptConfig| {
+            let (prompt, hours) = (p.prompt.name.clone(), p.active.clone());
+            let asleep = before.iter().any(|asked| asked.prompt == prompt && asked.asleep);
+            Asked { prompt, hours, asleep }
+        };
+        self.hours = prompts.iter().filter(|p| p.active != Hours::default()).map(asked).collect();
     }
 
     /// Logs when the camera begins and ceases to see.

@@ -21,7 +21,7 @@ use url::Url;
 pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;
-pub use sources::{DEFAULT_FILE, Sources, load};
+pub use sources::{DEFAULT_FILE, Sources, added, load};
 pub use template::system_lookup;
 
 use crate::{
@@ -39,6 +39,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// What is legal and yet hardly meant.
     pub warnings: Vec<Problem>,
+    /// Where it came from.
+    pub sources: Sources,
     origins: file::Origins,
 }
 
@@ -78,6 +80,8 @@ pub struct MqttConfig {
     pub client_id: String,
     /// Topic filters, besides our own, on which askers may have their answers.
     pub response_topics: Vec<String>,
+    /// Whether others may add standing prompts.
+    pub new_prompts: bool,
     /// How much may wait while the broker is away.
     pub outbox: OutboxConfig,
 }

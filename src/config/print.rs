@@ -148,6 +148,7 @@ fn mqtt(page: &mut Page<'_>, mqtt: &MqttConfig) {
     page.word(&["mqtt", "client_id"], &mqtt.client_id);
     let filters: Vec<String> = mqtt.response_topics.iter().map(|filter| spell(filter)).collect();
     page.line(&["mqtt", "response_topics"], &format!("[{}]", filters.join(", ")));
+    page.line(&["mqtt", "new_prompts"], &mqtt.new_prompts.to_string());
     page.table(&["mqtt", "outbox"]);
     page.line(&["mqtt", "outbox", "max_bytes"], &mqtt.outbox.max_bytes.to_string());
     page.time(&["mqtt", "outbox", "max_age"], mqtt.outbox.max_age);

@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    Loaded,
+    Loaded, PromptConfig,
     check::check,
-    file::{Layer, Lookup, merge},
+    file::{Layer, Lookup, merge, prompt_text},
     problem::{Place, Problem, Report},
 };
+use crate::name::PromptName;
 
 /// The first file of an installed wader.
 pub const DEFAULT_FILE: &str = "/etc/wader/wader.toml";
@@ -62,6 +63,30 @@ impl Sources {
 ///
 /// `lookup` finds what `${NAME}` stands for: [`super::system_lookup`] outside tests.
 pub fn load(sources: &Sources, lookup: Lookup<'_>) -> Result<Loaded, Report> {
+    load_with(sources, lookup, None)
+}
+
+/// Reads all sources and, over the files, what somebody wrote of one more prompt: JSON, with the keys of `[prompts.NAME]`.
+/// `written` is how its mistakes name it. No `${NAME}` is filled in there: what is asked is published, and others wrote it.
+pub fn added(
+    sources: &Sources,
+    lookup: Lookup<'_>,
+    name: &PromptName,
+    json: &[u8],
+    written: &Path,
+) -> Result<PromptConfig, Report> {
+    let whole = || Place::File { path: Arc::new(written.to_owned()), line: 0, column: 0 };
+    let wrong = |wrong: String| {
+        let key = format!("prompts.{name}");
+        Report::new(vec![Problem { place: whole(), key, value: None, wrong, right: None }])
+    };
+    let text = prompt_text(name, json).map_err(wrong)?;
+    let loaded = load_with(sources, lookup, Some((written, &text)))?;
+    let prompt = loaded.config.prompts.into_iter().find(|prompt| prompt.prompt.name == *name);
+    prompt.ok_or_else(|| wrong("is no prompt".to_owned()))
+}
+
+fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>) -> Result<Loaded, Report> {
     let mut problems = Vec::new();
     let (mut files, mut layers) = (Vec::new(), Vec::new());
     for (path, may_be_absent) in layer_files(sources, &mut problems) {
@@ -74,8 +99,11 @@ pub fn load(sources: &Sources, lookup: Lookup<'_>) -> Result<Loaded, Report> {
             Err(error) => problems.push(unreadable(&path, &error)),
         }
     }
-    let added = usize::from(files.first() == Some(&sources.file));
-    find_doubles(&layers[added..], &mut problems);
+    let first = usize::from(files.first() == Some(&sources.file));
+    find_doubles(&layers[first..], &mut problems);
+    if let Some((written, text)) = added {
+        layers.push(Layer::file(&Arc::new(written.to_owned()), text, &|_| None, &mut problems));
+    }
     layers.push(Layer::environment(sources.environment.iter().cloned(), lookup, &mut problems));
     let unread = problems.iter().any(|problem| matches!(problem.place, Place::File { line: 0, .. }));
     let (file, mut origins) = merge(layers, &mut problems);
@@ -85,7 +113,9 @@ pub fn load(sources: &Sources, lookup: Lookup<'_>) -> Result<Loaded, Report> {
     let mut warnings = Vec::new();
     let config = check(file, &origins, sources, &mut problems, &mut warnings);
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, files, warnings, origins }),
+        Some(config) if problems.is_empty() => {
+            Ok(Loaded { config, files, warnings, sources: sources.clone(), origins })
+        }
         _ => Err(Report::new(problems)),
     }
 }

@@ -113,25 +113,39 @@ struct Asked {
     reply: oneshot::Sender<Result<Replied, String>>,
 }
 
-/// Examples out of what others said of a prompt's answers about a camera.
-struct Taught {
-    camera: CameraName,
-    prompt: Arc<Prompt>,
-    shown: Shown,
-    reply: oneshot::Sender<Result<Lesson, String>>,
+/// A change of what prompts are.
+enum Change {
+    /// One more, or another of this name.
+    Add { camera: CameraName, prompt: Arc<Prompt>, reply: oneshot::Sender<Result<(), String>> },
+    /// Examples out of what others said of a prompt's answers about a camera.
+    Teach { camera: CameraName, prompt: Arc<Prompt>, shown: Shown, reply: oneshot::Sender<Result<Lesson, String>> },
+}
+
+impl Change {
+    fn apply<M: Model>(self, worker: &mut Worker<M>) {
+        // who asked for it may have gone
+        match self {
+            Self::Add { camera, prompt, reply } => {
+                reply.send(worker.add(&camera, &prompt).map_err(|error| error.to_string())).ok();
+            }
+            Self::Teach { camera, prompt, shown, reply } => {
+                reply.send(worker.teach(&camera, &prompt, &shown).map_err(|error| error.to_string())).ok();
+            }
+        }
+    }
 }
 
 /// What waits for the thread.
 struct Inbox {
     windows: Queue,
     asks: Asks<Asked>,
-    taught: Vec<Taught>,
+    changes: Vec<Change>,
     stopping: bool,
 }
 
 impl Inbox {
     fn is_empty(&self) -> bool {
-        self.windows.is_empty() && self.asks.is_empty() && self.taught.is_empty()
+        self.windows.is_empty() && self.asks.is_empty() && self.changes.is_empty()
     }
 }
 
@@ -163,7 +177,7 @@ impl Engine {
         M::Prefix: Send,
     {
         let shared = Arc::new(Shared {
-            inbox: Mutex::new(Inbox { windows: Queue::new(), asks: Asks::new(), taught: Vec::new(), stopping: false }),
+            inbox: Mutex::new(Inbox { windows: Queue::new(), asks: Asks::new(), changes: Vec::new(), stopping: false }),
             filled: Condvar::new(),
             counts: Mutex::new(Counts { work: worker.work(), ..Counts::default() }),
         });
@@ -216,9 +230,20 @@ impl Engine {
         shown: Shown,
     ) -> oneshot::Receiver<Result<Lesson, String>> {
         let (reply, learnt) = oneshot::channel();
-        lock(&self.shared.inbox).taught.push(Taught { camera, prompt, shown, reply });
-        self.shared.filled.notify_one();
+        self.change(Change::Teach { camera, prompt, shown, reply });
         learnt
+    }
+
+    /// Prepares one more prompt about a camera; see [`Worker::add`]. What comes is why it cannot be asked, if so.
+    pub fn add(&self, camera: CameraName, prompt: Arc<Prompt>) -> oneshot::Receiver<Result<(), String>> {
+        let (reply, added) = oneshot::channel();
+        self.change(Change::Add { camera, prompt, reply });
+        added
+    }
+
+    fn change(&self, change: Change) {
+        lock(&self.shared.inbox).changes.push(change);
+        self.shared.filled.notify_one();
     }
 
     /// Throws away the windows of this camera that wait; one that is in hand is finished.
@@ -244,7 +269,7 @@ impl Engine {
         inbox.stopping = true;
         inbox.windows.clear();
         inbox.asks.clear();
-        inbox.taught.clear();
+        inbox.changes.clear();
         drop(inbox);
         self.shared.filled.notify_one();
     }
@@ -269,14 +294,11 @@ fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies:
         if inbox.stopping {
             return;
         }
-        let taught = std::mem::take(&mut inbox.taught);
+        let changes = std::mem::take(&mut inbox.changes);
         let waiting = inbox.windows.take(batch);
         let asked = inbox.asks.next(Stamp::now(), !waiting.is_empty());
         drop(inbox);
-        for Taught { camera, prompt, shown, reply } in taught {
-            let lesson = worker.teach(&camera, &prompt, &shown).map_err(|error| error.to_string());
-            reply.send(lesson).ok(); // who taught may have gone
-        }
+        changes.into_iter().for_each(|change| change.apply(&mut worker));
         if let Some((Asked { window, prompt, reply }, since)) = asked {
             let replied = worker.ask_once(window, &prompt, since).map_err(|error| error.to_string());
             {

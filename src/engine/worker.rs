@@ -177,6 +177,13 @@ impl<M: Model> Worker<M> {
         })
     }
 
+    /// Prepares one more prompt; one of this name about this camera is forgotten.
+    pub fn add(&mut self, camera: &CameraName, prompt: &Prompt) -> Result<(), PlanError> {
+        let ready = self.plan(prompt, &mut HashMap::new())?;
+        self.prompts.insert((camera.clone(), prompt.name.clone()), ready);
+        Ok(())
+    }
+
     /// Takes examples out of what others said of a prompt's answers about a camera, beside those of the configuration, and
     /// answers by them from now on if they help; else it goes on as if there were none.
     pub fn teach(&mut self, camera: &CameraName, prompt: &Prompt, shown: &Shown) -> Result<Lesson, PlanError> {

@@ -121,6 +121,9 @@ fn channels(topics: &Topics) -> Vec<Channel> {
             "answer": { "type": "string", "description": "what is right, where that does not follow" },
         },
     });
+    let added = json!({
+        "type": "object", "required": ["ask", "answer"], "description": "the keys of `[prompts.NAME]`: `wader schema config`",
+    });
     let about = json!({
         "type": "object", "required": ["schema", "version", "model", "model_version", "model_hash"],
         "properties": { "schema": { "const": wire::ABOUT_SCHEMA } },
@@ -145,6 +148,13 @@ fn channels(topics: &Topics) -> Vec<Channel> {
         document("ask_answer", topics.ask_answer(camera), "its answer", false, answer()),
         document("response", format!("{}/#", topics.responses()), "its answer, where asked for", false, answer()),
         heard(document("feedback", topics.feedback(), "whether an answer was right", false, feedback)),
+        heard(document(
+            "new_prompt",
+            topics.new_prompt(prompt),
+            "a standing prompt to add; empty: to take away",
+            false,
+            added,
+        )),
         document("error", topics.error(), "what went wrong", false, schema(wire::ERROR_JSON_SCHEMA)),
         document("about", topics.about(), "what runs here", true, about),
     ]
@@ -158,7 +168,7 @@ mod tests {
     fn each_channel_has_one_operation_and_a_payload_of_its_own() {
         let document = document(&Topics::default(), "1.2.3");
         let channels = document["channels"].as_object().unwrap();
-        assert_eq!(channels.len(), 16);
+        assert_eq!(channels.len(), 17);
         for (key, channel) in channels {
             assert_eq!(document["operations"][key]["channel"]["$ref"], format!("#/channels/{key}"));
             assert!(

@@ -23,6 +23,10 @@ pub enum Code {
     UnknownAnswer,
     /// A prompt cannot learn from what is said of its answers.
     NotTeachable,
+    /// A new prompt is none that could stand in the configuration.
+    BadPrompt,
+    /// The configuration does not allow this to others.
+    NotAllowed,
     /// Messages were given up before the broker had them.
     MessagesLost,
     /// A prompt's answers owe nothing to the picture.
@@ -31,7 +35,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::BadPayload,
         Self::BadResponseTopic,
         Self::TooMany,
@@ -42,6 +46,8 @@ impl Code {
         Self::NotSaved,
         Self::UnknownAnswer,
         Self::NotTeachable,
+        Self::BadPrompt,
+        Self::NotAllowed,
         Self::MessagesLost,
         Self::NoEvidence,
     ];
@@ -59,6 +65,8 @@ impl Code {
             Self::NotSaved => "not_saved",
             Self::UnknownAnswer => "unknown_answer",
             Self::NotTeachable => "not_teachable",
+            Self::BadPrompt => "bad_prompt",
+            Self::NotAllowed => "not_allowed",
             Self::MessagesLost => "messages_lost",
             Self::NoEvidence => "no_evidence",
         }

@@ -108,6 +108,15 @@ impl Topics {
     pub fn feedback(&self) -> String {
         format!("{}/feedback", self.prefix)
     }
+    /// Where others add a standing prompt of this name.
+    pub fn new_prompt(&self, prompt: &PromptName) -> String {
+        format!("{}/prompts/{prompt}/set", self.prefix)
+    }
+    /// Reads the topic of a new prompt: its name as it stands there.
+    pub fn new_prompt_of<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        let name = topic.strip_prefix(&self.prefix)?.strip_prefix("/prompts/")?.strip_suffix("/set")?;
+        (!name.contains('/')).then_some(name)
+    }
     /// What went wrong, with a stable code.
     pub fn error(&self) -> String {
         format!("{}/error", self.prefix)
@@ -133,8 +142,9 @@ impl Topics {
         format!("{homeassistant}/device/{}/config", self.camera_device(camera))
     }
     /// The topics on which others tell this service what to do.
-    pub fn commands(&self) -> [String; 4] {
-        ["+/enabled/set", "+/+/enabled/set", "+/ask", "feedback"].map(|filter| format!("{}/{filter}", self.prefix))
+    pub fn commands(&self) -> [String; 5] {
+        ["+/enabled/set", "+/+/enabled/set", "+/ask", "feedback", "prompts/+/set"]
+            .map(|filter| format!("{}/{filter}", self.prefix))
     }
     /// Reads the topic of a command: the names of the camera and, where it is about one, of the prompt, as they stand
     /// there.
@@ -208,6 +218,19 @@ mod tests {
             ("wader/door/enabled/set", None),
         ] {
             assert_eq!(topics.enabled_set_of(topic), names, "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_new_prompt_is_named_by_its_topic() {
+        let topics = Topics::new("site/wader").unwrap();
+        let dark = PromptName::new("dark").unwrap();
+        assert_eq!(topics.new_prompt_of(&topics.new_prompt(&dark)), Some("dark"));
+        // a camera may have any name
+        for other in
+            ["site/wader/prompts/enabled/set/x", "site/wader/prompts/dark/enabled/set", "site/wader/door/dark/set"]
+        {
+            assert_eq!(topics.new_prompt_of(other), None, "{other}");
         }
     }
 

@@ -233,6 +233,20 @@ pub enum Event<'a> {
         /// What is wrong.
         problem: &'a str,
     },
+    /// A standing prompt was added by others.
+    PromptAdded {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// Which.
+        prompt: &'a PromptName,
+    },
+    /// A standing prompt was taken away by others.
+    PromptRemoved {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// Which.
+        prompt: &'a PromptName,
+    },
     /// The topics are others than at the last start.
     PrefixChanged {
         /// What they began with.
@@ -330,6 +344,10 @@ impl Event<'_> {
             Self::NotTaught { camera, prompt, why } =>
                 info!(event = "not_taught", %camera, %prompt, why, "what was said of answers is kept, and not used yet"),
             Self::FeedbackProblem { problem } => warn!(event = "feedback_problem", "{}", redact(problem)),
+            Self::PromptAdded { camera, prompt } =>
+                info!(event = "prompt_added", %camera, %prompt, "a prompt was added over MQTT"),
+            Self::PromptRemoved { camera, prompt } =>
+                info!(event = "prompt_removed", %camera, %prompt, "a prompt was taken away over MQTT"),
             Self::PrefixChanged { before, now } =>
                 warn!(event = "prefix_changed", before, now, "what the broker keeps below the old prefix stays there: \
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \

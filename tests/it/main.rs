@@ -16,6 +16,7 @@ mod json;
 mod layers;
 mod model;
 mod mqtt;
+mod newcomers;
 mod run;
 mod scene;
 mod service;

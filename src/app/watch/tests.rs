@@ -44,6 +44,7 @@ impl Rig {
         let watch = Watch {
             name: camera.clone(),
             camera: Arc::new(Camera::new(spec)),
+            prompts: watch::channel(Vec::new()).1,
             sampler: Sampler::new(camera.clone(), vec![schedule]),
             sight: Sight::new(None),
             blind: None,

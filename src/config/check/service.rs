@@ -63,7 +63,8 @@ pub(super) fn mqtt(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<MqttC
             checker.wrong_with(&["mqtt", "response_topics", &place.to_string()], "is no filter for answers", right);
         }
     }
-    Some(MqttConfig { broker: broker?, prefix, client_id, response_topics, outbox })
+    let new_prompts = mqtt.new_prompts.unwrap_or(false);
+    Some(MqttConfig { broker: broker?, prefix, client_id, response_topics, new_prompts, outbox })
 }
 
 /// Whether an asker may be allowed to name the topics of a filter: not those of all the broker, nor the broker's own.

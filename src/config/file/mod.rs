@@ -3,6 +3,7 @@
 //! Nothing is judged here but the kind of each value (text, number, table) and that each key is known; every value may
 //! be absent, since another file may give it. `config/wader.toml` explains each key; a test holds the two together.
 
+mod added;
 #[cfg(test)]
 mod keys;
 mod layer;
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
+pub(super) use added::prompt_text;
 pub(super) use layer::{Layer, Lookup, spell};
 pub(super) use merge::{Origins, merge};
 
@@ -45,6 +47,7 @@ pub(super) struct Mqtt {
     pub(super) allow_plaintext_password: Option<bool>,
     pub(super) ca: Option<PathBuf>,
     pub(super) response_topics: Option<Vec<String>>,
+    pub(super) new_prompts: Option<bool>,
     pub(super) outbox: Outbox,
 }
 

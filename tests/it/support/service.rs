@@ -68,13 +68,18 @@ impl Service {
     /// Ends it and starts it again with another configuration, in the same folder.
     pub(crate) async fn restart_with(mut self, config: &str) -> Self {
         assert!(self.terminate().await.success(), "{}", self.log());
-        fs::write(self.path("wader.toml"), config).unwrap();
-        Self::start_in(self.folder, &[])
+        self.restart_ended_with(config)
     }
 
     /// Starts it again after it has ended, in the same folder.
     pub(crate) fn started_again(self) -> Self {
         Self::start_in(self.folder, &[])
+    }
+
+    /// Starts it again after it has ended, with another configuration, in the same folder.
+    pub(crate) fn restart_ended_with(self, config: &str) -> Self {
+        fs::write(self.path("wader.toml"), config).unwrap();
+        self.started_again()
     }
 
     /// A file of its folder.
