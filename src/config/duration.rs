@@ -5,6 +5,9 @@ use std::time::Duration;
 /// What a right duration looks like, for error texts.
 pub(super) const EXAMPLES: &str = "a number with a unit, such as `\"500ms\"`, `\"2s\"`, `\"1m\"` or `\"1h\"`";
 
+/// The texts that [`parse`] reads, as a regular expression; it trims them.
+pub(super) const PATTERN: &str = r"[0-9]+(\.[0-9]*)?\s*(ms|s|m|h)";
+
 /// Reads a length of time; `None` when it is not one.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -64,6 +67,12 @@ mod tests {
         fn what_is_printed_is_read_back(micros in 0..100_000_000_000_u64) {
             let duration = Duration::from_micros(micros);
             prop_assert_eq!(parse(&print(duration)), Some(duration));
+        }
+
+        #[test]
+        fn what_fits_the_pattern_is_a_duration_and_nothing_else_is(text in "[ 0-9.]{0,5}(ms|s|m|h|[ a-z])?[ s]{0,2}") {
+            let fits = serde_json::json!({ "pattern": format!(r"^\s*{PATTERN}\s*$") });
+            prop_assert_eq!(jsonschema::is_valid(&fits, &text.clone().into()), parse(&text).is_some());
         }
 
         #[test]

@@ -39,6 +39,9 @@ pub(super) enum Error {
     Required(String, String),
 }
 
+/// A text that holds one `${…}` at least which [`fill`] can fill, as a regular expression.
+pub(super) const PATTERN: &str = r"\$\{[A-Za-z0-9_][A-Za-z0-9_.-]*(:[-?][^}]*)?\}";
+
 /// Whether [`fill`] would change the text.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("${")
@@ -167,6 +170,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_fits_the_pattern_can_be_filled_and_nothing_else_can(inside in "[-A-Za-z0-9_.:? ]{0,4}") {
+            let (text, fits) = (format!("a${{{inside}}}b"), serde_json::json!({ "pattern": PATTERN }));
+            let filled = fill(&text, &|_| Some("value".to_owned()));
+            prop_assert_eq!(jsonschema::is_valid(&fits, &text.into()), filled.is_ok());
+        }
+
         #[test]
         fn no_text_panics(text in ".*") {
             _ = fill(&text, &values);
