@@ -73,7 +73,7 @@ enum Command {
     /// A camera to try things with, over real RTSP.
     #[command(subcommand)]
     Scene(scene::Command),
-    /// Print the JSON Schema of what wader publishes.
+    /// Print the JSON Schema of what wader publishes, or of its configuration.
     Schema(schema::Options),
 }
 

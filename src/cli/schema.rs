@@ -1,10 +1,10 @@
-//! `wader schema`: the promises about what is published, in a form that tools check.
+//! `wader schema`: what is published and what is configured, in a form that tools check.
 
 use clap::ValueEnum;
 
 use crate::{
     answer::wire,
-    cli,
+    cli, config,
     mqtt::{self, Topics},
 };
 
@@ -18,15 +18,20 @@ enum Which {
     Error,
     /// All topics, as AsyncAPI 3.
     Asyncapi,
+    /// The configuration, for editors.
+    Config,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Of which messages, or of all topics.
+    /// Of which messages, of all topics, or of the configuration.
     which: Which,
     /// What all topics begin with, for `asyncapi`.
     #[arg(long, default_value = "wader")]
     prefix: String,
+    /// For `config`: of a file that leaves something to others, as those of `conf.d` do; no key must be there.
+    #[arg(long)]
+    partial: bool,
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
@@ -38,6 +43,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
             let topics = Topics::new(&options.prefix)?;
             let document = mqtt::asyncapi::document(&topics, env!("CARGO_PKG_VERSION"));
             cli::put(format_args!("{document:#}"))?;
+            return Ok(cli::exit::OK);
+        }
+        Which::Config => {
+            cli::put(format_args!("{:#}", config::json_schema(options.partial)))?;
             return Ok(cli::exit::OK);
         }
     };

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// What a right duration looks like, for error texts.
 pub(super) const EXAMPLES: &str = "a number with a unit, such as `\"500ms\"`, `\"2s\"`, `\"1m\"` or `\"1h\"`";
 
+/// The texts that [`parse`] reads, as a regular expression; it trims them.
+pub(super) const PATTERN: &str = r"[0-9]+(\.[0-9]*)?\s*(ms|s|m|h)";
+
 /// Reads a length of time; `None` when it is not one.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -44,6 +47,8 @@ pub(super) fn print(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -64,6 +69,14 @@ mod tests {
         fn what_is_printed_is_read_back(micros in 0..100_000_000_000_u64) {
             let duration = Duration::from_micros(micros);
             prop_assert_eq!(parse(&print(duration)), Some(duration));
+        }
+
+        #[test]
+        fn what_fits_the_pattern_is_a_duration_and_nothing_else_is(text in "[ 0-9.]{1,5}(ms|s|m|h|d|us|S)?[ s]{0,1}") {
+            static FITS: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+                jsonschema::validator_for(&serde_json::json!({ "pattern": format!(r"^\s*{PATTERN}\s*$") })).unwrap()
+            });
+            prop_assert_eq!(FITS.is_valid(&text.clone().into()), parse(&text).is_some());
         }
 
         #[test]

@@ -18,6 +18,7 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf
 use jiff::tz::TimeZone;
 use url::Url;
 
+pub use file::json_schema;
 pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;

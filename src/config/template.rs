@@ -39,6 +39,9 @@ pub(super) enum Error {
     Required(String, String),
 }
 
+/// A text that holds one `${…}` at least which [`fill`] can fill, as a regular expression.
+pub(super) const PATTERN: &str = r"\$\{[A-Za-z0-9_][A-Za-z0-9_.-]*(:[-?][^}]*)?\}";
+
 /// Whether [`fill`] would change the text.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("${")
@@ -112,6 +115,8 @@ fn percent_encode(value: &str, into: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -167,6 +172,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_fits_the_pattern_can_be_filled_and_nothing_else_can(inside in "[-.A-Z ]?[a-z0-9_.-]{0,2}(:[-?+=a]?[ -|]{0,2})?") {
+            static FITS: LazyLock<jsonschema::Validator> =
+                LazyLock::new(|| jsonschema::validator_for(&serde_json::json!({ "pattern": PATTERN })).unwrap());
+            let text = format!("a${{{inside}}}b");
+            let filled = fill(&text, &|_| Some("value".to_owned()));
+            prop_assert_eq!(FITS.is_valid(&text.into()), filled.is_ok());
+        }
+
         #[test]
         fn no_text_panics(text in ".*") {
             _ = fill(&text, &values);

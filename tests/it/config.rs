@@ -8,7 +8,7 @@ use wader::{
     prompt::AnswerKind,
 };
 
-use crate::support::config::{folders, load_text, no_values, root};
+use crate::support::config::{assert_of_schema, folders, load_text, no_values, root, uncomment};
 
 /// Each folder of `bad` holds files with mistakes of one kind, and the whole report about them.
 ///
@@ -46,16 +46,6 @@ fn report(case: &Path) -> String {
         Err(report) => format!("{report}\n"),
     };
     report.replace(&format!("{}/", case.display()), "")
-}
-
-/// The sample without its comments: `#key` lines state defaults, `#e.g. ` lines are examples.
-fn uncomment(sample: &str, examples: bool) -> String {
-    let lines = sample.lines().map(|line| match (line.strip_prefix("#e.g. "), line.strip_prefix('#')) {
-        (Some(example), _) if examples => example,
-        (None, Some(setting)) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => setting,
-        _ => line,
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -142,7 +132,11 @@ impl Layers {
             environment: self.environment.clone(),
             ..Sources::of_file(self.folder.path().join("wader.toml"))
         };
-        load(&sources, &|name| (name == "DOOR").then(|| "p@ss/word".to_owned()))
+        let loaded = load(&sources, &|name| (name == "DOOR").then(|| "p@ss/word".to_owned()))?;
+        for file in &loaded.files {
+            assert_of_schema(&fs::read_to_string(file).expect("a temporary file"), true);
+        }
+        Ok(loaded)
     }
 }
 

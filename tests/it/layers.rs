@@ -53,6 +53,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store/"]),
     ("config", &["config/file/"]),
     ("toml", &["config/file/"]),
+    ("schemars", &["config/file/"]),
     (
         "serde",
         &[

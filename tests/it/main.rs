@@ -6,6 +6,7 @@ mod answer;
 mod ask;
 mod camera;
 mod config;
+mod config_schema;
 mod control;
 mod examples;
 mod flow;

@@ -9,6 +9,9 @@ mod service;
 mod wordings;
 
 pub(super) use hours::{DAYS, print as print_time};
+pub(super) use prompt::{LONGEST_ASK, LONGEST_LABEL, MOST_ANSWERS};
+pub(super) use service::BUILT_IN_PIPELINES;
+pub(super) use wordings::MOST_WORDINGS;
 
 use std::{fmt::Display, ops::RangeInclusive, path::Path, time::Duration};
 

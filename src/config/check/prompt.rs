@@ -30,10 +30,10 @@ const MIN_NUMBER: u32 = 0;
 const MAX_NUMBER: u32 = 10;
 
 /// The longest question and the longest label, in characters.
-pub(super) const LONGEST_ASK: usize = 1000;
-pub(super) const LONGEST_LABEL: usize = 64;
+pub(in crate::config) const LONGEST_ASK: usize = 1000;
+pub(in crate::config) const LONGEST_LABEL: usize = 64;
 /// The most answers a closed prompt may have: each is scored.
-const MOST_ANSWERS: usize = 101;
+pub(in crate::config) const MOST_ANSWERS: usize = 101;
 
 /// What lies outside the prompts themselves.
 pub(super) struct Limits<'a> {

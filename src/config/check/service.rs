@@ -32,7 +32,8 @@ const HISTORY_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const OUTBOX_AGE: Duration = Duration::from_secs(3600);
 
 /// The pipeline descriptions that are part of wader.
-const BUILT_IN_PIPELINES: [&str; 5] = ["rtsp-cpu", "rtsp-nvdec", "rtsp-vaapi", "file", "test-pattern"];
+pub(in crate::config) const BUILT_IN_PIPELINES: [&str; 5] =
+    ["rtsp-cpu", "rtsp-nvdec", "rtsp-vaapi", "file", "test-pattern"];
 
 /// `[mqtt]`.
 pub(super) fn mqtt(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<MqttConfig> {

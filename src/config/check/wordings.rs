@@ -8,7 +8,7 @@ use super::{
 use crate::prompt::{AnswerKind, Wording};
 
 /// The most wordings of a question, its own counted: each is a row of the decoder about each window.
-const MOST_WORDINGS: usize = 8;
+pub(in crate::config) const MOST_WORDINGS: usize = 8;
 
 /// The wordings beside `ask`, the negation last.
 pub(super) fn read(

@@ -1,4 +1,4 @@
-//! The keys that the mirror knows, found by asking serde itself; the sample must show them all.
+//! The keys that the mirror knows, found by asking serde itself; the sample and the schema must show them all.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,9 @@ use serde::{
     de::{self, DeserializeSeed, value::StrDeserializer},
     forward_to_deserialize_any,
 };
+use serde_json::Value;
 
-use super::File;
+use super::{File, json_schema};
 
 type Error = de::value::Error;
 
@@ -109,4 +110,34 @@ fn the_sample_shows_every_key_and_no_other() {
     let missing: Vec<_> = known.difference(&shown).collect();
     let stale: Vec<_> = shown.difference(&known).collect();
     assert!(missing.is_empty() && stale.is_empty(), "missing in config/wader.toml: {missing:?}; unknown: {stale:?}");
+}
+
+/// The keys of the schema: those of a table and of the tables in it, names that the user chooses as `*`.
+fn described(part: &Value, schema: &Value, path: &str, keys: &mut BTreeSet<String>) {
+    let reference = part["$ref"].as_str().map(|table| table.trim_start_matches('#'));
+    let table = reference.map_or(part, |table| schema.pointer(table).unwrap());
+    let properties = table["properties"].as_object();
+    let named = table["additionalProperties"].as_object().map(|_| ("*", &table["additionalProperties"]));
+    let inside = properties.into_iter().flatten().map(|(key, part)| (key.as_str(), part)).chain(named);
+    let is_value = inside.clone().count() == 0;
+    if is_value {
+        keys.insert(path.to_owned());
+    }
+    for (key, part) in inside {
+        let dot = if path.is_empty() { "" } else { "." };
+        described(part, schema, &format!("{path}{dot}{key}"), keys);
+    }
+}
+
+#[test]
+fn the_schema_has_every_key_and_no_other() {
+    for partial in [false, true] {
+        let schema = json_schema(partial);
+        let mut shown = BTreeSet::new();
+        described(&schema, &schema, "", &mut shown);
+        let known = known();
+        let missing: Vec<_> = known.difference(&shown).collect();
+        let stale: Vec<_> = shown.difference(&known).collect();
+        assert!(missing.is_empty() && stale.is_empty(), "missing in the schema: {missing:?}; unknown: {stale:?}");
+    }
 }
