@@ -14,7 +14,7 @@ use crate::{
     frame::{Frame, Now, Size, Stamp},
     model::Flamingo,
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Prompt},
+    prompt::{AnswerKind, Prompt, Schema, SchemaError},
     window::{Sampler, Spec, Window},
 };
 
@@ -26,6 +26,11 @@ const MIN_PROBABILITY: f64 = 0.6;
 
 /// The longest text, in tokens.
 pub const LONGEST_TEXT: usize = 48;
+
+/// The longest schema, in bytes; the longest JSON, in tokens, and how long its writing may hold the engine.
+const LONGEST_SCHEMA: usize = 8 << 10;
+const LONGEST_JSON: usize = 256;
+const LONGEST_WRITING: Duration = Duration::from_secs(5);
 
 /// Words that begin a question which yes or no answers.
 const YES_NO: [&str; 19] = [
@@ -41,6 +46,15 @@ pub fn kind_of(question: &str) -> AnswerKind {
     let begins = words.next().is_some_and(|word| YES_NO.contains(&word));
     let offers = words.any(|word| word == "or");
     if begins && !offers { AnswerKind::YesNo } else { AnswerKind::Text { max_tokens: LONGEST_TEXT } }
+}
+
+/// An answer that is JSON of this schema. The error is for whoever asked.
+pub fn json_of(schema: &str) -> Result<AnswerKind, SchemaError> {
+    if schema.len() > LONGEST_SCHEMA {
+        let wrong = format!("has more than {LONGEST_SCHEMA} bytes");
+        return Err(SchemaError { at: Vec::new(), wrong });
+    }
+    Ok(AnswerKind::Json { schema: Schema::read(schema)?, max_tokens: LONGEST_JSON, max_time: LONGEST_WRITING })
 }
 
 /// What to look at instead of a camera.

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    ask::{self, LONGEST_TEXT, kind_of},
+    ask::{self, LONGEST_TEXT, json_of, kind_of},
     complain::complain,
 };
 use crate::{
@@ -202,6 +202,12 @@ fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
         return Err(format!("a question has 1 to {LONGEST_QUESTION} characters"));
     }
     let bounded = asked.min.is_some() || asked.max.is_some();
+    if let Some(schema) = &asked.schema {
+        if asked.choices.is_some() || bounded || asked.answer.as_deref().is_some_and(|answer| answer != "json") {
+            return Err("a `schema` stands alone: its answer is JSON".to_owned());
+        }
+        return json_of(&schema.to_string()).map_err(|error| format!("`schema`: {error}"));
+    }
     match (asked.answer.as_deref(), &asked.choices) {
         (None | Some("choice"), Some(choices)) => {
             let choices: Vec<String> = choices.iter().map(|choice| choice.trim().to_owned()).collect();
@@ -220,12 +226,15 @@ fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
             }
             Err(format!("`min` is below `max`, and they are at most {MOST_CHOICES} apart"))
         }
+        (Some("json"), None) => Err("`answer` is `json`, and `schema` is missing".to_owned()),
         (Some("yes_no"), None) => Ok(AnswerKind::YesNo),
         (Some("text"), None) => Ok(AnswerKind::Text { max_tokens: LONGEST_TEXT }),
         (None, None) => Ok(kind_of(question)),
-        (Some("yes_no" | "number" | "text"), Some(_)) => Err("`choices` belong to `answer` = `choice`".to_owned()),
+        (Some("yes_no" | "number" | "text" | "json"), Some(_)) => {
+            Err("`choices` belong to `answer` = `choice`".to_owned())
+        }
         (Some(other), _) => Err(format!(
-            "`answer` is `{}`; it may be `yes_no`, `choice`, `number` or `text`",
+            "`answer` is `{}`; it may be `yes_no`, `choice`, `number`, `text` or `json`",
             other.chars().take(LONGEST_CHOICE).collect::<String>().escape_debug()
         )),
     }
@@ -261,6 +270,9 @@ mod tests {
         ] {
             assert_eq!(ask(text), expected, "{text}");
         }
+        let asked =
+            r#"{"question": "Say.", "schema": {"type": "object", "properties": {"dark": {"type": "boolean"}}}}"#;
+        assert!(matches!(ask(asked), Ok(AnswerKind::Json { .. })), "{:?}", ask(asked));
         for (text, wrong) in [
             ("  ", "a question has 1 to"),
             (r#"{"question": "x", "choices": ["open"]}"#, "`choices` are 2 to"),
@@ -269,6 +281,9 @@ mod tests {
             (r#"{"question": "x", "answer": "number", "min": 4, "max": 4}"#, "`min` is below"),
             (r#"{"question": "x", "answer": "poem"}"#, "`answer` is `poem`"),
             (r#"{"question": "x", "answer": "text", "choices": ["a", "b"]}"#, "`choices` belong"),
+            (r#"{"question": "x", "answer": "json"}"#, "`schema` is missing"),
+            (r#"{"question": "x", "schema": {"type": "object"}, "min": 1}"#, "a `schema` stands alone"),
+            (r#"{"question": "x", "schema": {"typ": "object"}}"#, "`schema`: "),
             (r#"{"question": "x", "colour": 1}"#, "unknown field `colour`"),
             ("{", "not as it should be"),
         ] {

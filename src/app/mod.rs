@@ -35,7 +35,7 @@ use crate::{
     systemd::Notify,
     telemetry::Event,
 };
-pub use ask::{LONGEST_TEXT, Picture, ask_file, kind_of};
+pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
 pub use assemble::{broker_access, camera_spec};
 pub use history::history_file;
 pub use lessons::feedback_folder;

@@ -1,6 +1,6 @@
 //! `wader ask`: one question, asked now, of the running service or about a file.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 
@@ -52,6 +52,9 @@ pub(super) struct Options {
     /// Yes or no is the answer, whatever the question.
     #[arg(long)]
     yes_no: bool,
+    /// JSON of the JSON Schema in this file is the answer.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["choices", "number", "text", "yes_no"])]
+    schema: Option<PathBuf>,
     /// The whole answer as JSON, as it would be published.
     #[arg(long)]
     json: bool,
@@ -147,7 +150,11 @@ fn message(question: &str, kind: &AnswerKind, timeout: f64) -> AskMessage {
             (message.min, message.max) = (Some(*min), Some(*max));
             "number"
         }
-        AnswerKind::Text { .. } | AnswerKind::Json { .. } => "text",
+        AnswerKind::Json { schema, .. } => {
+            message.schema = serde_json::from_str(schema.text()).ok();
+            "json"
+        }
+        AnswerKind::Text { .. } => "text",
     };
     AskMessage { answer: Some(word.to_owned()), ..message }
 }
@@ -172,6 +179,10 @@ fn tell(answer: &AnswerMessage, json: bool) -> anyhow::Result<u8> {
 
 impl Options {
     fn kind(&self, question: &str) -> anyhow::Result<AnswerKind> {
+        if let Some(file) = &self.schema {
+            let text = fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            return app::json_of(&text).with_context(|| format!("`{}` is no schema for an answer", file.display()));
+        }
         Ok(match (self.choices.as_slice(), self.number) {
             ([], None) if self.text => AnswerKind::Text { max_tokens: app::LONGEST_TEXT },
             ([], None) if self.yes_no => AnswerKind::YesNo,

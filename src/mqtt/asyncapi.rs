@@ -105,8 +105,9 @@ fn channels(topics: &Topics) -> Vec<Channel> {
             {
                 "type": "object", "required": ["question"], "additionalProperties": false,
                 "properties": {
-                    "question": { "type": "string" }, "answer": { "enum": ["yes_no", "choice", "number", "text"] },
+                    "question": { "type": "string" }, "answer": { "enum": ["yes_no", "choice", "number", "text", "json"] },
                     "choices": { "type": "array", "items": { "type": "string" }, "minItems": 2 },
+                    "schema": { "type": "object", "description": "a JSON Schema; the answer is JSON" },
                     "min": { "type": "integer", "minimum": 0 }, "max": { "type": "integer", "minimum": 0 },
                     "timeout": { "type": "number", "description": "seconds" }, "id": { "type": "string" },
                 },

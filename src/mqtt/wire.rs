@@ -57,12 +57,15 @@ pub struct AboutMessage {
 pub struct AskMessage {
     /// The question.
     pub question: String,
-    /// `yes_no`, `choice`, `number` or `text`; else the question's words decide.
+    /// `yes_no`, `choice`, `number`, `text` or `json`; else the question's words decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// The allowed answers of a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choices: Option<Vec<String>>,
+    /// The JSON Schema of an answer that is JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
     /// The least number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<u32>,

@@ -42,6 +42,22 @@ async fn a_question_is_asked_about_a_picture_without_a_service() {
 }
 
 #[tokio::test]
+async fn an_answer_can_be_json_of_a_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let (picture, schema) = (folder.path().join("grey.png"), folder.path().join("schema.json"));
+    write_png(&picture, 90);
+    let property = r#"{"enum": ["count", "reference"], "description": "count reference"}"#;
+    fs::write(&schema, format!(r#"{{"type": "object", "required": ["n"], "properties": {{"n": {property}}}}}"#))
+        .unwrap();
+    let (picture, schema) = (picture.to_str().unwrap(), schema.to_str().unwrap());
+    let said = ask(&["count reference", "--schema", schema, "--image", picture]).await;
+    assert_eq!((said.code, said.out.trim()), (0, r#"{"n":"count"}"#), "{said:?}");
+    fs::write(schema, r#"{"typ": "object"}"#).unwrap();
+    let said = ask(&["count reference", "--schema", schema, "--image", picture]).await;
+    assert!(said.code == 1 && said.err.contains("is no schema for an answer"), "{said:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_told_and_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("grey.png");
