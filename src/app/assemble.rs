@@ -25,7 +25,7 @@ use crate::{
     frame::{Size, Stamp},
     model::{self, Flamingo, Manifest},
     mqtt::{self, Access, CameraStatus, Handle, Topics},
-    name::CameraName,
+    name::{CameraName, PromptName},
     prompt::{AnswerKind, Hours, Prompt},
     sight::Sight,
     store::History,
@@ -47,6 +47,11 @@ pub(super) struct Watched {
 const FRAMES_MISSED: f64 = 3.0;
 
 impl Watched {
+    /// Asks these no more.
+    pub(super) fn forget(&mut self, prompts: &[PromptName]) {
+        self.prompts.retain(|prompt| !prompts.contains(&prompt.prompt.name));
+    }
+
     /// The prompts that ask about it.
     pub(super) fn prompts(&self) -> &[PromptConfig] {
         &self.prompts

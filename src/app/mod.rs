@@ -26,11 +26,11 @@ use futures_util::future::OptionFuture;
 use tokio::sync::mpsc;
 
 use crate::{
-    config::{BrokerConfig, Config, Loaded, Sources},
+    config::{BrokerConfig, Config, Loaded, PromptConfig, Sources},
     engine::{Doubt, Engine, Unaskable},
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
-    name::PromptName,
+    name::{CameraName, PromptName},
     supervise::{Stop, Tasks},
     systemd::Notify,
     telemetry::Event,
@@ -112,7 +112,7 @@ impl App {
 
     /// Runs until `stop` is given, or until something breaks that a restart of the process must mend.
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
-        let Self { config, sources, own, notify } = self;
+        let Self { mut config, sources, own, notify } = self;
         let mut broker = None;
         let access = match &config.mqtt.broker {
             BrokerConfig::Embedded { listen } => {
@@ -133,13 +133,17 @@ impl App {
         };
         let batch = model.manifest().limits.max_media_per_call;
         let min_mass = model.manifest().prompt.min_mass;
-        let watched = assemble::watched(&config, model.manifest())?;
-        let asked: Vec<_> = watched.iter().flat_map(Watched::asked).collect();
         let manifest = model.manifest().clone();
         let max_frames = manifest.resampler.max_frames;
+        newcomers::drop_too_long(&mut config, &own, max_frames);
+        let mut watched = assemble::watched(&config, &manifest)?;
+        let is_own = |(_, prompt): &(CameraName, PromptConfig)| own.contains(&prompt.prompt.name);
+        let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
         let said = lessons::said(&config);
-        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked, &said));
-        let Prepared { worker, digests, lessons } = preparing.await.map_err(|_| Error::EngineBroke)??;
+        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked, &added, &said));
+        let Prepared { worker, digests, lessons, refused } = preparing.await.map_err(|_| Error::EngineBroke)??;
+        let refused = newcomers::tell_refused(refused);
+        watched.iter_mut().for_each(|camera| camera.forget(&refused));
         for lesson in &lessons {
             match lesson {
                 Ok(lesson) => feedback::tell(lesson),

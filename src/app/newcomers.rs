@@ -71,6 +71,25 @@ pub(super) fn remembered(loaded: &Loaded) -> Vec<PromptConfig> {
     prompts
 }
 
+/// Leaves out the prompts of others that ask for more frames than this model takes.
+pub(super) fn drop_too_long(config: &mut Config, own: &BTreeSet<PromptName>, most: usize) {
+    let fits = |prompt: &PromptConfig| own.contains(&prompt.prompt.name) || prompt.frames <= most;
+    let too_long = config.prompts.iter().filter(|prompt| !fits(prompt));
+    let why = |prompt: &PromptConfig| (prompt.prompt.name.clone(), format!("the model takes {most} frames at most"));
+    tell_refused(too_long.map(why).collect());
+    config.prompts.retain(fits);
+}
+
+/// Logs which prompts of others cannot be asked, and why; gives their names.
+pub(super) fn tell_refused(refused: Vec<(PromptName, String)>) -> Vec<PromptName> {
+    let tell = |(name, why): (PromptName, String)| {
+        let problem = format!("prompt `{name}`, which was added over MQTT, is left out: {why}");
+        Event::ConfigProblem { problem: &problem }.emit();
+        name
+    };
+    refused.into_iter().map(tell).collect()
+}
+
 fn read(loaded: &Loaded, file: &Path) -> Result<PromptConfig, String> {
     let at = |problem: &dyn std::fmt::Display| {
         format!("a prompt that was added over MQTT is left out: {}: {problem}", file.display())

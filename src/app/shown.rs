@@ -65,22 +65,25 @@ pub(super) struct Prepared {
     pub(super) digests: Digests,
     /// What came of what others said of answers; the error is what is wrong with its pictures.
     pub(super) lessons: Vec<Result<Lesson, String>>,
+    /// The prompts of others that this model cannot be asked, and why.
+    pub(super) refused: Vec<(PromptName, String)>,
 }
 
-/// The worker for these prompts of these cameras, and what others said of their answers. Blocks: it decodes pictures, and
-/// runs the model.
+/// The worker for these prompts of these cameras, and what others said of their answers; `added` are the prompts of others,
+/// which are no reason not to start. Blocks: it decodes pictures, and runs the model.
 pub(super) fn worker(
     model: Flamingo,
     asked: &[(CameraName, PromptConfig)],
+    added: &[(CameraName, PromptConfig)],
     said: &[Stored],
 ) -> Result<Prepared, Error> {
     let (mut all, mut wrong) = (HashMap::new(), Vec::new());
     let mut taught = Vec::new();
-    for (camera, prompt) in asked {
+    for (camera, prompt) in asked.iter().chain(added).filter(|_| !said.is_empty()) {
+        taught.push((camera, prompt, lessons::taught(camera, prompt, model.manifest(), said)));
+    }
+    for (_, prompt) in asked {
         let name = &prompt.prompt.name;
-        if !said.is_empty() {
-            taught.push((camera, prompt, lessons::taught(camera, prompt, model.manifest(), said)));
-        }
         if all.contains_key(name) {
             continue;
         }
@@ -101,7 +104,12 @@ pub(super) fn worker(
         Some(((camera.clone(), prompt.name.clone()), digest(all.get(&prompt.name)?)))
     };
     let mut digests: Digests = prompts.iter().filter_map(of).collect();
-    let mut lessons = Vec::new();
+    let (mut lessons, mut refused) = (Vec::new(), Vec::new());
+    for (camera, prompt) in added {
+        if let Err(error) = worker.add(camera, &prompt.prompt) {
+            refused.push((prompt.prompt.name.clone(), error.to_string()));
+        }
+    }
     for (camera, prompt, shown) in taught {
         let shown = match shown {
             Ok(None) => continue,
@@ -117,7 +125,7 @@ pub(super) fn worker(
         }
         lessons.push(lesson);
     }
-    Ok(Prepared { worker, digests, lessons })
+    Ok(Prepared { worker, digests, lessons, refused })
 }
 
 /// Which of these prompts have examples that contradict each other. Blocks: it loads the model and decodes pictures.
@@ -126,7 +134,7 @@ pub fn contradictions(config: &Config, prompts: &[&PromptConfig]) -> Result<Vec<
     // examples are held against each other, whatever the camera: one is enough
     let asked: Vec<_> =
         prompts.iter().filter_map(|&prompt| Some((prompt.cameras.first()?.clone(), prompt.clone()))).collect();
-    Ok(worker(model, &asked, &[])?.worker.doubts().to_vec())
+    Ok(worker(model, &asked, &[], &[])?.worker.doubts().to_vec())
 }
 
 /// What prompts learn from what others said of their answers; the errors are what is wrong with its pictures. Blocks: it
@@ -139,7 +147,7 @@ pub fn learnt(config: &Config) -> Result<Vec<Result<Lesson, String>>, Error> {
     let model = Flamingo::load(&config.model.path, &assemble::model_spec(config)).map_err(Box::new)?;
     let watched = assemble::watched(config, model.manifest())?;
     let asked: Vec<_> = watched.iter().flat_map(assemble::Watched::asked).collect();
-    Ok(worker(model, &asked, &said)?.lessons)
+    Ok(worker(model, &asked, &[], &said)?.lessons)
 }
 
 /// Names what is shown exactly: other pictures, answers or regions are another prompt.

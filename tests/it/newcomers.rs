@@ -78,9 +78,16 @@ async fn others_add_a_prompt_which_is_asked_at_once_and_after_a_restart_until_th
     assert_eq!(service.log().matches("camera is online").count(), 1, "{}", service.log());
 
     assert!(service.terminate().await.success(), "{}", service.log());
+    // what does not fit any more is left out, and is no reason not to start
+    let kept = service.path("state/wader.prompts");
+    std::fs::write(kept.join("torn.json"), &EXTRA[..40]).unwrap();
+    let list = r#"{"ask": "count", "answer": "json", "schema": {"type": "array", "items": {"type": "string"}}}"#;
+    std::fs::write(kept.join("list.json"), list).unwrap();
     let mut service = service.started_again();
     until(&mut listener, "it runs again", |a| is(a, "wader/status", "online")).await;
     answer(&mut listener, "wader/yard/extra/answer").await;
+    let log = service.log();
+    assert!(log.contains("torn.json: ") && log.contains("`list`, which was added over MQTT, is left out"), "{log}");
 
     publish(port, "wader/prompts/extra/set", "", &[]).await;
     until(&mut listener, "it is taken away", |a| is(a, "wader/yard/extra/state", "")).await;
