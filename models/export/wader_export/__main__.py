@@ -58,14 +58,15 @@ def main() -> None:
     judge = commands.add_parser("judge-examples", help="judge both graphs on the real tasks and write EXAMPLES.md")
     judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
 
+    release = paths.REPOSITORY / "target" / "release" / "wader"
     transitions = commands.add_parser(
         "transitions", help="false and missed transitions an hour of the running service, with and without policy"
     )
-    transitions.add_argument("--minutes", type=float, default=30.0)
+    transitions.add_argument("--minutes", type=float, default=30.0, help="how long to watch")
     transitions.add_argument("--json", type=Path, help="write all figures to this file, too")
     transitions.add_argument("--views", help="the footage's views to watch, with commas (default: transitions/asked.py)")
-    transitions.add_argument("--wader", type=Path, default=paths.REPOSITORY / "target" / "release" / "wader")
-    transitions.add_argument("--model", type=Path, default=paths.MODEL_DIR)
+    transitions.add_argument("--wader", type=Path, default=release, help="the program to measure")
+    transitions.add_argument("--model", type=Path, default=paths.MODEL_DIR, help="the model that answers")
     transitions.add_argument("--footage", type=Path, help="default: what `./x setup` put into the cache")
 
     arguments = parser.parse_args()

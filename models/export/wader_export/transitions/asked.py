@@ -62,6 +62,7 @@ VARIANTS = (
     Variant("cooled", "hold, keep, cooldown", 0.7, 0.5, 2, 30),
 )
 LONGEST = max(variant.tolerance for variant in VARIANTS)
+MORE = (2, SPAN)  # seconds of tolerance with which the sums are told again: how much hangs on it
 
 
 def prompt(question: Question, variant: Variant) -> str:

@@ -20,6 +20,8 @@ def run(arguments) -> None:
         measured = measure(arguments)
     except stage.Failed as failure:
         sys.exit(f"transitions: {failure}")
+    except KeyboardInterrupt:
+        sys.exit("transitions: ended before there was anything to measure")
     print(table(measured["rows"]))
     print(notes(measured))
     if arguments.json:
@@ -82,7 +84,8 @@ The newest picture was {number(age, ".0f")} ms old at the median; most answers w
 Seconds {first:g} to {last:g} of the footage, over and over: its {last - first:.1f} s are all that there is, however long it runs.
 hours: of one question on one camera, in which a state was published and the truth is clear; rates are an hour of these.
 transitions: true changes between two clear states; an event is right that says the new state from {EARLY:g} s before it until
-so long after: {tolerances}. Delay: seconds from the middle of the change to the event. Answers right: each about its own pictures.
+so long after: {tolerances}.
+Delay: seconds from the middle of the change to the event. Answers right: each about its own pictures.
 The loop's seam is no change of the scene: what is about pictures of both its sides ({SPAN} s after it) is left out, and so are
 changes in the {LONGEST:g} s before it and events that only catch up after it. Of all events, those that are neither right nor
 false count as events and as nothing else."""

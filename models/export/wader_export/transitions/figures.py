@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import product
 from statistics import median
 
-from .asked import LONGEST, QUESTIONS, VARIANTS, Question, Variant, prompt
+from .asked import LONGEST, MORE, QUESTIONS, VARIANTS, Question, Variant, prompt
 from .heard import Heard
 from .matching import agreeing, agreement, judge
 from .truth import Served
@@ -50,14 +51,16 @@ class Figures:
         }
 
 
-def measure(served: Served, question: Question, variant: Variant, heard: Heard, end: float) -> Figures:
-    """From the first published state on; nothing where none ever was."""
+def measure(
+    served: Served, question: Question, variant: Variant, heard: Heard, end: float, more: float = 0
+) -> Figures:
+    """From the first published state on, with so much more tolerance; nothing where there never was a state."""
     key = (served.view, prompt(question, variant))
     states = heard.states.get(key, [])
     spans = served.spans(question, states[0][0], end) if states else []
     if not spans:
         return Figures()
-    verdict = judge(spans, heard.events.get(key, []), variant.tolerance, LONGEST)
+    verdict = judge(spans, heard.events.get(key, []), variant.tolerance + more, LONGEST + more)
     return Figures(
         *agreement(spans, states),
         *agreeing(spans, heard.answers.get(key, [])),
@@ -70,13 +73,11 @@ def measure(served: Served, question: Question, variant: Variant, heard: Heard, 
 
 
 def measure_all(cameras: Iterable[Served], heard: Heard, end: float) -> list[dict]:
-    """One row for each camera, question and variant."""
+    """One row for each tolerance, camera, question and variant."""
     return [
-        {"camera": served.view, "question": question.ask, "variant": variant.title, "figures": figures}
-        for served in cameras
-        for question in QUESTIONS
-        for variant in VARIANTS
-        for figures in [measure(served, question, variant, heard, end)]
+        {"more_s": more, "camera": served.view, "question": question.ask, "variant": variant.title, "figures": figures}
+        for more, served, question, variant in product((0, *MORE), cameras, QUESTIONS, VARIANTS)
+        for figures in [measure(served, question, variant, heard, end, more)]
     ]
 
 
@@ -100,10 +101,15 @@ def lag_of(cameras: Iterable[Served], heard: Heard, end: float) -> float:
 
 
 def grouped(rows: list[dict]) -> list[tuple[str, str, Figures]]:
-    """Sums over the cameras for each question, over the questions for each camera, and over all."""
+    """Sums over the cameras for each question, over the questions for each camera, and over all for each tolerance."""
     sums: dict[tuple[str, str], Figures] = {}
-    for title in (lambda row: row["question"], lambda row: f"camera {row['camera']}", lambda row: "in total"):
-        for row in rows:
+    narrow = [row for row in rows if row["more_s"] == 0]
+    for title, those in (
+        (lambda row: row["question"], narrow),
+        (lambda row: f"camera {row['camera']}", narrow),
+        (lambda row: "in total" + f", {row['more_s']} s more tolerance" * (row["more_s"] > 0), rows),
+    ):
+        for row in those:
             key = (title(row), row["variant"])
             sums[key] = sums.get(key, Figures()) + row["figures"]
     return [(title, variant, figures) for (title, variant), figures in sums.items()]

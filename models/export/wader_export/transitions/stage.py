@@ -62,9 +62,13 @@ def needed(wader: Path, model: Path, footage: Path) -> None:
 
 @contextmanager
 def running(command: list, log: Path, **more) -> Iterator[subprocess.Popen]:
-    """A process that ends with this; what it complains about goes to a file."""
+    """A process that ends with this; what it complains about goes to a file.
+
+    In a session of its own, Ctrl-C ends this program alone, which then ends the others when it has read what they said.
+    """
+    more = {"stdin": subprocess.DEVNULL, "start_new_session": True, **more}
     with open(log, "w") as complaints:
-        process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stderr=complaints, **more)
+        process = subprocess.Popen([str(part) for part in command], stderr=complaints, **more)
     try:
         yield process
     finally:
@@ -146,3 +150,5 @@ def end_on_signals() -> None:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
+    # a shell starts what runs in its background deaf to this
+    signal.signal(signal.SIGINT, signal.default_int_handler)
