@@ -64,7 +64,7 @@ def main() -> None:
     )
     transitions.add_argument("--minutes", type=float, default=30.0, help="how long to watch")
     transitions.add_argument("--json", type=Path, help="write all figures to this file, too")
-    transitions.add_argument("--views", help="the footage's views to watch, with commas (default: transitions/asked.py)")
+    transitions.add_argument("--views", help="views of the footage, with commas (default: transitions/asked.py)")
     transitions.add_argument("--wader", type=Path, default=release, help="the program to measure")
     transitions.add_argument("--model", type=Path, default=paths.MODEL_DIR, help="the model that answers")
     transitions.add_argument("--footage", type=Path, help="default: what `./x setup` put into the cache")

@@ -64,7 +64,8 @@ def measure(arguments) -> dict:
         }
 
 
-BUSY = """THESE FIGURES SAY MORE OF A BUSY MACHINE THAN OF THE MODEL: pictures came late or not at all. Fewer --views need less.
+BUSY = """THESE FIGURES SAY MORE OF A BUSY MACHINE THAN OF THE MODEL: pictures came late or not at all.
+Fewer --views need less.
 
 """
 
@@ -81,11 +82,11 @@ def notes(measured: dict) -> str:
     return f"""
 {BUSY if busy else ""}{measured["model"]}, {measured["minutes"]:.1f} minutes, {answers} answers: {shares}.
 The newest picture was {number(age, ".0f")} ms old at the median; most answers would be right were pictures {lag:g} s older.
-Seconds {first:g} to {last:g} of the footage, over and over: its {last - first:.1f} s are all that there is, however long it runs.
-hours: of one question on one camera, in which a state was published and the truth is clear; rates are an hour of these.
-transitions: true changes between two clear states; an event is right that says the new state from {EARLY:g} s before it until
-so long after: {tolerances}.
+Seconds {first:g} to {last:g} of the footage, over and over: its {last - first:.1f} s are all there is, however long it runs.
+Hours: of one question on one camera, in which a state was published and the truth is clear; rates are an hour of these.
+Transitions: true changes between two clear states. An event is right that says the new state from {EARLY:g} s before the
+change until so long after: {tolerances}.
 Delay: seconds from the middle of the change to the event. Answers right: each about its own pictures.
-The loop's seam is no change of the scene: what is about pictures of both its sides ({SPAN} s after it) is left out, and so are
-changes in the {LONGEST:g} s before it and events that only catch up after it. Of all events, those that are neither right nor
-false count as events and as nothing else."""
+The loop's seam is no change of the scene: what is about pictures of both its sides ({SPAN} s after it) is left out, and so
+are changes in the {LONGEST:g} s before it and events that only catch up after it. Events that are neither right nor false
+count as events and as nothing else."""

@@ -118,7 +118,7 @@ def grouped(rows: list[dict]) -> list[tuple[str, str, Figures]]:
 def table(rows: list[dict]) -> str:
     """For people. The variants of a question stand one below the other."""
     lines = [
-        f"{'':<54} {'':>6} {'transi-':>7} {'':>6} {'false':>7} {'missed':>7} {'':>6} {'state':>6} {'answers':>7} {'delay':>6}",
+        f"{'':<61} {'transi-':>7} {'':>6} {'false':>7} {'missed':>7} {'':>6} {'state':>6} {'answers':>7} {'delay':>6}",
         f"{'question':<33} {'policy':<20} {'hours':>6} {'tions':>7} {'events':>6} {'an hour':>7} {'an hour':>7}"
         f" {'missed':>6} {'right':>6} {'right':>7} {'median':>6}",
     ]

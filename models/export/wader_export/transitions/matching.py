@@ -1,8 +1,8 @@
 """Which events were right, which were false, and which were missed. Pure: truth and events in, a verdict out.
 
 A true change leads from one clear state to another; what is unclear between the two, as while somebody is half in the
-picture, belongs to it. An event that says the new state from the beginning of the change until `tolerance` after its
-end is right, one for each change. A change without such an event is missed. Any other event is false, also the second of
+picture, belongs to it. An event that says the new state from the beginning of the change until `tolerance` after
+its end is right, one for each change. A change without such an event is missed. Any other event is false, also the second of
 a flicker, which only takes back the first; but for these, which are left out as unclear:
 
 - events about pictures of which the truth is unclear;
