@@ -58,6 +58,17 @@ def main() -> None:
     judge = commands.add_parser("judge-examples", help="judge both graphs on the real tasks and write EXAMPLES.md")
     judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
 
+    release = paths.REPOSITORY / "target" / "release" / "wader"
+    transitions = commands.add_parser(
+        "transitions", help="false and missed transitions an hour of the running service, with and without policy"
+    )
+    transitions.add_argument("--minutes", type=float, default=30.0, help="how long to watch")
+    transitions.add_argument("--json", type=Path, help="write all figures to this file, too")
+    transitions.add_argument("--views", help="views of the footage, with commas (default: transitions/asked.py)")
+    transitions.add_argument("--wader", type=Path, default=release, help="the program to measure")
+    transitions.add_argument("--model", type=Path, default=paths.MODEL_DIR, help="the model that answers")
+    transitions.add_argument("--footage", type=Path, help="default: what `./x setup` put into the cache")
+
     arguments = parser.parse_args()
     if arguments.command == "encoder":
         from .encoder.command import run
@@ -73,6 +84,8 @@ def main() -> None:
         from .examples.command import run
     elif arguments.command == "judge-examples":
         from .examples.judge_command import run
+    elif arguments.command == "transitions":
+        from .transitions.command import run
     else:
         from .evaluation.command import run
     run(arguments)

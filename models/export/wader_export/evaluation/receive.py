@@ -7,7 +7,6 @@ same layout; the evaluator reads only that. What was received before is not sent
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import footage
+from ..ports import free_port
 
 WIDTH, HEIGHT, KILOBITS = 640, 480, 1000
 PARALLEL, ATTEMPTS = 8, 3
@@ -147,13 +147,6 @@ def python_with_gi() -> str:
             if check.returncode == 0:
                 return str(candidate)
     raise RuntimeError("no python3 with gi on the path: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0")
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager
