@@ -60,9 +60,9 @@ pub(super) struct Scene {
     /// Seconds of the recording's empty background between two rounds.
     #[arg(long, default_value_t = 10.0, requires = "footage")]
     gap: f64,
-    /// Show this part only: left,top,right,bottom in fractions.
-    #[arg(long, value_delimiter = ',', num_args = 4, requires = "footage")]
-    crop: Option<Vec<f64>>,
+    /// Show this part only, in fractions.
+    #[arg(long, value_name = "LEFT,TOP,RIGHT,BOTTOM", value_parser = crop, requires = "footage")]
+    crop: Option<Crop>,
     /// Other seeds draw other people and cars.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -94,12 +94,25 @@ fn login(text: &str) -> Result<Login, String> {
     Ok(Login { user: user.to_owned(), password: password.to_owned(), digest: true })
 }
 
+/// Left, top, right, bottom.
+#[derive(Debug, Clone, Copy)]
+struct Crop([f64; 4]);
+
+fn crop(text: &str) -> Result<Crop, String> {
+    let edges = text.split(',').map(|edge| edge.trim().parse().ok()).collect::<Option<Vec<f64>>>();
+    let edges = edges.and_then(|edges| <[f64; 4]>::try_from(edges).ok());
+    let is_part = |&[left, top, right, bottom]: &[f64; 4]| {
+        0.0 <= left && left < right && right <= 1.0 && 0.0 <= top && top < bottom && bottom <= 1.0
+    };
+    edges.filter(is_part).map(Crop).ok_or_else(|| format!("`{text}` is no part of the picture like 0.1,0.2,0.5,0.8"))
+}
+
 impl Scene {
     fn spec(&self) -> Spec {
         let source = match &self.footage {
             Some(file) => Source::Footage(Footage {
                 background_gap_s: self.gap,
-                crop: self.crop.as_ref().and_then(|c| c.as_slice().try_into().ok()),
+                crop: self.crop.map(|Crop(edges)| edges),
                 ..Footage::new(file.clone(), self.from, self.to)
             }),
             None => Source::Drawn(Drawn {
@@ -144,4 +157,17 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         }
     }
     Ok(cli::exit::OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crop_is_four_fractions() {
+        assert_eq!(crop("0, 0.5,1,0.75").unwrap().0, [0.0, 0.5, 1.0, 0.75]);
+        for wrong in ["", "0,0,1", "0,0,1,1,1", "0.5,0,0.5,1", "0,0.9,1,0.1", "0,0,2,1", "a,b,c,d", "NaN,0,1,1"] {
+            assert!(crop(wrong).unwrap_err().contains("like 0.1"), "{wrong}");
+        }
+    }
 }

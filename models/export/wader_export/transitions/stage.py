@@ -116,7 +116,7 @@ def camera(start, stage: Stage, wader: Path, footage: Path, view: str) -> tuple[
     process = start(
         f"camera {view}",
         *(wader, "scene", "serve", "--port", 0, "--footage", footage, "--from", first, "--to", last, "--gap", 0),
-        *("--crop", *truth.crops()[view]),
+        *("--crop", ",".join(map(str, truth.crops()[view]))),
         stdout=subprocess.PIPE,
         text=True,
     )
