@@ -10,15 +10,14 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use super::{
     complain::complain,
-    memory::{Memory, Published, Remembered, states},
+    memory::{Images, Memory, Published, Remembered, states},
     switches::Switches,
 };
 use crate::{
     answer::ModelLabel,
     config::Config,
     mqtt::{
-        Arrival, Class, Code, Complaint, Handle, Message, OFF, ON, Topics,
-        discovery::{self, Platform},
+        Arrival, Class, Code, Complaint, Handle, Message, OFF, ON, Topics, discovery,
         outbox::{Loss, Losses},
     },
     name::{CameraName, PromptName},
@@ -55,7 +54,7 @@ pub(super) struct Elsewhere {
 /// A change of what is asked.
 pub(super) enum Change {
     /// One more prompt about a camera, or another of this name.
-    Added { camera: CameraName, prompt: Prompt },
+    Added { camera: CameraName, prompt: Prompt, image: bool },
     /// One less.
     Removed { camera: CameraName, prompt: PromptName },
 }
@@ -68,6 +67,8 @@ pub(super) struct Control {
     known: BTreeMap<CameraName, Known>,
     /// What is watched, and what is asked about it, unless it is switched off.
     watched: BTreeMap<CameraName, Vec<Prompt>>,
+    /// Whose pictures are published.
+    images: Images,
     switches: Switches,
     memory: Memory,
     remembered: Remembered,
@@ -81,6 +82,7 @@ impl Control {
         config: &Config,
         topics: Topics,
         watched: BTreeMap<CameraName, Vec<Prompt>>,
+        images: Images,
         outbox: Handle,
     ) -> Self {
         let memory = Memory::new(config.state.as_deref(), &config.mqtt.client_id);
@@ -102,6 +104,7 @@ impl Control {
             known: known.collect(),
             switches: Switches::new(watched.keys().cloned(), &remembered.off),
             watched,
+            images,
             memory,
             remembered,
             losses: outbox.losses(),
@@ -134,6 +137,7 @@ impl Control {
             Event::PrefixChanged { before: &before.prefix, now: self.topics.prefix() }.emit();
         }
         let gone = if same_prefix { gone(&before.published, &now) } else { Published::new() };
+        let unseen: Images = before.images.difference(&self.images).filter(|_| same_prefix).cloned().collect();
         // what is to be cleared is remembered until it is; what is to be published is remembered before it is
         let mut published = now.clone();
         for (camera, prompts) in if same_prefix { before.published } else { Published::new() } {
@@ -144,11 +148,13 @@ impl Control {
             prefix: self.topics.prefix().to_owned(),
             homeassistant: before.homeassistant.filter(|_| same_prefix).or_else(|| self.homeassistant.clone()),
             published,
+            images: self.images.union(&unseen).cloned().collect(),
         };
         self.save();
         self.outbox.clear(self.to_clear(&gone));
+        self.clear_images(&unseen);
         self.outbox.offer(Message::about(&self.topics, VERSION, model));
-        self.announce(&gone);
+        self.announce(&gone, &unseen);
         for (camera, prompts) in &self.watched {
             let off = self.switches.of(camera).borrow().clone();
             self.outbox.offer(Message::camera_enabled(&self.topics, camera, !off.camera));
@@ -180,6 +186,7 @@ impl Control {
                 _ = looks.tick() => self.look_for_losses(),
                 () = outbox.emptied(), if !all_is_cleared => {
                     self.remembered.published = self.published();
+                    self.remembered.images.clone_from(&self.images);
                     self.remembered.homeassistant.clone_from(&self.homeassistant);
                     self.save();
                 }
@@ -188,7 +195,8 @@ impl Control {
     }
 
     fn all_is_cleared(&self) -> bool {
-        self.remembered.published == self.published() && self.remembered.homeassistant == self.homeassistant
+        let same = self.remembered.published == self.published() && self.remembered.images == self.images;
+        same && self.remembered.homeassistant == self.homeassistant
     }
 
     /// What is published now.
@@ -221,19 +229,28 @@ impl Control {
         topics
     }
 
+    /// Takes away the pictures that a broker keeps of prompts that have none any more.
+    fn clear_images(&self, unseen: &Images) {
+        self.outbox.clear(unseen.iter().map(|(camera, prompt)| self.topics.image(camera, prompt)));
+    }
+
     /// Tells Home Assistant of the service first: the cameras' devices name its.
-    fn announce(&self, gone: &Published) {
+    fn announce(&self, gone: &Published, unseen: &Images) {
         let Some(prefix) = &self.homeassistant else { return };
         let service = discovery::service(&self.topics, VERSION);
         self.outbox.offer(Message::discovery(self.topics.discovery(prefix), service));
         for (camera, prompts) in &self.watched {
-            let gone: Vec<(PromptName, Platform)> = gone
-                .get(camera)
-                .into_iter()
-                .flatten()
-                .map(|(prompt, states)| (prompt.clone(), states.platform()))
-                .collect();
-            let prompts: Vec<&Prompt> = prompts.iter().collect();
+            let gone = discovery::Gone {
+                prompts: gone
+                    .get(camera)
+                    .into_iter()
+                    .flatten()
+                    .map(|(prompt, states)| (prompt.clone(), states.platform()))
+                    .collect(),
+                images: unseen.iter().filter(|(of, _)| of == camera).map(|(_, prompt)| prompt.clone()).collect(),
+            };
+            let has_images = |prompt: &Prompt| self.images.contains(&(camera.clone(), prompt.name.clone()));
+            let prompts: Vec<(&Prompt, bool)> = prompts.iter().map(|prompt| (prompt, has_images(prompt))).collect();
             let device = discovery::camera(&self.topics, camera, &prompts, &gone, VERSION);
             self.outbox.offer(Message::discovery(self.topics.camera_discovery(prefix, camera), device));
         }
@@ -241,9 +258,15 @@ impl Control {
 
     /// Says what is asked now, and clears what is not asked any more.
     fn change(&mut self, change: Change) {
-        let before = self.published();
+        let (before, seen) = (self.published(), self.images.clone());
         let added = match change {
-            Change::Added { camera, prompt } => {
+            Change::Added { camera, prompt, image } => {
+                let key = (camera.clone(), prompt.name.clone());
+                if image {
+                    _ = self.images.insert(key)
+                } else {
+                    _ = self.images.remove(&key)
+                }
                 if let Some(known) = self.known.get_mut(&camera) {
                     known.prompts.insert(prompt.name.clone(), true);
                 }
@@ -254,6 +277,7 @@ impl Control {
                 Some((camera, name))
             }
             Change::Removed { camera, prompt } => {
+                self.images.remove(&(camera.clone(), prompt.clone()));
                 if let Some(known) = self.known.get_mut(&camera) {
                     known.prompts.remove(&prompt);
                 }
@@ -265,13 +289,16 @@ impl Control {
         };
         let now = self.published();
         let gone = gone(&before, &now);
+        let unseen: Images = seen.difference(&self.images).cloned().collect();
         // as at the start: what is to be cleared is remembered until it is, what is to be published before it is
         for (camera, prompts) in now {
             self.remembered.published.entry(camera).or_default().extend(prompts);
         }
+        self.remembered.images.extend(self.images.iter().cloned());
         self.save();
         self.outbox.clear(self.to_clear(&gone));
-        self.announce(&gone);
+        self.clear_images(&unseen);
+        self.announce(&gone, &unseen);
         if let Some((camera, prompt)) = added {
             let on = self.switches.asks(&camera, &prompt);
             self.outbox.offer(Message::enabled(&self.topics, &camera, &prompt, on));

@@ -25,6 +25,9 @@ const SCHEMA: &str = "wader.memory/1";
 /// The prompts of each camera, and what their states may be.
 pub(super) type Published = BTreeMap<CameraName, BTreeMap<PromptName, States>>;
 
+/// The prompts whose pictures are published.
+pub(super) type Images = BTreeSet<(CameraName, PromptName)>;
+
 /// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Remembered {
@@ -36,6 +39,8 @@ pub(super) struct Remembered {
     pub(super) homeassistant: Option<String>,
     /// What may have left something that the broker keeps.
     pub(super) published: Published,
+    /// And whose pictures it may keep.
+    pub(super) images: Images,
 }
 
 /// Why nothing is remembered, or will be.
@@ -145,6 +150,8 @@ struct PublishedWritten {
     prefix: String,
     homeassistant: Option<String>,
     cameras: BTreeMap<String, BTreeMap<String, StatesWritten>>,
+    #[serde(default)]
+    images: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A word, or the list of a choice.
@@ -192,6 +199,10 @@ impl From<&Remembered> for Written {
         let prompts = |prompts: &BTreeMap<PromptName, States>| {
             prompts.iter().map(|(prompt, states)| (prompt.to_string(), states.into())).collect()
         };
+        let mut images: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (camera, prompt) in &remembered.images {
+            images.entry(camera.to_string()).or_default().insert(prompt.to_string());
+        }
         Self {
             schema: SCHEMA.to_owned(),
             off: OffWritten {
@@ -206,6 +217,7 @@ impl From<&Remembered> for Written {
                 prefix: remembered.prefix.clone(),
                 homeassistant: remembered.homeassistant.clone(),
                 cameras: remembered.published.iter().map(|(camera, p)| (camera.to_string(), prompts(p))).collect(),
+                images,
             },
         }
     }
@@ -228,14 +240,20 @@ impl Written {
             off.entry(camera(name)?).or_default().prompts = prompts?;
         }
         let mut published = Published::new();
-        let PublishedWritten { prefix, homeassistant, cameras } = self.published;
+        let PublishedWritten { prefix, homeassistant, cameras, images: images_of } = self.published;
+        let mut images = Images::new();
+        for (name, prompts) in &images_of {
+            for one in prompts {
+                images.insert((camera(name)?, prompt(one)?));
+            }
+        }
         for (name, prompts) in cameras {
             let of_camera = published.entry(camera(&name)?).or_default();
             for (name, states) in prompts {
                 of_camera.insert(prompt(&name)?, states.checked()?);
             }
         }
-        Ok(Remembered { off, prefix, homeassistant, published })
+        Ok(Remembered { off, prefix, homeassistant, published, images })
     }
 }
 
@@ -276,6 +294,7 @@ mod tests {
                 ),
             ]
             .into(),
+            images: [(CameraName::new("yard").unwrap(), prompt("gate"))].into(),
         }
     }
 

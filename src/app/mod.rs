@@ -158,7 +158,9 @@ impl App {
 
         let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
         let prompts = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
-        let mut control = Control::new(&config, assemble::topics(&config), prompts, outbox);
+        let images = watched.iter().flat_map(Watched::asked).filter(|(_, prompt)| prompt.image);
+        let images = images.map(|(camera, prompt)| (camera, prompt.prompt.name)).collect();
+        let mut control = Control::new(&config, assemble::topics(&config), prompts, images, outbox);
         let (publisher, commands) = publisher.hearing(control.filters(), control::COMMANDS);
         control.begin(&label);
         let switches = control.switches();

@@ -197,7 +197,7 @@ impl Newcomers {
         for (camera, prompt) in about {
             let standing = Box::new(standing(&prompt, None, self.min_mass));
             self.tell(Input::Added { camera: camera.clone(), prompt: name.clone(), standing }).await;
-            let known = Change::Added { camera: camera.clone(), prompt: prompt.prompt.clone() };
+            let known = Change::Added { camera: camera.clone(), prompt: prompt.prompt.clone(), image: prompt.image };
             self.control.send(known).await.ok(); // or the process is ending
             Event::PromptAdded { camera: &camera, prompt: &name }.emit();
             if let Some(asking) = self.asking.get(&camera) {

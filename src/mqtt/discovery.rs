@@ -107,13 +107,22 @@ pub fn service(topics: &Topics, version: &str) -> Vec<u8> {
     write(&device, version, components)
 }
 
-/// A camera as a device, with its prompts, and those it had before: Home Assistant takes away what it is told to, and
+/// What a camera had before and has not any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Prompts, and as what their states were shown.
+    pub prompts: Vec<(PromptName, Platform)>,
+    /// Prompts that had pictures.
+    pub images: Vec<PromptName>,
+}
+
+/// A camera as a device, with its prompts, each with whether it has pictures, and those it had before: Home Assistant takes away what it is told to, and
 /// nothing else.
 pub fn camera(
     topics: &Topics,
     camera: &CameraName,
-    prompts: &[&Prompt],
-    gone: &[(PromptName, Platform)],
+    prompts: &[(&Prompt, bool)],
+    gone: &Gone,
     version: &str,
 ) -> Vec<u8> {
     let service = json!({ "topic": topics.status(), "value_template": IS_ONLINE });
@@ -133,12 +142,15 @@ pub fn camera(
         let (state, set) = (topics.camera_enabled(camera), topics.camera_enabled_set(camera));
         switch(&unique(topics, &[camera.as_str(), "enabled"]), "Enabled", &state, &set, &service)
     });
-    for (prompt, platform) in gone {
+    for prompt in &gone.images {
+        components.insert(key(prompt, "image"), json!({ "platform": "image" }));
+    }
+    for (prompt, platform) in &gone.prompts {
         for platform in [platform.word(), "event", "switch"] {
             components.insert(key(prompt, platform), json!({ "platform": platform }));
         }
     }
-    for prompt in prompts {
+    for (prompt, has_images) in prompts {
         let asked = json!({
             "topic": topics.enabled(camera, &prompt.name), "payload_available": ON, "payload_not_available": OFF,
         });
@@ -161,6 +173,14 @@ pub fn camera(
                 "availability": there, "availability_mode": "all",
             })
         });
+        if *has_images {
+            let image = json!({
+                "platform": "image", "unique_id": id("image"), "name": format!("{name} picture"), "qos": QOS,
+                "image_topic": topics.image(camera, &prompt.name), "content_type": "image/jpeg",
+                "availability": there, "availability_mode": "all",
+            });
+            components.insert(key(&prompt.name, "image"), image);
+        }
         components.insert(key(&prompt.name, "switch"), {
             let (state, set) = (topics.enabled(camera, &prompt.name), topics.enabled_set(camera, &prompt.name));
             switch(&id("enabled"), &format!("{name} enabled"), &state, &set, &service)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use wader::{
     mqtt::{
         Access, Listener, Topics,
-        discovery::{self, Platform},
+        discovery::{self, Gone, Platform},
         wire::AboutMessage,
     },
     name::{CameraName, PromptName},
@@ -51,13 +51,14 @@ fn follows_the_schemas(device: &Value) {
             continue; // is taken away
         }
         assert!(component["unique_id"].is_string() && component["name"].is_string(), "{key}");
-        topic(&component["state_topic"]);
+        topic(&component[if platform == "image" { "image_topic" } else { "state_topic" }]);
         let of_platform: &[&str] = match platform {
             "binary_sensor" => &["device_class", "payload_on", "payload_off"],
             "sensor" => {
                 &["device_class", "options", "state_class", "json_attributes_topic", "json_attributes_template"]
             }
             "event" => &["event_types"],
+            "image" => &["image_topic", "content_type"],
             "switch" => &["command_topic", "payload_on", "payload_off"],
             other => panic!("{other}"),
         };
@@ -100,8 +101,12 @@ fn each_kind_of_prompt_is_an_entity_of_its_kind() {
         prompt("people", AnswerKind::Number { min: 0, max: 5 }),
         prompt("scene", AnswerKind::Text { max_tokens: 32 }),
     ];
-    let prompts: Vec<&Prompt> = prompts.iter().collect();
-    let gone = [(name("light"), Platform::BinarySensor), (name("old"), Platform::Sensor)];
+    let prompts: Vec<(&Prompt, bool)> =
+        prompts.iter().map(|prompt| (prompt, prompt.name.as_str() == "light")).collect();
+    let gone = Gone {
+        prompts: vec![(name("light"), Platform::BinarySensor), (name("old"), Platform::Sensor)],
+        images: vec![name("people")],
+    };
     let door = CameraName::new("front_door").unwrap();
     golden("camera.json", &discovery::camera(&Topics::default(), &door, &prompts, &gone, "1.2.3"));
     golden("service.json", &discovery::service(&Topics::default(), "1.2.3"));

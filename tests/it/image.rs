@@ -33,7 +33,8 @@ async fn the_newest_picture_comes_with_each_answer_where_that_is_wanted() {
     let mosquitto = Mosquitto::start(&[]).await;
     let camera = scene::serve(drawn(4), 0).unwrap();
     let broker = format!("url = \"mqtt://127.0.0.1:{}\"\n", mosquitto.port);
-    let mut service = Service::start(&config(&broker, &[("yard", camera.url())], PROMPTS));
+    let text = config(&broker, &[("yard", camera.url())], PROMPTS);
+    let mut service = Service::start(&text);
     let url = format!("mqtt://127.0.0.1:{}", mosquitto.port);
     let mut listener = listen(&url).await;
     let picture = until(&mut listener, "a picture comes", |a| a.topic.ends_with("/image")).await;
@@ -61,4 +62,8 @@ async fn the_newest_picture_comes_with_each_answer_where_that_is_wanted() {
     let kept =
         tokio::time::timeout(Duration::from_secs(10), until(&mut late, "it is kept", |a| a.topic.ends_with("/image")));
     assert!(kept.await.unwrap().retained);
+    // and who does not want them any more finds none
+    let mut service = service.restart_ended_with(&text.replace("image = true", ""));
+    until(&mut late, "it is cleared", |a| a.topic.ends_with("/image") && a.payload.is_empty()).await;
+    assert!(service.terminate().await.success(), "{}", service.log());
 }
