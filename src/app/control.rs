@@ -12,7 +12,7 @@ use std::{
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use super::{
-    memory::{Memory, Published, Remembered, platforms},
+    memory::{Memory, Published, Remembered, states},
     switches::Switches,
 };
 use crate::{
@@ -175,7 +175,7 @@ impl Control {
 
     /// What is published now.
     fn published(&self) -> Published {
-        let prompts = |prompts: &Vec<Prompt>| platforms(prompts.iter().map(|prompt| (&prompt.name, &prompt.kind)));
+        let prompts = |prompts: &Vec<Prompt>| states(prompts.iter().map(|prompt| (&prompt.name, &prompt.kind)));
         self.watched.iter().map(|(camera, all)| (camera.clone(), prompts(all))).collect()
     }
 
@@ -209,8 +209,12 @@ impl Control {
         let service = discovery::service(&self.topics, VERSION);
         self.outbox.offer(Message::discovery(self.topics.discovery(prefix), service));
         for (camera, prompts) in &self.watched {
-            let gone: Vec<(PromptName, Platform)> =
-                gone.get(camera).into_iter().flatten().map(|(prompt, platform)| (prompt.clone(), *platform)).collect();
+            let gone: Vec<(PromptName, Platform)> = gone
+                .get(camera)
+                .into_iter()
+                .flatten()
+                .map(|(prompt, states)| (prompt.clone(), states.platform()))
+                .collect();
             let prompts: Vec<&Prompt> = prompts.iter().collect();
             let device = discovery::camera(&self.topics, camera, &prompts, &gone, VERSION);
             self.outbox.offer(Message::discovery(self.topics.camera_discovery(prefix, camera), device));
@@ -328,14 +332,13 @@ impl Control {
     }
 }
 
-/// What was there before and is not now, or is shown as something else.
+/// What was there before and is not now, or has other states.
 fn gone(before: &Published, now: &Published) -> Published {
     let mut gone = Published::new();
     for (camera, prompts) in before {
         let still = now.get(camera);
-        let left =
-            prompts.iter().filter(|(prompt, platform)| still.and_then(|now| now.get(*prompt)) != Some(*platform));
-        let left: BTreeMap<_, _> = left.map(|(prompt, platform)| (prompt.clone(), *platform)).collect();
+        let left = prompts.iter().filter(|(prompt, states)| still.and_then(|now| now.get(*prompt)) != Some(*states));
+        let left: BTreeMap<_, _> = left.map(|(prompt, states)| (prompt.clone(), states.clone())).collect();
         if still.is_none() || !left.is_empty() {
             gone.insert(camera.clone(), left);
         }
@@ -360,7 +363,10 @@ mod tests {
     use super::*;
     use crate::{
         frame::Stamp,
-        mqtt::outbox::{Limits, Outbox},
+        mqtt::{
+            discovery::States,
+            outbox::{Limits, Outbox},
+        },
     };
 
     fn published(text: &str) -> Published {
@@ -368,22 +374,30 @@ mod tests {
         for pair in text.split_whitespace() {
             let (camera, prompt) = pair.split_once('/').unwrap_or((pair, ""));
             let prompts = all.entry(CameraName::new(camera).unwrap()).or_default();
-            if let Some((prompt, platform)) = prompt.split_once(':') {
-                let platform = if platform == "b" { Platform::BinarySensor } else { Platform::Sensor };
-                prompts.insert(PromptName::new(prompt).unwrap(), platform);
+            if let Some((prompt, states)) = prompt.split_once(':') {
+                let states = match states {
+                    "b" => States::YesNo,
+                    "n" => States::Number,
+                    "s" => States::Text,
+                    words => States::OneOf(words.split('|').map(str::to_owned).collect()),
+                };
+                prompts.insert(PromptName::new(prompt).unwrap(), states);
             }
         }
         all
     }
 
     #[test]
-    fn what_is_not_there_any_more_or_shown_as_something_else_is_gone() {
+    fn what_is_not_there_any_more_or_has_other_states_is_gone() {
         for (before, now, expected) in [
             ("door/person:b", "door/person:b yard", ""),
             ("door/person:b door/scene:s", "door/person:b", "door/scene:s"),
             ("door/person:b", "yard", "door/person:b"),
             ("door", "", "door"),
             ("door/person:b", "door/person:s", "door/person:b"),
+            ("door/scene:s", "door/scene:n", "door/scene:s"),
+            ("door/gate:open|shut", "door/gate:open|shut", ""),
+            ("door/gate:open|shut", "door/gate:open|ajar", "door/gate:open|shut"),
         ] {
             assert_eq!(gone(&published(before), &published(now)), published(expected), "{before} -> {now}");
         }

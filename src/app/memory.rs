@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::switches::Off;
 use crate::{
-    mqtt::discovery::Platform,
+    mqtt::discovery::States,
     name::{CameraName, PromptName},
     prompt::AnswerKind,
 };
@@ -22,8 +22,8 @@ use crate::{
 /// The version of the file.
 const SCHEMA: &str = "wader.memory/1";
 
-/// The prompts of each camera, and as what Home Assistant shows their states.
-pub(super) type Published = BTreeMap<CameraName, BTreeMap<PromptName, Platform>>;
+/// The prompts of each camera, and what their states may be.
+pub(super) type Published = BTreeMap<CameraName, BTreeMap<PromptName, States>>;
 
 /// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,15 +144,53 @@ struct OffWritten {
 struct PublishedWritten {
     prefix: String,
     homeassistant: Option<String>,
-    cameras: BTreeMap<String, BTreeMap<String, String>>,
+    cameras: BTreeMap<String, BTreeMap<String, StatesWritten>>,
+}
+
+/// A word, or the list of a choice.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum StatesWritten {
+    Word(String),
+    OneOf(Vec<String>),
+}
+
+/// The words of the file. The first and the last are older than the others, and were then as what states are shown.
+const YES_NO: &str = "binary_sensor";
+const NUMBER: &str = "number";
+const TEXT: &str = "sensor";
+
+impl From<&States> for StatesWritten {
+    fn from(states: &States) -> Self {
+        match states {
+            States::YesNo => Self::Word(YES_NO.to_owned()),
+            States::OneOf(choices) => Self::OneOf(choices.clone()),
+            States::Number => Self::Word(NUMBER.to_owned()),
+            States::Text => Self::Word(TEXT.to_owned()),
+        }
+    }
+}
+
+impl StatesWritten {
+    fn checked(self) -> Result<States, String> {
+        match self {
+            Self::OneOf(choices) => Ok(States::OneOf(choices)),
+            Self::Word(word) => match word.as_str() {
+                YES_NO => Ok(States::YesNo),
+                NUMBER => Ok(States::Number),
+                TEXT => Ok(States::Text),
+                _ => Err(format!("`{word}` is no kind of state")),
+            },
+        }
+    }
 }
 
 impl From<&Remembered> for Written {
     fn from(remembered: &Remembered) -> Self {
         let off = &remembered.off;
         let text = |names: &BTreeSet<PromptName>| names.iter().map(ToString::to_string).collect();
-        let prompts = |prompts: &BTreeMap<PromptName, Platform>| {
-            prompts.iter().map(|(prompt, platform)| (prompt.to_string(), platform.word().to_owned())).collect()
+        let prompts = |prompts: &BTreeMap<PromptName, States>| {
+            prompts.iter().map(|(prompt, states)| (prompt.to_string(), states.into())).collect()
         };
         Self {
             schema: SCHEMA.to_owned(),
@@ -190,23 +228,22 @@ impl Written {
             off.entry(camera(name)?).or_default().prompts = prompts?;
         }
         let mut published = Published::new();
-        for (name, prompts) in &self.published.cameras {
-            let of_camera = published.entry(camera(name)?).or_default();
-            for (name, word) in prompts {
-                let platform = Platform::ALL.into_iter().find(|platform| platform.word() == word);
-                of_camera.insert(prompt(name)?, platform.ok_or_else(|| format!("`{word}` is no platform"))?);
+        let PublishedWritten { prefix, homeassistant, cameras } = self.published;
+        for (name, prompts) in cameras {
+            let of_camera = published.entry(camera(&name)?).or_default();
+            for (name, states) in prompts {
+                of_camera.insert(prompt(&name)?, states.checked()?);
             }
         }
-        let PublishedWritten { prefix, homeassistant, .. } = self.published;
         Ok(Remembered { off, prefix, homeassistant, published })
     }
 }
 
-/// As what Home Assistant shows each prompt of a camera.
-pub(super) fn platforms<'a>(
+/// What the state of each prompt of a camera may be.
+pub(super) fn states<'a>(
     prompts: impl IntoIterator<Item = (&'a PromptName, &'a AnswerKind)>,
-) -> BTreeMap<PromptName, Platform> {
-    prompts.into_iter().map(|(name, kind)| (name.clone(), Platform::of(kind))).collect()
+) -> BTreeMap<PromptName, States> {
+    prompts.into_iter().map(|(name, kind)| (name.clone(), States::of(kind))).collect()
 }
 
 #[cfg(test)]
@@ -215,7 +252,8 @@ mod tests {
 
     fn remembered() -> Remembered {
         let (door, yard) = (CameraName::new("door").unwrap(), CameraName::new("yard").unwrap());
-        let person = PromptName::new("person").unwrap();
+        let prompt = |name| PromptName::new(name).unwrap();
+        let person = prompt("person");
         Remembered {
             off: [
                 (door.clone(), Off { camera: true, prompts: BTreeSet::new() }),
@@ -224,7 +262,20 @@ mod tests {
             .into(),
             prefix: "wader".to_owned(),
             homeassistant: Some("homeassistant".to_owned()),
-            published: [(door, BTreeMap::new()), (yard, [(person, Platform::BinarySensor)].into())].into(),
+            published: [
+                (door, BTreeMap::new()),
+                (
+                    yard,
+                    [
+                        (person, States::YesNo),
+                        (prompt("gate"), States::OneOf(vec!["open".to_owned(), "shut".to_owned()])),
+                        (prompt("people"), States::Number),
+                        (prompt("scene"), States::Text),
+                    ]
+                    .into(),
+                ),
+            ]
+            .into(),
         }
     }
 
@@ -252,7 +303,7 @@ mod tests {
             (whole[..whole.len() / 2].to_owned(), "EOF"),
             (whole.replace(SCHEMA, "wader.memory/9"), "wader.memory/9"),
             (whole.replace("door", "../door"), "holds `.`"),
-            (whole.replace("binary_sensor", "siren"), "`siren` is no platform"),
+            (whole.replace("binary_sensor", "siren"), "`siren` is no kind of state"),
         ] {
             fs::write(&file, text).unwrap();
             let error = memory.read().unwrap_err().to_string();

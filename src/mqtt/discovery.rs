@@ -1,7 +1,8 @@
 //! What Home Assistant is told: one device for the service and one for each camera, as its MQTT device discovery wants.
 //!
 //! The names of all keys, and which must be there, are those of its component `mqtt` (`schemas.py`, `discovery.py`, and
-//! the file of each platform), read in version 2026.4. `tests/data/homeassistant` holds what is published.
+//! the file of each platform), read in version 2026.4. `tests/data/homeassistant` holds what is published, and
+//! `./x homeassistant` what a running Home Assistant makes of it.
 
 use serde_json::{Map, Value, json};
 
@@ -21,6 +22,11 @@ const QOS: u8 = 1;
 const IS_ONLINE: &str = "{{ 'online' if value == 'online' else 'offline' }}";
 /// Home Assistant wants to find the kind of an event in it.
 const TO_WORD: &str = "{{ dict(value_json, event_type=value_json.after | string) | to_json }}";
+/// A topic that is cleared knows nothing any more. Without this, an empty word would be the state of a text, and a complaint
+/// of Home Assistant's about all others; and what one kind of prompt leaves, it would hold against the next.
+const OR_UNKNOWN: &str = "{{ value or 'None' }}";
+/// The same of attributes.
+const OR_NONE: &str = "{{ value or '{}' }}";
 /// Kinds must be listed beforehand, which texts and long ranges of numbers cannot be.
 const TO_CHANGED: &str = "{{ dict(value_json, event_type='changed') | to_json }}";
 
@@ -34,24 +40,45 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::BinarySensor, Self::Sensor];
-
-    /// As what answers of this kind are shown.
-    pub const fn of(kind: &AnswerKind) -> Self {
-        match kind {
-            AnswerKind::YesNo => Self::BinarySensor,
-            AnswerKind::Choice(_) | AnswerKind::Number { .. } | AnswerKind::Text { .. } | AnswerKind::Json { .. } => {
-                Self::Sensor
-            }
-        }
-    }
-
     /// Home Assistant's word for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::BinarySensor => "binary_sensor",
             Self::Sensor => "sensor",
+        }
+    }
+}
+
+/// What a prompt's state may be. Where that changes, Home Assistant must not be left with a state of before, which it would
+/// refuse together with all that comes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum States {
+    /// Yes or no.
+    YesNo,
+    /// One of these words.
+    OneOf(Vec<String>),
+    /// A number.
+    Number,
+    /// Any text.
+    Text,
+}
+
+impl States {
+    /// The states that answers of this kind make.
+    pub fn of(kind: &AnswerKind) -> Self {
+        match kind {
+            AnswerKind::YesNo => Self::YesNo,
+            AnswerKind::Choice(choices) => Self::OneOf(choices.clone()),
+            AnswerKind::Number { .. } => Self::Number,
+            AnswerKind::Text { .. } | AnswerKind::Json { .. } => Self::Text,
+        }
+    }
+
+    /// As what they are shown.
+    pub const fn platform(&self) -> Platform {
+        match self {
+            Self::YesNo => Platform::BinarySensor,
+            Self::OneOf(_) | Self::Number | Self::Text => Platform::Sensor,
         }
     }
 }
@@ -118,15 +145,16 @@ pub fn camera(
         let there = json!([service, here, asked]);
         let id = |part: &str| unique(topics, &[camera.as_str(), prompt.name.as_str(), part]);
         let name = title(prompt.name.as_str());
-        let platform = Platform::of(&prompt.kind).word();
+        let states = States::of(&prompt.kind);
+        let platform = states.platform().word();
         let common = json!({
             "platform": platform, "unique_id": id("state"), "name": name, "qos": QOS,
             "state_topic": topics.state(camera, &prompt.name), "availability": there, "availability_mode": "all",
         });
-        let state = merged(common, shown_as(topics, camera, prompt));
+        let state = merged(common, shown_as(topics, camera, &prompt.name, &states));
         components.insert(key(&prompt.name, platform), state);
         components.insert(key(&prompt.name, "event"), {
-            let (kinds, template) = kinds(&prompt.kind);
+            let (kinds, template) = kinds(&states);
             json!({
                 "platform": "event", "unique_id": id("event"), "name": format!("{name} changed"), "qos": QOS,
                 "state_topic": topics.event(camera, &prompt.name), "event_types": kinds, "value_template": template,
@@ -145,27 +173,26 @@ pub fn camera(
     write(&device, version, components.into())
 }
 
-/// What a prompt's entity has by its kind of answer.
-fn shown_as(topics: &Topics, camera: &CameraName, prompt: &Prompt) -> Value {
-    match &prompt.kind {
-        AnswerKind::YesNo => json!({ "payload_on": "yes", "payload_off": "no" }),
-        AnswerKind::Choice(choices) => json!({ "device_class": "enum", "options": choices }),
-        AnswerKind::Number { .. } => json!({ "state_class": "measurement" }),
+/// What a prompt's entity has by what its state may be.
+fn shown_as(topics: &Topics, camera: &CameraName, prompt: &PromptName, states: &States) -> Value {
+    match states {
+        States::YesNo => json!({ "payload_on": "yes", "payload_off": "no" }),
+        States::OneOf(choices) => json!({ "device_class": "enum", "options": choices, "value_template": OR_UNKNOWN }),
+        States::Number => json!({ "state_class": "measurement", "value_template": OR_UNKNOWN }),
         // the state is cut at the 255 characters that a state may have; the whole text is here
-        AnswerKind::Text { .. } | AnswerKind::Json { .. } => {
-            json!({ "json_attributes_topic": topics.answer(camera, &prompt.name) })
-        }
+        States::Text => json!({
+            "json_attributes_topic": topics.answer(camera, prompt), "json_attributes_template": OR_NONE,
+            "value_template": OR_UNKNOWN,
+        }),
     }
 }
 
 /// The kinds of a prompt's event, and how its message is read.
-fn kinds(kind: &AnswerKind) -> (Vec<String>, &'static str) {
-    match kind {
-        AnswerKind::YesNo => (vec!["yes".to_owned(), "no".to_owned()], TO_WORD),
-        AnswerKind::Choice(choices) => (choices.clone(), TO_WORD),
-        AnswerKind::Number { .. } | AnswerKind::Text { .. } | AnswerKind::Json { .. } => {
-            (vec!["changed".to_owned()], TO_CHANGED)
-        }
+fn kinds(states: &States) -> (Vec<String>, &'static str) {
+    match states {
+        States::YesNo => (vec!["yes".to_owned(), "no".to_owned()], TO_WORD),
+        States::OneOf(choices) => (choices.clone(), TO_WORD),
+        States::Number | States::Text => (vec!["changed".to_owned()], TO_CHANGED),
     }
 }
 

@@ -54,7 +54,9 @@ fn follows_the_schemas(device: &Value) {
         topic(&component["state_topic"]);
         let of_platform: &[&str] = match platform {
             "binary_sensor" => &["device_class", "payload_on", "payload_off"],
-            "sensor" => &["device_class", "options", "state_class", "json_attributes_topic"],
+            "sensor" => {
+                &["device_class", "options", "state_class", "json_attributes_topic", "json_attributes_template"]
+            }
             "event" => &["event_types"],
             "switch" => &["command_topic", "payload_on", "payload_off"],
             other => panic!("{other}"),
