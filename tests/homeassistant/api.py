@@ -40,12 +40,6 @@ class Owner:
         form = {"grant_type": "authorization_code", "code": code, "client_id": self._client}
         self.token = self._ask("/auth/token", urllib.parse.urlencode(form).encode())["access_token"]
 
-    def finish_onboarding(self) -> None:
-        """Skips the other pages, so that a browser may log in. They begin integrations that need a network."""
-        for step in ("core_config", "analytics"):
-            self.post(f"/api/onboarding/{step}", {})
-        self.post("/api/onboarding/integration", {"client_id": self._client, "redirect_uri": f"{self.url}/"})
-
     def add_mqtt(self, broker_port: int) -> None:
         """Adds the integration MQTT, as its dialogue does."""
         flow = self.post("/api/config/config_entries/flow", {"handler": "mqtt"})

@@ -373,14 +373,6 @@ def tell(house: House, story: list[Callable[[House], None]]) -> int:
     return failed
 
 
-def look_around(house: House) -> None:
-    """Leaves all running, for a person to look at, until it is stopped."""
-    house.start_wader(house.config(BOTH, ALL_PROMPTS))
-    house.owner.finish_onboarding()
-    print(f"{house.owner.url}   user `wader`, password `wader`; Ctrl-C ends it", flush=True)
-    signal.pause()
-
-
 def arguments() -> Any:
     """What it is called with."""
     parser = argparse.ArgumentParser(prog="./x homeassistant", description=(__doc__ or "").split("\n", 1)[0])
@@ -388,7 +380,6 @@ def arguments() -> Any:
     parser.add_argument("--model", type=Path, required=True, help="the model folder")
     parser.add_argument("--footage", type=Path, required=True, help="the recording that the cameras show")
     parser.add_argument("--place", type=Path, required=True, help="a Debian with Home Assistant in /srv/homeassistant")
-    parser.add_argument("--look", action="store_true", help="check nothing; leave all running, to be looked at")
     parser.add_argument("--keep", type=Path, help="put the processes' logs here")
     return parser.parse_args()
 
@@ -408,9 +399,6 @@ def main() -> int:
         signal.signal(asked, lambda *_: sys.exit(130))
     try:
         house = House.build(tools, folder)
-        if given.look:
-            look_around(house)
-            return 0
         print(f"Home Assistant {house.owner.version()}", flush=True)
         failed = tell(house, STORY)
         print(f"{len(STORY) - failed} passed, {failed} failed")
