@@ -27,6 +27,9 @@ const TO_WORD: &str = "{{ dict(value_json, event_type=value_json.after | string)
 const OR_UNKNOWN: &str = "{{ value or 'None' }}";
 /// The same of attributes.
 const OR_NONE: &str = "{{ value or '{}' }}";
+/// What the button asks, and what is shown of what comes: a state has 255 characters at most.
+const DESCRIBE: &str = "Describe what happens.";
+const TO_REPLY: &str = "{{ (value_json.answer if value_json.answer is not none else value_json.outcome) | string | truncate(255, True, '…', 0) }}";
 /// Kinds must be listed beforehand, which texts and long ranges of numbers cannot be.
 const TO_CHANGED: &str = "{{ dict(value_json, event_type='changed') | to_json }}";
 
@@ -116,8 +119,8 @@ pub struct Gone {
     pub images: Vec<PromptName>,
 }
 
-/// A camera as a device, with its prompts, each with whether it has pictures, and those it had before: Home Assistant takes away what it is told to, and
-/// nothing else.
+/// A camera as a device, with its prompts, each with whether it has pictures, and what it had before: Home Assistant takes
+/// away what it is told to, and nothing else. Its button asks for a description, which the sensor beside it shows.
 pub fn camera(
     topics: &Topics,
     camera: &CameraName,
@@ -142,6 +145,23 @@ pub fn camera(
         let (state, set) = (topics.camera_enabled(camera), topics.camera_enabled_set(camera));
         switch(&unique(topics, &[camera.as_str(), "enabled"]), "Enabled", &state, &set, &service)
     });
+    let there = json!([service, here]);
+    components.insert(
+        "describe".to_owned(),
+        json!({
+            "platform": "button", "unique_id": unique(topics, &[camera.as_str(), "describe"]), "name": "Describe", "qos": QOS,
+            "command_topic": topics.ask(camera), "payload_press": DESCRIBE,
+            "availability": there, "availability_mode": "all",
+        }),
+    );
+    components.insert(
+        "reply".to_owned(),
+        json!({
+            "platform": "sensor", "unique_id": unique(topics, &[camera.as_str(), "reply"]), "name": "Reply", "qos": QOS,
+            "state_topic": topics.ask_answer(camera), "value_template": TO_REPLY,
+            "availability": there, "availability_mode": "all",
+        }),
+    );
     for prompt in &gone.images {
         components.insert(key(prompt, "image"), json!({ "platform": "image" }));
     }

@@ -32,10 +32,13 @@ ENTITIES: dict[str, tuple[str, str | None, str | None, str]] = {
     "sensor.wader_model": ("wader", None, "diagnostic", "Model"),
     "binary_sensor.front_door_connection": (DOOR, "connectivity", "diagnostic", "Connection"),
     "switch.front_door_enabled": (DOOR, None, "config", "Enabled"),
+    "button.front_door_describe": (DOOR, None, None, "Describe"),
+    "sensor.front_door_reply": (DOOR, None, None, "Reply"),
     "binary_sensor.front_door_anybody": (DOOR, None, None, "Anybody"),
     "event.front_door_anybody_changed": (DOOR, None, None, "Anybody changed"),
     "switch.front_door_anybody_enabled": (DOOR, None, "config", "Anybody enabled"),
     "sensor.front_door_light": (DOOR, "enum", None, "Light"),
+    "image.front_door_light_picture": (DOOR, None, None, "Light picture"),
     "event.front_door_light_changed": (DOOR, None, None, "Light changed"),
     "switch.front_door_light_enabled": (DOOR, None, "config", "Light enabled"),
     "sensor.front_door_people": (DOOR, None, None, "People"),
@@ -48,6 +51,8 @@ ENTITIES: dict[str, tuple[str, str | None, str | None, str]] = {
     "event.front_door_report_changed": (DOOR, None, None, "Report changed"),
     "switch.front_door_report_enabled": (DOOR, None, "config", "Report enabled"),
     "binary_sensor.yard_connection": ("Yard", "connectivity", "diagnostic", "Connection"),
+    "button.yard_describe": ("Yard", None, None, "Describe"),
+    "sensor.yard_reply": ("Yard", None, None, "Reply"),
     "switch.yard_enabled": ("Yard", None, "config", "Enabled"),
     "binary_sensor.yard_anybody": ("Yard", None, None, "Anybody"),
     "event.yard_anybody_changed": ("Yard", None, None, "Anybody changed"),
@@ -188,6 +193,16 @@ def changes_follow(house: House) -> None:
     hold("after" in house.live.attributes(people), "a number's event says what it became")
 
 
+def a_camera_describes_itself(house: House) -> None:
+    """The button asks, and the sensor shows what comes; an answer's picture is one of now."""
+    house.owner.call("button.press", "button.front_door_describe")
+    shown = until("a reply", lambda: (text := house.live.state("sensor.front_door_reply")) not in ("unknown", "") and text)
+    hold(shown.endswith("."), f"no sentence: {shown}")
+    hold(house.live.state("sensor.yard_reply") == "unknown", "the other camera was not asked")
+    picture = "image.front_door_light_picture"
+    until("a picture", lambda: (house.live.state(picture) or "").startswith("20"))
+
+
 def a_prompt_is_switched(house: House) -> None:
     """A prompt that is switched off is unavailable, its switch is not; and back again."""
     its = {ANYBODY, ANYBODY_CHANGED}
@@ -305,7 +320,8 @@ def prompts_become_others(house: House) -> None:
     config = "".join(f"\n[prompts.{name}]\n{prompt}\n{cameras}\n" for name, prompt in prompts.items())
     house.start_wader(house.config(("front_door",), config))
     moved = {"binary_sensor.front_door_light", "sensor.front_door_anybody"}
-    left = set(ENTITIES) - OF_YARD - {"sensor.front_door_light", ANYBODY} | moved
+    gone = {"sensor.front_door_light", "image.front_door_light_picture", ANYBODY}
+    left = set(ENTITIES) - OF_YARD - gone | moved
     until("the new kinds", lambda: exactly(house, left))
     available(house, left)
     for prompt in ("anybody", "report", "people"):
@@ -343,6 +359,7 @@ STORY: list[Callable[[House], None]] = [
     entities_are_of_their_kinds,
     states_are_what_wader_says,
     changes_follow,
+    a_camera_describes_itself,
     a_prompt_is_switched,
     a_camera_is_switched,
     a_camera_is_gone,

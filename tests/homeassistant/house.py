@@ -17,6 +17,7 @@ ask = "How is the light?"
 answer = "choice"
 choices = ["bright", "dim", "dark"]
 cameras = ["front_door"]
+image = true
 
 [prompts.scene]
 ask = "Describe what happens."

@@ -103,7 +103,7 @@ class Heard:
 
     def __init__(self, port: int) -> None:
         self.messages: list[tuple[str, bool, str]] = []
-        form = "%t\t%r\t%p"
+        form = "%t\t%r\t%x"  # in hexadecimal: a picture has lines of its own
         command = ["mosquitto_sub", "-p", str(port), "-t", "#", "-F", form]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -129,7 +129,7 @@ class Heard:
         hold(self._child.stdout, "mosquitto_sub has an output")
         for line in self._child.stdout:
             topic, kept, payload = line.rstrip("\n").split("\t", 2)
-            self.messages.append((topic, kept == "1", payload))
+            self.messages.append((topic, kept == "1", bytes.fromhex(payload).decode(errors="replace")))
 
 
 class Camera(Process):

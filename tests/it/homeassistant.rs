@@ -51,7 +51,13 @@ fn follows_the_schemas(device: &Value) {
             continue; // is taken away
         }
         assert!(component["unique_id"].is_string() && component["name"].is_string(), "{key}");
-        topic(&component[if platform == "image" { "image_topic" } else { "state_topic" }]);
+        topic(
+            &component[match platform {
+                "image" => "image_topic",
+                "button" => "command_topic",
+                _ => "state_topic",
+            }],
+        );
         let of_platform: &[&str] = match platform {
             "binary_sensor" => &["device_class", "payload_on", "payload_off"],
             "sensor" => {
@@ -59,6 +65,7 @@ fn follows_the_schemas(device: &Value) {
             }
             "event" => &["event_types"],
             "image" => &["image_topic", "content_type"],
+            "button" => &["command_topic", "payload_press"],
             "switch" => &["command_topic", "payload_on", "payload_off"],
             other => panic!("{other}"),
         };
@@ -84,7 +91,7 @@ fn follows_the_schemas(device: &Value) {
             assert!(!component.contains_key("state_class"), "{key}");
         }
         assert_eq!(platform == "event", component.contains_key("event_types"), "{key}");
-        assert_eq!(platform == "switch", component.contains_key("command_topic"), "{key}");
+        assert_eq!(matches!(platform, "switch" | "button"), component.contains_key("command_topic"), "{key}");
     }
 }
 
