@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     ask::{self, LONGEST_TEXT, json_of, kind_of},
-    complain::complain,
+    complain::{complain, not_retained},
 };
 use crate::{
     answer::{BlindReason, FailedReason, Ids, ModelLabel, Outcome, Reading, StaleReason, read},
@@ -107,10 +107,7 @@ impl Asks {
     /// Whether, what and how somebody asks.
     fn understand(&mut self, arrival: &Arrival) -> Result<Question, (Code, String)> {
         let topic = &arrival.topic;
-        if arrival.retained {
-            let message = format!("the question on `{topic}` is kept by the broker; send it without `retain`");
-            return Err((Code::RetainedCommand, message));
-        }
+        not_retained(arrival, "the question")?;
         let name = self.topics.ask_of(topic).unwrap_or_default();
         let Some(camera) = self.views.keys().find(|camera| camera.as_str() == name).cloned() else {
             return Err((Code::UnknownCamera, format!("no camera `{}` is watched", name.escape_debug())));

@@ -3,9 +3,18 @@
 use std::time::SystemTime;
 
 use crate::{
-    mqtt::{Complaint, Handle, Message, Topics},
+    mqtt::{Arrival, Code, Complaint, Handle, Message, Topics},
     telemetry::Event,
 };
+
+/// Refuses what a broker keeps: it would be heard again at each start. `what` begins the sentence.
+pub(super) fn not_retained(arrival: &Arrival, what: &str) -> Result<(), (Code, String)> {
+    if !arrival.retained {
+        return Ok(());
+    }
+    let message = format!("{what} on `{}` is kept by the broker; send it without `retain`", arrival.topic);
+    Err((Code::RetainedCommand, message))
+}
 
 /// Logs a complaint and publishes it.
 pub(super) fn complain(outbox: &Handle, topics: &Topics, complaint: &Complaint) {

@@ -151,8 +151,7 @@ impl Control {
             images: self.images.union(&unseen).cloned().collect(),
         };
         self.save();
-        self.outbox.clear(self.to_clear(&gone));
-        self.clear_images(&unseen);
+        self.outbox.clear(self.to_clear(&gone, &unseen));
         self.outbox.offer(Message::about(&self.topics, VERSION, model));
         self.announce(&gone, &unseen);
         for (camera, prompts) in &self.watched {
@@ -205,9 +204,10 @@ impl Control {
         self.watched.iter().map(|(camera, all)| (camera.clone(), prompts(all))).collect()
     }
 
-    /// The topics of what is gone, and of the announcements that are no longer wanted.
-    fn to_clear(&self, gone: &Published) -> Vec<String> {
-        let mut topics = Vec::new();
+    /// The topics of what is gone, of pictures that are not published any more, and of the announcements that are no longer
+    /// wanted.
+    fn to_clear(&self, gone: &Published, unseen: &Images) -> Vec<String> {
+        let mut topics: Vec<String> = unseen.iter().map(|(camera, prompt)| self.topics.image(camera, prompt)).collect();
         for (camera, prompts) in gone {
             topics.extend(prompts.keys().flat_map(|prompt| self.topics.retained_of_prompt(camera, prompt)));
             if !self.watched.contains_key(camera) {
@@ -227,11 +227,6 @@ impl Control {
         topics.extend(announced.map(|camera| self.topics.camera_discovery(before, camera)));
         topics.extend(moved.then(|| self.topics.discovery(before)));
         topics
-    }
-
-    /// Takes away the pictures that a broker keeps of prompts that have none any more.
-    fn clear_images(&self, unseen: &Images) {
-        self.outbox.clear(unseen.iter().map(|(camera, prompt)| self.topics.image(camera, prompt)));
     }
 
     /// Tells Home Assistant of the service first: the cameras' devices name its.
@@ -296,8 +291,7 @@ impl Control {
         }
         self.remembered.images.extend(self.images.iter().cloned());
         self.save();
-        self.outbox.clear(self.to_clear(&gone));
-        self.clear_images(&unseen);
+        self.outbox.clear(self.to_clear(&gone, &unseen));
         self.announce(&gone, &unseen);
         if let Some((camera, prompt)) = added {
             let on = self.switches.asks(&camera, &prompt);

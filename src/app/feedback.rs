@@ -8,9 +8,10 @@ use super::{
     answers::Input,
     assemble::standing_hash,
     blocking,
-    complain::complain,
+    complain::{complain, not_retained},
     kept::{Judgeable, Kept},
     lessons::{taught, teachable},
+    memory,
     shown::{Digests, digest},
 };
 use crate::{
@@ -61,11 +62,7 @@ impl Hearing {
     }
 
     async fn hear(&self, arrival: &Arrival) -> Result<(), Complaint> {
-        if arrival.retained {
-            let message =
-                format!("what is said on `{}` is kept by the broker; send it without `retain`", arrival.topic);
-            return Err(Complaint::new(Code::RetainedCommand, message));
-        }
+        not_retained(arrival, "what is said").map_err(|(code, message)| Complaint::new(code, message))?;
         let said = read_feedback(&arrival.payload).map_err(|wrong| Complaint::new(Code::BadPayload, wrong))?;
         let Some(judged) = self.kept.find(&said.answer_id) else {
             let message = format!(
@@ -100,8 +97,7 @@ impl Hearing {
 
     /// Writes it, with the pictures.
     async fn keep(&self, feedback: &Feedback, judged: &Judgeable) -> Result<(), String> {
-        let folder =
-            self.folder.clone().ok_or("there is no folder to keep it in: name one as `state` below `[paths]`")?;
+        let folder = self.folder.clone().ok_or(memory::NOWHERE)?;
         let (feedback, pictures) = (feedback.clone(), judged.pictures.clone());
         blocking(move || {
             let pictures: Result<Vec<_>, _> = pictures.iter().map(|picture| picture.png()).collect();

@@ -47,6 +47,14 @@ pub(super) fn taught(
     kept: &[Stored],
 ) -> Result<Option<Shown>, Vec<String>> {
     let (Some(form), labels) = (&manifest.examples, teachable(&prompt.prompt.kind)) else { return Ok(None) };
+    let about = |stored: &&Stored| {
+        let said = &stored.feedback;
+        said.camera == camera.as_str() && said.prompt == prompt.prompt.name.as_str() && said.ask == prompt.prompt.ask
+    };
+    let said: Vec<&Stored> = kept.iter().filter(about).collect();
+    if said.is_empty() {
+        return Ok(None); // before any picture is decoded
+    }
     let own = shown::show(prompt, manifest)?;
     let mut all = own.unwrap_or(Shown { region: prompt.region, examples: Vec::new() });
     // as many of each answer as there is room for, the newest of them
@@ -54,13 +62,7 @@ pub(super) fn taught(
     let size = Size { width: manifest.vision.width, height: manifest.vision.height };
     let (before, mut wrong) = (all.examples.len(), Vec::new());
     for (state, label) in labels.iter().enumerate() {
-        let said = kept.iter().rev().filter(|stored| {
-            let said = &stored.feedback;
-            said.camera == camera.as_str()
-                && said.prompt == prompt.prompt.name.as_str()
-                && said.ask == prompt.prompt.ask
-        });
-        for stored in said.filter(|stored| stored.feedback.answer == *label).take(room) {
+        for stored in said.iter().rev().filter(|stored| stored.feedback.answer == *label).take(room) {
             match shown::frames(&stored.pictures, form.frames, size) {
                 Ok(frames) => all.examples.push(Example { frames, state, judged: Some(stored.feedback.right) }),
                 Err(error) => wrong.push(error.to_string()),

@@ -19,6 +19,9 @@ use crate::{
     prompt::AnswerKind,
 };
 
+/// What is said where there is no folder for what outlives a restart.
+pub(super) const NOWHERE: &str = "there is no folder to keep it in: name one as `state` below `[paths]`";
+
 /// The version of the file.
 const SCHEMA: &str = "wader.memory/1";
 
@@ -99,8 +102,9 @@ impl Memory {
     /// Writes what is to be remembered, so that a crash leaves the old or the new. Blocks.
     pub(super) fn write(&self, remembered: &Remembered) -> Result<(), Error> {
         let path = self.0.as_ref().ok_or(Error::NoFolder)?;
-        let written = Written::from(remembered);
-        put(path, &written).map_err(|source| Error::Disk { path: path.clone(), source })
+        let written = serde_json::to_vec_pretty(&Written::from(remembered)).map_err(io::Error::from);
+        let put = written.and_then(|bytes| put(path, &bytes));
+        put.map_err(|source| Error::Disk { path: path.clone(), source })
     }
 }
 
@@ -112,12 +116,13 @@ pub(super) fn file(folder: Option<&Path>, client_id: &str, extension: &str) -> O
     Some(folder.join(format!("{name}.{extension}")))
 }
 
-fn put(path: &Path, written: &Written) -> io::Result<()> {
+/// Writes a file whole, so that a crash leaves the old or the new. Blocks.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let new = path.with_extension("json.new");
     let mut file = File::create(&new)?;
-    file.write_all(&serde_json::to_vec_pretty(written)?)?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     File::open(folder)?.sync_all()

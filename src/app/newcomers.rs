@@ -12,7 +12,14 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
-use super::{answers::Input, assemble::standing, blocking, complain::complain, control::Change, memory};
+use super::{
+    answers::Input,
+    assemble::standing,
+    blocking,
+    complain::{complain, not_retained},
+    control::Change,
+    memory,
+};
 use crate::{
     config::{self, Config, Loaded, PromptConfig, Sources},
     engine::Engine,
@@ -121,10 +128,7 @@ impl Newcomers {
     }
 
     async fn hear(&self, arrival: &Arrival, name: &str) -> Result<(), (Code, String)> {
-        if arrival.retained {
-            let message = format!("the prompt on `{}` is kept by the broker; send it without `retain`", arrival.topic);
-            return Err((Code::RetainedCommand, message));
-        }
+        not_retained(arrival, "the prompt")?;
         let wrong = |message: String| (Code::BadPrompt, message);
         if !self.allowed {
             let message = "the configuration allows no new prompts: `new_prompts = true` below `[mqtt]` does";
@@ -237,16 +241,7 @@ impl Newcomers {
 
     /// Keeps a prompt for the next start, all of it or nothing.
     async fn keep(&self, name: &PromptName, json: Vec<u8>) -> Result<(), String> {
-        let folder =
-            self.folder.clone().ok_or("there is no folder to keep it in: name one as `state` below `[paths]`")?;
-        let file = folder.join(format!("{name}.json"));
-        blocking(move || {
-            let at = |error: std::io::Error| format!("`{}`: {error}", file.display());
-            fs::create_dir_all(&folder).map_err(at)?;
-            let new = file.with_extension("new");
-            fs::write(&new, json).map_err(at)?;
-            fs::rename(&new, &file).map_err(at)
-        })
-        .await
+        let file = self.folder.as_ref().ok_or(memory::NOWHERE)?.join(format!("{name}.json"));
+        blocking(move || memory::put(&file, &json).map_err(|error| format!("`{}`: {error}", file.display()))).await
     }
 }

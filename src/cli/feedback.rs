@@ -78,11 +78,10 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
     };
     let Some(loaded) = arguments.load() else { return Ok(cli::exit::CONFIG) };
     let folder = app::feedback_folder(&loaded.config).context("there is no folder for what outlives a restart")?;
-    let all = kept(&folder)?;
     match command {
-        Command::List(options) => list(&all, options, &folder),
+        Command::List(options) => list(&kept(&folder)?, options, &folder),
         Command::Measure(options) => measure(&loaded.config, options.json),
-        Command::Remove(options) => remove(&all, options),
+        Command::Remove(options) => remove(&kept(&folder)?, options),
     }
 }
 

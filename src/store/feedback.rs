@@ -107,11 +107,8 @@ pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<
         fs::remove_dir_all(&place).map_err(at(&place))?;
     }
     fs::rename(new.keep(), &place).map_err(at(&place))?;
-    let mut alike = kept(folder)?;
-    alike.retain(|one| {
-        let one = &one.feedback;
-        (&one.camera, &one.prompt, &one.answer) == (&feedback.camera, &feedback.prompt, &feedback.answer)
-    });
+    let mut alike = kept_of(&of_prompt)?;
+    alike.retain(|one| one.feedback.answer == feedback.answer);
     let too_many = alike.len().saturating_sub(MOST_OF_AN_ANSWER);
     alike.iter().take(too_many).try_for_each(Stored::remove)
 }
@@ -121,10 +118,17 @@ pub fn kept(folder: &Path) -> Result<Vec<Stored>, FeedbackError> {
     let mut all = Vec::new();
     for camera in folders(folder)? {
         for prompt in folders(&camera)? {
-            for one in folders(&prompt)? {
-                all.extend(read(&one)?);
-            }
+            all.extend(kept_of(&prompt)?);
         }
+    }
+    Ok(all)
+}
+
+/// What is kept in the folder of a prompt about a camera.
+fn kept_of(prompt: &Path) -> Result<Vec<Stored>, FeedbackError> {
+    let mut all = Vec::new();
+    for one in folders(prompt)? {
+        all.extend(read(&one)?);
     }
     Ok(all)
 }
