@@ -24,6 +24,9 @@ def main() -> None:
     train.add_argument("--tune", action="store_true", help="one stage at a low rate, from a run folder: its head stays")
     train.add_argument("--minutes", type=float, default=65.0, help="whole training time")
     train.add_argument("--batch", type=int, default=64, help="clips a step")
+    train.add_argument("--questions", type=int, default=4, help="questions a clip")
+    train.add_argument("--workers", type=int, default=1, help="processes that simulate: one a core for a GPU")
+    train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     train.add_argument("--threads", type=int, default=1)
     train.add_argument("--seed", type=int, default=1)
 

@@ -29,13 +29,13 @@ def draw_times(batch: int, frames: int, rng, span: float | None = None) -> tuple
     return times, present
 
 
-def draw_camera(batch: int, rng):
+def draw_camera(batch: int, rng, posing: np.ndarray):
     """Height, focal length, horizon and aspect of each clip's camera, and whether people come close to it.
 
     Almost half of the cameras above a place are zoomed. A close camera hangs beside a door or in a room: people
-    before it are cut by the picture's lower edge.
+    before it are cut by the picture's lower edge. Who poses (`posing` [B]) does so before a close one every other time.
     """
-    close = rng.random(batch) < 0.2
+    close = rng.random(batch) < np.where(posing, 0.5, 0.2)
     height = np.where(close, rng.uniform(1.2, 2.6, batch), rng.uniform(2.2, 8, batch))
     focal = np.where(close, rng.uniform(0.6, 1.3, batch), rng.uniform(0.8, 2.2, batch))
     horizon = np.where(close, rng.uniform(0.1, 0.5, batch), rng.uniform(-0.5, 0.45, batch))

@@ -25,7 +25,10 @@ BLUE, GRAY = NAMES.index("blue"), NAMES.index("gray")
 JEANS = np.array([0.33, 0.38, 0.47])  # most blue trousers are a greyish blue
 
 
-BRIGHTNESS, SPREAD = 0.18, 0.035  # how things of one colour word differ: in brightness, and in each channel
+# how things of one colour word differ, in brightness and in each channel: black cloth in the light is three times as
+# bright as in the shade and still black, white can hardly be brighter
+BRIGHTNESS = np.array([0.40, 0.12, 0.24, 0.24, 0.26, 0.26, 0.18, 0.24, 0.18, 0.16])
+SPREAD = 0.035
 ALSO = 100  # added to the number of a rival that can be named beside the own colour, not in its place
 VAGUE = 1.5  # log-likelihood by which a colour's own word must beat every other
 
@@ -51,5 +54,5 @@ def rival(number: np.ndarray, rgb: np.ndarray) -> np.ndarray:
 def pick(rng, share, shape):
     """Colour numbers and their RGB with natural spread."""
     number = rng.choice(len(NAMES), size=shape, p=share / share.sum())
-    rgb = RGB[number] * np.exp(rng.normal(0, BRIGHTNESS, (*shape, 1))) + rng.normal(0, SPREAD, (*shape, 3))
+    rgb = RGB[number] * np.exp(rng.normal(0, 1, (*shape, 1)) * BRIGHTNESS[number][..., None]) + rng.normal(0, SPREAD, (*shape, 3))
     return number, rgb.clip(0.02, 0.98)

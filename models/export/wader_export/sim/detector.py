@@ -39,7 +39,7 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     base[:, V] = 0.74 / (1 + np.exp(-(np.log(pixels[:, V].clip(1)) - np.log(16)) * 2.2))
     base[:, O] = 0.72 / (1 + np.exp(-(np.log(across[:, O].clip(1)) - np.log(15)) * 2.0))
     own = np.exp(rng.normal(0, 0.07, (batch, THINGS, 1)))
-    own *= np.where(rng.random(own.shape) < 0.08, rng.uniform(0.45, 0.78, own.shape), 1)
+    own *= np.where(rng.random(own.shape) < 0.12, rng.uniform(0.42, 0.78, own.shape), 1)
     own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
     own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
     mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.75, 1.03, batch), 1))  # fmt: skip
@@ -58,9 +58,12 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     return np.where(world.exists & (world.inside > 0.02), high, 0).clip(0, 0.93)
 
 
-def draw_unrest(batch: int, rng) -> np.ndarray:
+def draw_unrest(posing: np.ndarray, rng) -> np.ndarray:
     """How much of the usual noise [B, 1] is on what stands still: in a quiet scene hardly any, yet never none."""
-    return np.where(rng.random((batch, 1)) < 0.45, np.exp(rng.uniform(np.log(0.004), np.log(0.6), (batch, 1))), 1.0)
+    quiet = np.where(posing, 1.0, 0.45)
+    most = np.where(posing, 0.05, 0.6)
+    unrest = np.exp(rng.uniform(np.log(0.004), np.log(most)))
+    return np.where(rng.random(len(posing)) < quiet, unrest, 1.0)[:, None]
 
 
 def jittered_boxes(world: World, rng, unrest: np.ndarray) -> np.ndarray:
@@ -111,12 +114,15 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
 
 def unhidden(height: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Which peaks (sorted, strongest first; [B, M, T]) survive the encoder's overlap removal."""
-    b = np.moveaxis(box, 1, 2)
+    b = np.moveaxis(box, 1, 2).astype(np.float32)
     h = np.moveaxis(height, 1, 2)
-    low = np.maximum(b[:, :, :, None, :2], b[:, :, None, :, :2])
-    high = np.minimum(b[:, :, :, None, 2:], b[:, :, None, :, 2:])
-    common = (high - low).clip(0).prod(-1)
-    area = (b[..., 2:] - b[..., :2]).clip(1e-4).prod(-1)
+    across, down = (
+        (np.minimum(b[..., :, None, i + 2], b[..., None, :, i + 2]) - np.maximum(b[..., :, None, i], b[..., None, :, i])).clip(0)
+        for i in (0, 1)
+    )
+    common = across * down
+    size = (b[..., 2:] - b[..., :2]).clip(1e-4)
+    area = size[..., 0] * size[..., 1]
     overlap = common / (area[..., :, None] + area[..., None, :] - common)
     weak = h[..., :, None] < layout.PART_HEIGHT * h[..., None, :]
     part = (common / area[..., :, None] > layout.PART_INSIDE) & weak
@@ -205,7 +211,7 @@ def observe(world: World, rng) -> Features:
     group = world.kind[..., None].repeat(frames, 2)
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
     upper, lower = shaded(world, rng, 0.33, 0.05, 0.45), shaded(world, rng, 0.685, 0.12, 0.66)
-    unrest = draw_unrest(batch, rng)
+    unrest = draw_unrest(world.posing, rng)
     own = np.where(world.motion == STILL, unrest, 1)[..., None]
     real = Peaks(peak_heights(world, rng, own), jittered_boxes(world, rng, own), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
@@ -222,7 +228,8 @@ def observe(world: World, rng) -> Features:
     order = np.argsort(-peaks.height, 1, kind="stable")[:, : layout.OBJECTS]
     peaks, heat = peaks.take(order), taken(heat, order)
 
-    tint = np.exp(rng.normal(0, 0.06, (batch, 3)))
+    cast = np.where(rng.random((batch, 1)) < 0.25, 0.15, 0.06)  # lamps and wrong white balances
+    tint = np.exp(rng.normal(0, 1, (batch, 3)) * cast)
     grey = (world.light == DARK) & (rng.random(batch) < 0.35)
     seen = []
     for rgb in (peaks.upper, peaks.lower):

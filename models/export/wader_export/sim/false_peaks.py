@@ -27,7 +27,8 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     shape = (batch, STANDING)
     many = np.where(rng.random(batch) < 0.5, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
     many = np.where(rng.random(batch) < 0.25, rng.integers(0, 3, batch), many)  # rooms and meadows
-    street = rng.random(batch) < 0.25  # posts, cones and stones wherever one looks
+    many = np.where(world.posing, many // 2, many)
+    street = (rng.random(batch) < 0.25) & ~world.posing  # posts, cones and stones wherever one looks
     many = np.where(street, rng.integers(11, STANDING + 1, batch), many)
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
     flat = (rng.random((batch, 1)) < 0.45) & ~street[:, None]

@@ -18,6 +18,7 @@ PEOPLE, VEHICLES, OTHERS = 11, 3, 6
 THINGS = PEOPLE + VEHICLES + OTHERS
 P, V, O = slice(0, PEOPLE), slice(PEOPLE, PEOPLE + VEHICLES), slice(PEOPLE + VEHICLES, THINGS)  # noqa: E741
 STILL, MOVES, STOPS, STARTS = range(4)
+POSING = 0.12  # of the clips
 NECK = 0.17  # the head is above it, clothes begin below: part of a body's height
 FILLS = 0.55  # head and shoulders that are so tall count as somebody wholly inside
 BRIGHT, DIM, DARK = range(3)
@@ -64,6 +65,7 @@ class World:
     aspect: np.ndarray  # [B]
     background: np.ndarray  # [B, 3]
     blindness: np.ndarray  # [B] see `blindness`
+    posing: np.ndarray  # [B] nothing moves at all: people sit or stand for the picture
 
     @property
     def visible(self) -> np.ndarray:
@@ -126,7 +128,8 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     """Draws a batch of scenes; `span` fixes the seconds between the oldest and the newest frame."""
     times, present = draw_times(batch, frames, rng, span)
     span = (-times[:, :1]).clip(1.0)
-    camera, focal, horizon, aspect, close = (a[:, None] for a in draw_camera(batch, rng))
+    posing = rng.random(batch) < POSING
+    camera, focal, horizon, aspect, close = (a[:, None] for a in draw_camera(batch, rng, posing))
     kind, tall, wide = sizes(batch, rng)
     shape = (batch, THINGS)
 
@@ -154,7 +157,7 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     across = (rng.uniform(0.01, 0.99, shape) - 0.5) * far * aspect / focal
 
     # how it moves
-    motion = motions(batch, rng, kind)
+    motion = np.where(posing[:, None], STILL, motions(batch, rng, kind))
     speed = np.where(rng.random(shape) < 0.07, rng.uniform(2.2, 3.5, shape), rng.uniform(0.7, 1.7, shape))
     speed = np.where(rng.random(shape) < 0.07, rng.uniform(0.04, 0.4, shape), speed)  # some shuffle along
     speed[:, V] = rng.uniform(2, 8, (batch, VEHICLES))
@@ -196,13 +199,13 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     # where it is in each frame
     sway = rng.normal(0, 0.06, travel.shape) * (kind == layout.PERSON)[..., None]
     calm = np.where(rng.random(shape) < 0.35, rng.choice((0.0, 0.05, 0.3), size=shape), 1)  # who sits or sleeps
-    sway *= calm[..., None]
+    sway *= np.where(posing[:, None], 0.0, calm)[..., None]
     x = across[..., None] + vx[..., None] * travel + sway
     z = far[..., None] + vz[..., None] * travel
     nearest = np.where(close, 0.3, 1.2)[..., None]
     exists = active[..., None] & (z > nearest)
     z = np.maximum(z, nearest)
-    dice = rng.random(shape)  # some appear or vanish inside the picture (doors)
+    dice = np.where(posing[:, None], 0.5, rng.random(shape))  # some appear or vanish inside the picture (doors)
     door = (-rng.uniform(0.1, 0.9, shape) * span)[..., None]
     late, early = (dice < 0.07)[..., None], (dice > 0.93)[..., None]
     exists &= np.where(late, t > door, np.where(early, t < door, True))
@@ -227,7 +230,7 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     background = (rng.uniform(0.15, 0.7, (batch, 1)) + rng.normal(0, 0.08, (batch, 3))).clip(0.05, 0.9)
     return World(
         times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider, motion,
-        *clothes(batch, rng), light, gain, aspect[:, 0], background, blindness.draw(batch, rng),
+        *clothes(batch, rng), light, gain, aspect[:, 0], background, blindness.draw(batch, rng), posing,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import torch
 from ..nn.flamingo import Flamingo
 from ..sim.truth import HEADS, UNCLEAR
 from .data import Batch, Maker, segment
+from .device import placed, quick
 from .losses import tensors
 
 SEED = 7
@@ -28,9 +29,9 @@ class HeldOut:
     def state(self, model: Flamingo) -> dict[str, float]:
         """Share of right values of each state head."""
         right, known = np.zeros(len(HEADS)), np.zeros(len(HEADS))
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), quick():
             for batch in self.batches:
-                guess = model.head(model.resampler(*tensors(batch))[0]).argmax(-1).numpy()
+                guess = model.head(model.resampler(*tensors(batch))[0]).argmax(-1).cpu().numpy()
                 state = batch.state[:, : len(HEADS)]
                 there = state != UNCLEAR
                 right += ((guess == state) & there).sum(0)
@@ -40,7 +41,7 @@ class HeldOut:
     def answers(self, model: Flamingo, gate: float = 1.0, last_only: bool = False) -> dict[str, list[bool]]:
         """Whether each answer is right as a whole (teacher forced: every word is the likeliest), by kind."""
         found = defaultdict(list)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), quick():
             for batch in self.batches:
                 frames, seconds, present = tensors(batch)
                 if last_only:
@@ -52,11 +53,12 @@ class HeldOut:
                     part = flat[start : start + 128]
                     pieces = [segment(self.words, q, NoChoice()) for _, q in part]
                     length = max(map(len, pieces))
-                    ids = torch.zeros(len(part), length, dtype=torch.long)
-                    weight = torch.zeros(len(part), length)
+                    ids = np.zeros((len(part), length), np.int64)
+                    weight = np.zeros((len(part), length), np.float32)
                     for row, piece in enumerate(pieces):
-                        ids[row, : len(piece)] = torch.tensor(piece.prompt + piece.answer)
+                        ids[row, : len(piece)] = piece.prompt + piece.answer
                         weight[row, len(piece.prompt) : len(piece)] = 1
+                    ids, weight = placed(ids), placed(weight)
                     rows = media[[clip for clip, _ in part]][:, None]
                     logits = model.decoder(ids[:, :-1], rows, torch.zeros_like(ids[:, :-1]), gate)
                     good = (logits.argmax(-1) == ids[:, 1:]) | (weight[:, 1:] == 0)

@@ -3,12 +3,16 @@
 import torch
 
 from ..paths import cache_dir
+from . import device
+from .data import Feeding
 from .run import TUNED, Run
 
 
 def run(arguments) -> None:
     """Trains or goes on training."""
     torch.set_num_threads(arguments.threads)
+    device.choose(arguments.device)
     folder = arguments.folder or cache_dir("train", "run")
     stages = TUNED if arguments.tune else None
-    Run(folder, arguments.minutes, arguments.batch, arguments.seed, stages, arguments.start).train()
+    feeding = Feeding(arguments.batch, arguments.questions, arguments.workers)
+    Run(folder, arguments.minutes, feeding, arguments.seed, stages, arguments.start).train()

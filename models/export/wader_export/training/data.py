@@ -14,13 +14,22 @@ from ..questions.words import NONE
 from ..sim import PEOPLE, blindness, simulate, sources
 from ..sim.truth import UNCLEAR, UNKNOWN, truth
 
-CAPTION_WEIGHT = 0.35
+CAPTION_WEIGHT = 0.5
 TIMES = ("when_came", "when_left")  # kinds that answer a number of seconds
 FRAMES = (8, 4, 16)
 FRAMES_SHARE = (0.70, 0.13, 0.17)
-QUESTIONS = 4  # a clip and step
 INTERLEAVED = 4  # every so many steps the rows hold three media each
+WORKER_SEEDS = 1_000_003  # from the seed of one worker to the next one's: no two stages of two workers meet
 BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """How a run is fed: clips a step, questions a clip, and processes that make them."""
+
+    clips: int = 64
+    questions: int = 4
+    workers: int = 1
 
 
 @dataclass
@@ -117,10 +126,11 @@ def pack(items: list[tuple[list[Segment], list[int]]]) -> list[Rows]:
 class Maker:
     """Makes batches of a split from a seed."""
 
-    def __init__(self, tokenizer, seed: int, split: str = "train"):
+    def __init__(self, tokenizer, seed: int, split: str = "train", questions: int = Feeding.questions):
         self.words = tokens.Words(tokenizer)
         self.rng, self.random = sources(split, seed)
         self.writer = Writer(self.random)
+        self.questions = questions
         self.step = 0
 
     def clips(self, count: int, frames: int) -> Batch:
@@ -138,14 +148,14 @@ class Maker:
         self.step += 1
         if text:
             interleaved = self.step % INTERLEAVED == 0
-            batch.rows = self.interleaved(batch) if interleaved else self.single(batch, QUESTIONS)
+            batch.rows = self.interleaved(batch) if interleaved else self.single(batch)
         return batch
 
-    def single(self, batch: Batch, questions: int) -> list[Rows]:
+    def single(self, batch: Batch) -> list[Rows]:
         """Each row one clip and one question."""
         items = []
         for clip, state in enumerate(batch.state):
-            asked = [self.writer.one(state) for _ in range(questions)]
+            asked = [self.writer.one(state) for _ in range(self.questions)]
             batch.questions.append(asked)
             items += [([segment(self.words, q, self.random)], [clip]) for q in asked]
         return pack(items)
@@ -160,15 +170,15 @@ class Maker:
         return pack(items)
 
 
-def work(queue, tokenizer_json: str, seed: int, count: int, text: bool) -> None:
-    """The worker: fills the queue for ever."""
+def work(queue, tokenizer_json: str, seed: int, feeding: Feeding, text: bool) -> None:
+    """A worker: fills the queue for ever."""
     from tokenizers import Tokenizer
 
     os.nice(3)
     parent = os.getppid()
-    maker = Maker(Tokenizer.from_str(tokenizer_json), seed)
+    maker = Maker(Tokenizer.from_str(tokenizer_json), seed, questions=feeding.questions)
     while os.getppid() == parent:  # a trainer that was killed must not leave its worker behind
-        batch = maker.batch(count, text)
+        batch = maker.batch(feeding.clips, text)
         while os.getppid() == parent:
             try:
                 queue.put(batch, timeout=2.0)
@@ -178,18 +188,23 @@ def work(queue, tokenizer_json: str, seed: int, count: int, text: bool) -> None:
 
 
 class Feeder:
-    """Batches from a worker process; stop it with `close`."""
+    """Batches from worker processes; stop it with `close`."""
 
-    def __init__(self, tokenizer, seed: int, count: int, text: bool):
+    def __init__(self, tokenizer, seed: int, feeding: Feeding, text: bool):
         context = multiprocessing.get_context("spawn")
-        self.queue = context.Queue(maxsize=4)
-        arguments = (self.queue, tokenizer.to_str(), seed, count, text)
-        self.process = context.Process(target=work, args=arguments, daemon=True)
-        self.process.start()
+        self.queue = context.Queue(maxsize=4 * feeding.workers)
+        self.processes = [
+            context.Process(target=work, args=(self.queue, tokenizer.to_str(), one, feeding, text), daemon=True)
+            for one in range(seed, seed + WORKER_SEEDS * feeding.workers, WORKER_SEEDS)
+        ]
+        for process in self.processes:
+            process.start()
 
     def next(self) -> Batch:
         return self.queue.get()
 
     def close(self) -> None:
-        self.process.terminate()
-        self.process.join()
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.join()

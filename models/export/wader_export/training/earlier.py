@@ -15,8 +15,8 @@ def weights(folder: Path) -> dict[str, Tensor]:
     """Parameters by name, of a run folder or of a model folder."""
     final, checkpoint = folder / "final.pt", folder / "checkpoint.pt"
     if final.exists():
-        return torch.load(final)
-    return torch.load(checkpoint)["model"] if checkpoint.exists() else names.parameters(folder)
+        return torch.load(final, map_location="cpu")
+    return torch.load(checkpoint, map_location="cpu")["model"] if checkpoint.exists() else names.parameters(folder)
 
 
 def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
@@ -35,7 +35,7 @@ def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
             new.append(name)
         elif name == EMBEDDING:
             before, after = zip(*kept)
-            value[list(after)] = old[name][list(before)].to(value.dtype)
+            value[list(after)] = old[name][list(before)].to(value)
         elif old[name].shape == value.shape:
             value.copy_(old[name])
         else:
@@ -43,7 +43,7 @@ def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
             if value.shape[0] != rows or value.shape[1] < columns:
                 raise ValueError(f"{name}: {tuple(old[name].shape)} does not grow to {tuple(value.shape)}")
             value.zero_()
-            value[:, :columns] = old[name]
+            value[:, :columns] = old[name].to(value)
             grown.append(name)
     model.load_state_dict(state)
     parts = sorted({name.split(".")[0] for name in new})

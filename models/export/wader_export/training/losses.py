@@ -12,6 +12,7 @@ from ..questions.words import SECONDS
 from ..sim.truth import HEADS, UNCLEAR
 from ..tokens import Words
 from .data import Batch, Rows
+from .device import placed
 
 TOKEN_WEIGHT = 0.25
 NEAR_SECONDS, NEAR_SHARE = 0.35, 0.06  # how far a time may be off: in seconds, and as a part of it
@@ -19,27 +20,27 @@ NEAR_SECONDS, NEAR_SHARE = 0.35, 0.06  # how far a time may be off: in seconds, 
 
 def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs of the resampler."""
-    return torch.from_numpy(batch.frames), torch.from_numpy(batch.seconds), torch.from_numpy(batch.present)
+    return placed(batch.frames), placed(batch.seconds), placed(batch.present)
 
 
 def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the state head, and of what each token is and does."""
-    target = torch.from_numpy(batch.state[:, : len(HEADS)])
+    target = placed(batch.state[:, : len(HEADS)])
     logits = model.head(latents)
     state = functional.cross_entropy(logits.reshape(-1, VALUES), target.reshape(-1), ignore_index=UNCLEAR)
     count = batch.frames.shape[1]
     objects = mixed.reshape(len(target), count, READ_TOKENS, -1)[:, :, :READ_OBJECTS]
     outputs = model.head.tokens(objects)
-    valid = torch.from_numpy(batch.frames[:, :, :READ_OBJECTS, layout.VALID] > 0)
+    valid = placed(batch.frames[:, :, :READ_OBJECTS, layout.VALID] > 0)
     token = torch.zeros(())
     for name in ("real", "direction", "enters", "leaves"):
-        wanted = torch.where(valid, torch.from_numpy(batch.token_targets[name][:, :, :READ_OBJECTS]), UNCLEAR)
+        wanted = torch.where(valid, placed(batch.token_targets[name][:, :, :READ_OBJECTS]), UNCLEAR)
         keep = wanted != UNCLEAR
         if keep.any():
             token = token + functional.cross_entropy(outputs[name][keep], wanted[keep])
-    moving = valid & torch.from_numpy(batch.token_targets["direction"][:, :, :READ_OBJECTS] != UNCLEAR)
+    moving = valid & placed(batch.token_targets["direction"][:, :, :READ_OBJECTS] != UNCLEAR)
     if moving.any():
-        speed = torch.from_numpy(batch.token_targets["velocity"][:, :, :READ_OBJECTS])
+        speed = placed(batch.token_targets["velocity"][:, :, :READ_OBJECTS])
         token = token + (outputs["velocity"] - speed)[moving].abs().mean()
     with torch.no_grad():
         known = target != UNCLEAR
@@ -50,7 +51,7 @@ def state_loss(model: Flamingo, latents: Tensor, mixed: Tensor, batch: Batch) ->
 def media_of(model: Flamingo, latents: Tensor, rows: Rows) -> Tensor:
     """Keys and values of the media of each row [R, M, layers, 2, heads, N, w]."""
     media = model.decoder.media(latents)
-    chosen = media.index_select(0, torch.from_numpy(rows.media).reshape(-1))
+    chosen = media.index_select(0, placed(rows.media).reshape(-1))
     return chosen.reshape(*rows.media.shape, *media.shape[1:])
 
 
@@ -70,15 +71,15 @@ def text_loss(model: Flamingo, latents: Tensor | None, batch: Batch, near: Tenso
     """
     total, weight = torch.zeros(()), 0.0
     for rows in batch.rows:
-        ids = torch.from_numpy(rows.ids)
-        index = torch.from_numpy(rows.media_index)[:, :-1]
+        ids = placed(rows.ids)
+        index = placed(rows.media_index)[:, :-1]
         if latents is None:
             logits = model.decoder(ids[:, :-1])
         else:
             logits = model.decoder(ids[:, :-1], media_of(model, latents, rows), index)
-        share = (ids[:, 1:] > 0).float() if everything else torch.from_numpy(rows.weight)[:, 1:]
+        share = (ids[:, 1:] > 0).float() if everything else placed(rows.weight)[:, 1:]
         keep = share > 0
-        chosen, wanted, time = logits[keep].float(), ids[:, 1:][keep], torch.from_numpy(rows.time)[:, 1:][keep]
+        chosen, wanted, time = logits[keep].float(), ids[:, 1:][keep], placed(rows.time)[:, 1:][keep]
         loss = functional.cross_entropy(chosen, wanted, reduction="none")
         if time.any():
             loss[time] = functional.cross_entropy(chosen[time], near[wanted[time]], reduction="none")

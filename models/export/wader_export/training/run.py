@@ -21,7 +21,8 @@ from .. import tokens
 from ..nn.flamingo import Flamingo
 from . import earlier
 from .check import HeldOut, by_kind
-from .data import Batch, Feeder
+from .data import Batch, Feeder, Feeding
+from .device import on_gpu, quick
 from .losses import near_times, state_loss, tensors, text_loss
 
 
@@ -54,6 +55,7 @@ RESAMPLER_RATE = 0.6  # of the rate, once words are trained
 GATE_RATE = 5.0
 WEIGHT_DECAY = 0.02
 SAVE_EVERY, CHECK_EVERY = 45.0, 240.0
+LONGEST_STEP = 10.0  # seconds; what is longer was a pause of the machine, and no training
 
 
 def groups(model: Flamingo, stage: Stage) -> list[dict]:
@@ -86,8 +88,8 @@ def groups(model: Flamingo, stage: Stage) -> list[dict]:
 class Run:
     """A training run in a folder: checkpoint.pt, tokenizer.json, log.jsonl."""
 
-    def __init__(self, folder: Path, minutes: float, batch: int, seed: int, stages=None, start: Path | None = None):
-        self.folder, self.minutes, self.batch, self.seed = folder, minutes, batch, seed
+    def __init__(self, folder: Path, minutes: float, feeding: Feeding, seed: int, stages=None, start: Path | None = None):
+        self.folder, self.minutes, self.feeding, self.seed = folder, minutes, feeding, seed
         folder.mkdir(parents=True, exist_ok=True)
         words = folder / "tokenizer.json"
         if not words.exists():
@@ -104,7 +106,7 @@ class Run:
             print(f"starting from {start}: {earlier.take(self.model, self.tokenizer, start)}", flush=True)
 
     def load(self) -> None:
-        saved = torch.load(self.folder / "checkpoint.pt")
+        saved = torch.load(self.folder / "checkpoint.pt", map_location=torch.get_default_device())
         self.model.load_state_dict(saved["model"])
         self.stage, self.elapsed, self.step = saved["stage"], saved["elapsed"], saved["step"]
         self.optimiser_state = saved["optimiser"]
@@ -132,16 +134,16 @@ class Run:
         while self.stage < len(self.stages):
             self.run_stage(self.stages[self.stage], held_out)
             self.stage, self.elapsed, self.optimiser_state = self.stage + 1, 0.0, None
-        torch.save(self.model.state_dict(), self.folder / "final.pt")
+        torch.save({name: value.cpu() for name, value in self.model.state_dict().items()}, self.folder / "final.pt")
         print("finished", flush=True)
 
     def run_stage(self, stage: Stage, held_out: HeldOut) -> None:
-        optimiser = torch.optim.AdamW(groups(self.model, stage), lr=stage.rate, betas=(0.9, 0.97))
+        optimiser = torch.optim.AdamW(groups(self.model, stage), lr=stage.rate, betas=(0.9, 0.97), fused=on_gpu())
         if self.optimiser_state is not None:
             optimiser.load_state_dict(self.optimiser_state)
         trained = [p for g in optimiser.param_groups for p in g["params"]]
         budget = stage.share * self.minutes * 60
-        feeder = Feeder(self.tokenizer, self.seed + 1000 * self.stage + self.step, self.batch, stage.text)
+        feeder = Feeder(self.tokenizer, self.seed + 1000 * self.stage + self.step, self.feeding, stage.text)
         recent, first_step = deque(maxlen=60), self.step
         last, saved, checked, said = time.time(), time.time(), time.time(), 0.0
         warm_steps = WARM_STEPS if self.elapsed == 0 else 1
@@ -155,7 +157,7 @@ class Run:
                 recent.append(self.one_step(stage, feeder.next(), optimiser, trained))
                 self.step += 1
                 now = time.time()
-                self.elapsed, last = self.elapsed + now - last, now
+                self.elapsed, last = self.elapsed + min(now - last, LONGEST_STEP), now
                 if now - said > 20:
                     said = now
                     self.tell(stage, recent, budget)
@@ -175,12 +177,12 @@ class Run:
         loss = torch.zeros(())
         latents = None
         if stage.state_weight:
-            with torch.autocast("cpu", torch.bfloat16):
+            with quick():
                 latents, mixed = self.model.resampler(*tensors(batch))
             state, figures = state_loss(self.model, latents.float(), mixed.float(), batch)
             loss = loss + stage.state_weight * state
         if stage.text:
-            with torch.autocast("cpu", torch.bfloat16):
+            with quick():
                 words = text_loss(self.model, latents, batch, self.near, everything=latents is None)
             figures["words"] = words.item()
             loss = loss + words
