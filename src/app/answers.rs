@@ -1,6 +1,13 @@
 //! The answer task: from the engine's replies and the cameras' troubles to messages.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -105,6 +112,8 @@ pub(super) struct Answers {
     /// All configured cameras, as they are at the start.
     pub(super) cameras: Vec<(CameraName, CameraStatus)>,
     pub(super) switches: Switches,
+    /// How many inputs and replies were dealt with.
+    pub(super) judged: Arc<AtomicU64>,
 }
 
 impl Answers {
@@ -123,6 +132,7 @@ impl Answers {
                 Some(replied) = replies.recv() => self.replied(&replied),
                 else => return,
             }
+            self.judged.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -274,7 +274,7 @@ impl Answers {
         };
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
         let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
-        Self { standing, topics, model, ids, outbox, history, kept, zone, cameras, switches }
+        Self { standing, topics, model, ids, outbox, history, kept, zone, cameras, switches, judged: Arc::default() }
     }
 }
 

@@ -15,6 +15,7 @@ mod newcomers;
 mod shown;
 mod switches;
 mod watch;
+mod watchdog;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +32,7 @@ use crate::{
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
     name::{CameraName, PromptName},
-    supervise::{Stop, Tasks},
+    supervise::{Ended, Stop, Tasks},
     systemd::Notify,
     telemetry::Event,
 };
@@ -49,6 +50,7 @@ use feedback::Hearing;
 use kept::Kept;
 use newcomers::{Asking, Newcomers};
 use shown::Prepared;
+use watchdog::Watchdog;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -89,6 +91,23 @@ pub enum Error {
     /// The engine ended by itself: only a new process can be trusted with the accelerator.
     #[error("the engine broke; see the log above")]
     EngineBroke,
+    /// A task that must not end has ended.
+    #[error("task `{task}` ended: {why}")]
+    TaskEnded {
+        /// Its name.
+        task: String,
+        /// What it said when it panicked.
+        why: String,
+    },
+    /// A stage has work and does nothing: only a new process helps.
+    #[error("stage `{0}` hangs")]
+    Hangs(&'static str),
+}
+
+impl From<Ended> for Error {
+    fn from(Ended { name: task, panic }: Ended) -> Self {
+        Self::TaskEnded { task, why: panic.unwrap_or_else(|| "nobody had asked it to".to_owned()) }
+    }
 }
 
 /// The service, ready to run.
@@ -154,6 +173,7 @@ impl App {
             Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
         }
         let (replies, replied) = mpsc::channel(REPLIES);
+        let waiting = replies.downgrade();
         let engine = Arc::new(Engine::start(worker, batch, replies)?);
 
         let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
@@ -175,7 +195,7 @@ impl App {
         let (history, kept) = (history::begin(&config), Kept::default());
         let kept_for_a_while = (zone.clone(), history, kept.clone());
         let answers = Answers::new(&config, &watched, &digests, judged_by, &control, kept_for_a_while);
-        let mut judge = Tasks::new();
+        let (mut judge, judged) = (Tasks::new(), answers.judged.clone());
         judge.start("answers", answers.run(replied, input));
 
         let watching = stop.child();
@@ -230,21 +250,32 @@ impl App {
         notify.ready();
         notify.status(&format!("watching {watching_cameras} cameras, on {runs_on}"));
         Event::Ready { cameras: watching_cameras, prompts: prompts_asked }.emit();
+        let watchdog = Watchdog { notify, engine: engine.clone(), replies: waiting, judged };
         let outcome = tokio::select! {
+            biased;
             () = stop.given() => Ok(()),
             () = engine.ended() => Err(Error::EngineBroke),
+            stage = watchdog.run() => Err(Error::Hangs(stage)),
+            Some(ended) = judge.next_ended() => Err(ended.into()),
+            Some(ended) = deliver.next_ended() => Err(ended.into()),
+            Some(ended) = cameras.next_ended() => Err(ended.into()),
         };
 
         // in the direction of the data: what makes work ends first, what delivers it last
         notify.stopping();
         let stopping = Stamp::now();
-        Event::Stopping { reason: if outcome.is_ok() { "asked to" } else { "the engine broke" } }.emit();
+        let reason = outcome.as_ref().err().map_or_else(|| "asked to".to_owned(), ToString::to_string);
+        Event::Stopping { reason: &reason }.emit();
         watching.give();
         let mut late = cameras.finish(STOP_WITHIN / 2).await;
         engine.stop();
         let done = engine.counts();
         Event::Worked { frames: done.work.frames_encoded, windows: done.windows, replies: done.replies }.emit();
-        tokio::task::spawn_blocking(move || drop(engine)).await.ok(); // joins the thread; a panic was reported
+        // joins the thread, whose panic was reported; one that hangs is left behind
+        let joined = tokio::task::spawn_blocking(move || drop(engine));
+        if tokio::time::timeout(STOP_WITHIN / 4, joined).await.is_err() {
+            late.push("engine".to_owned());
+        }
         late.extend(judge.finish(STOP_WITHIN / 4).await);
         publishing.give();
         late.extend(deliver.finish(STOP_WITHIN / 2).await);

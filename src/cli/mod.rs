@@ -28,6 +28,8 @@ pub mod exit {
     pub const UNAVAILABLE: u8 = 69;
     /// wader itself broke: start it again.
     pub const SOFTWARE: u8 = 70;
+    /// A stage hung: start it again.
+    pub const HANGS: u8 = 75;
     /// The configuration is wrong: starting again does not help.
     pub const CONFIG: u8 = 78;
 }

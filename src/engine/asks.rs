@@ -33,11 +33,13 @@ pub(super) struct Asks<T> {
     line: VecDeque<Place<T>>,
 }
 
-impl<T> Asks<T> {
-    pub(super) const fn new() -> Self {
+impl<T> Default for Asks<T> {
+    fn default() -> Self {
         Self { line: VecDeque::new() }
     }
+}
 
+impl<T> Asks<T> {
     /// Takes a question about a camera that is of no use after `until`.
     pub(super) fn offer(&mut self, camera: CameraName, ask: T, now: Stamp, until: Stamp) -> Result<(), Busy> {
         // who has lost patience does not keep others out
@@ -84,7 +86,7 @@ mod tests {
 
     #[test]
     fn standing_prompts_come_first_until_half_of_the_patience_is_spent() {
-        let mut asks = Asks::new();
+        let mut asks = Asks::default();
         asks.offer(camera("door"), "patient", at(0), at(60)).unwrap();
         asks.offer(camera("door"), "hasty", at(1), at(5)).unwrap();
         assert_eq!(asks.next(at(2), true), None);
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn who_has_lost_patience_is_not_asked_and_keeps_nobody_out() {
-        let mut asks = Asks::new();
+        let mut asks = Asks::default();
         for number in 0..OF_A_CAMERA {
             asks.offer(camera("door"), number, at(0), at(9)).unwrap();
         }
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn all_cameras_together_have_a_bound_too() {
-        let mut asks = Asks::new();
+        let mut asks = Asks::default();
         for number in 0..IN_ALL {
             asks.offer(camera(&format!("c{}", number / OF_A_CAMERA)), number, at(0), at(9)).unwrap();
         }

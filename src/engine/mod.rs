@@ -11,7 +11,10 @@ mod tests;
 mod worker;
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -30,6 +33,7 @@ use crate::{
     model::{Model, Work},
     name::{CameraName, PromptName},
     prompt::{Prompt, Reply, Shown},
+    supervise::Pulse,
     window::Window,
 };
 
@@ -136,10 +140,13 @@ impl Change {
 }
 
 /// What waits for the thread.
+#[derive(Default)]
 struct Inbox {
     windows: Queue,
     asks: Asks<Asked>,
     changes: Vec<Change>,
+    /// Whether something was taken out and is being worked at.
+    working: bool,
     stopping: bool,
 }
 
@@ -153,6 +160,8 @@ struct Shared {
     inbox: Mutex<Inbox>,
     filled: Condvar,
     counts: Mutex<Counts>,
+    /// Runs of the model's graphs, and rounds of the thread.
+    runs: Arc<AtomicU64>,
 }
 
 /// Poisoning is no news here: a panic in the engine ends the process.
@@ -177,9 +186,10 @@ impl Engine {
         M::Prefix: Send,
     {
         let shared = Arc::new(Shared {
-            inbox: Mutex::new(Inbox { windows: Queue::new(), asks: Asks::new(), changes: Vec::new(), stopping: false }),
+            inbox: Mutex::new(Inbox::default()),
             filled: Condvar::new(),
             counts: Mutex::new(Counts { work: worker.work(), ..Counts::default() }),
+            runs: worker.runs(),
         });
         let (here, alive) = watch::channel(());
         let theirs = shared.clone();
@@ -257,6 +267,13 @@ impl Engine {
         Counts { replaced, ..*lock(&self.shared.counts) }
     }
 
+    /// Whether there is work, and that it goes on: each run of a graph is a piece of it.
+    pub fn pulse(&self) -> Pulse {
+        let inbox = lock(&self.shared.inbox);
+        let busy = inbox.working || !inbox.is_empty();
+        Pulse { moved: self.shared.runs.load(Ordering::Relaxed), busy }
+    }
+
     /// Waits until the thread has ended; before a stop was asked for this means that it panicked.
     pub async fn ended(&self) {
         let mut alive = self.alive.clone();
@@ -288,12 +305,16 @@ impl Drop for Engine {
 fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies: &mpsc::Sender<Replied>) {
     loop {
         let mut inbox = lock(&shared.inbox);
+        if std::mem::take(&mut inbox.working) {
+            shared.runs.fetch_add(1, Ordering::Relaxed); // also work that needed no graph is done
+        }
         while inbox.is_empty() && !inbox.stopping {
             inbox = shared.filled.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
         if inbox.stopping {
             return;
         }
+        inbox.working = true;
         let changes = std::mem::take(&mut inbox.changes);
         let waiting = inbox.windows.take(batch);
         let asked = inbox.asks.next(Stamp::now(), !waiting.is_empty());

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -212,6 +212,11 @@ impl<M: Model> Worker<M> {
     /// Counts of work so far.
     pub fn work(&self) -> model::Work {
         self.model.work()
+    }
+
+    /// Where the model counts the runs of its graphs.
+    pub fn runs(&self) -> Arc<AtomicU64> {
+        self.model.runs()
     }
 
     /// Answers all prompts of these windows. A fault of the model is the failure of every prompt that it

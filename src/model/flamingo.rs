@@ -2,7 +2,11 @@
 //!
 //! How it is loaded is `load`'s job, how text is run through the decoder `decode`'s.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use ndarray::Array3;
 
@@ -38,6 +42,7 @@ pub struct Flamingo {
     /// Texts before their first token, one for each grammar that was used lately: a schema is compiled once.
     pub(super) begun: HashMap<Grammar, Constraint>,
     pub(super) work: Work,
+    runs: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Flamingo {
@@ -73,7 +78,9 @@ impl Flamingo {
     /// name, type and shape and every special token against the manifest, replays the goldens where the model will
     /// serve, and reads back which provider ran them.
     pub fn load(folder: &Path, spec: &Spec) -> Result<Self, Error> {
-        let Loaded { manifest, template, provider, graphs } = load(folder, spec)?;
+        let Loaded { manifest, template, provider, mut graphs } = load(folder, spec)?;
+        let runs = Arc::default();
+        graphs.each().for_each(|(_, graph)| graph.count_in(&runs));
         let Graphs { encoder, resampler, decoder, comparing } = graphs;
         let placement = provider.used;
         let (layers, shape) = (manifest.decoder.self_layers, media_shape(&manifest, 1));
@@ -91,6 +98,7 @@ impl Flamingo {
             no_media: VisualTokens { media_kv: zeros.placed(placement)?, windows: 0 },
             begun: HashMap::new(),
             work: Work::default(),
+            runs,
             manifest,
         })
     }
@@ -187,6 +195,10 @@ impl Model for Flamingo {
 
     fn compare(&mut self, comparisons: &[Comparison<'_>]) -> Result<Vec<f32>, Error> {
         self.compare_all(comparisons)
+    }
+
+    fn runs(&self) -> Arc<AtomicU64> {
+        self.runs.clone()
     }
 
     fn work(&self) -> Work {

@@ -4,7 +4,10 @@
 //! Resampler run once per window, and a language model with gated cross-attention run once for all prompts of a window.
 //! Some models have two graphs more, which compare a window with a user's own examples.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use ndarray::ArcArray2;
 
@@ -190,6 +193,10 @@ pub trait Model {
     /// For each comparison, the log-odds that its query shows what the examples of state 1 show, not those of state 0.
     fn compare(&mut self, _: &[Comparison<'_>]) -> Result<Vec<f32>, Error> {
         Err(Error::request("it has no `comparer`"))
+    }
+    /// Counts each run of a graph when it has ended, for whoever wants to see from another thread that there is progress.
+    fn runs(&self) -> Arc<AtomicU64> {
+        Arc::default()
     }
     /// Counts of work done so far.
     fn work(&self) -> Work;

@@ -6,7 +6,10 @@ use std::{
     borrow::Cow,
     fmt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use half::f16;
@@ -113,7 +116,7 @@ impl Runtime {
             self.session(file, placement, threads, profile).map_err(|error| error.to_string().trim().to_owned())?;
         let ports = |outlets: &[Outlet]| outlets.iter().map(Port::of).collect();
         let (inputs, outputs) = (ports(session.inputs()), ports(session.outputs()));
-        Ok(Graph { name, placement, inputs, outputs, session })
+        Ok(Graph { name, placement, inputs, outputs, session, runs: Arc::default() })
     }
 
     fn session(&self, file: &Path, placement: Placement, threads: usize, profile: &Path) -> ort::Result<Session> {
@@ -268,6 +271,7 @@ pub(super) struct Graph {
     pub(super) outputs: Vec<Port>,
     placement: Placement,
     session: Session,
+    runs: Arc<AtomicU64>,
 }
 
 /// What a run gave, by name.
@@ -294,18 +298,23 @@ impl Outputs {
 }
 
 impl Graph {
+    /// From now on its runs are counted here, each when it has ended.
+    pub(super) fn count_in(&mut self, runs: &Arc<AtomicU64>) {
+        self.runs = runs.clone();
+    }
+
     /// Runs once. On a device, outputs named in `kept` stay there; the others come back.
     pub(super) fn run(&mut self, inputs: &[(&str, &Tensor)], kept: &[String]) -> Result<Outputs, Error> {
         let graph = self.name;
-        match self.placement {
+        let ran = match self.placement {
             Placement::Cpu => self.run_here(inputs),
             Placement::Cuda(device) => {
                 MemoryInfo::new(AllocationDevice::CUDA, index(device), AllocatorType::Device, MemoryType::Default)
                     .and_then(|there| self.run_bound(inputs, kept, &there))
             }
-        }
-        .map(|tensors| Outputs { graph, tensors })
-        .map_err(|error| Error::Run { graph, problem: error.to_string() })
+        };
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        ran.map(|tensors| Outputs { graph, tensors }).map_err(|error| Error::Run { graph, problem: error.to_string() })
     }
 
     fn run_here(&mut self, inputs: &[(&str, &Tensor)]) -> ort::Result<Vec<(String, Tensor)>> {

@@ -1,9 +1,11 @@
 //! How tasks begin, fail, restart and end.
 
 mod backoff;
+mod progress;
 mod stop;
 mod tasks;
 
 pub use backoff::Backoff;
+pub use progress::{Progress, Pulse};
 pub use stop::Stop;
 pub use tasks::{Ended, Tasks, panic_message};

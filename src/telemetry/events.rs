@@ -259,6 +259,13 @@ pub enum Event<'a> {
         /// The problem with its place.
         problem: &'a str,
     },
+    /// A stage has work, and has kept still for longer than it may.
+    StageStill {
+        /// Which.
+        stage: &'a str,
+        /// For how long.
+        still: Duration,
+    },
     /// The end was asked for.
     Stopping {
         /// By what.
@@ -353,6 +360,8 @@ impl Event<'_> {
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \
                     `homeassistant/device/OLD_CAMERA/config` takes the devices away"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
+            Self::StageStill { stage, still } =>
+                error!(event = "stage_still", stage, ?still, "a stage has work and does not move; the watchdog is not fed"),
             Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),
             Self::Worked { frames, windows, replies } =>
                 info!(event = "worked", frames, windows, replies, "the engine's work is done"),

@@ -24,4 +24,5 @@ mod service;
 mod sight;
 mod support;
 mod tidy;
+mod watchdog;
 mod wordings;

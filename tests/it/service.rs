@@ -29,6 +29,7 @@ fn the_unit_waits_longer_than_wader_needs() {
     let unit = fs::read_to_string(unit_path()).unwrap();
     assert_eq!(values(&unit, "Type"), ["notify"]);
     assert!(seconds(&unit, "TimeoutStopSec") > OWN_STOP);
+    assert!(seconds(&unit, "WatchdogSec") >= Duration::from_secs(30), "a large model may need seconds for a token");
     assert!(seconds(&unit, "TimeoutStartSec") >= Duration::from_secs(60));
     // An empty list of capabilities is a line that one forgets.
     assert_eq!(values(&unit, "CapabilityBoundingSet"), [""]);
