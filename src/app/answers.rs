@@ -10,7 +10,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     complain::complain,
@@ -48,8 +48,10 @@ pub(super) enum Input {
     SwitchedOff { camera: CameraName },
     /// One more prompt is asked about a camera, or another of this name.
     Added { camera: CameraName, prompt: PromptName, standing: Box<Standing> },
-    /// It is asked no more.
-    Removed { camera: CameraName, prompt: PromptName },
+    /// It is asked no more. `done` is told when nothing will be said of it any more.
+    Removed { camera: CameraName, prompt: PromptName, done: oneshot::Sender<()> },
+    /// A camera is watched no more: all of its prompts are gone. What it says of itself from now on is for others to say.
+    Left { camera: CameraName, done: oneshot::Sender<()> },
     /// A prompt is answered by other examples from now on: its new hash.
     Taught { camera: CameraName, prompt: PromptName, hash: String },
 }
@@ -173,7 +175,14 @@ impl Answers {
                 self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::NoFrames), None, &now);
             }
             Input::Added { camera, prompt, standing } => _ = self.standing.insert((camera, prompt), *standing),
-            Input::Removed { camera, prompt } => _ = self.standing.remove(&(camera, prompt)),
+            Input::Removed { camera, prompt, done } => {
+                self.standing.remove(&(camera, prompt));
+                done.send(()).ok(); // or nobody waits for it
+            }
+            Input::Left { camera, done } => {
+                self.standing.retain(|(other, _), _| *other != camera);
+                done.send(()).ok();
+            }
             Input::Taught { camera, prompt, hash } => {
                 if let Some(standing) = self.standing.get_mut(&(camera, prompt)) {
                     standing.hash = hash;

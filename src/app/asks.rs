@@ -8,11 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{
     ask::{self, LONGEST_TEXT, json_of, kind_of},
     complain::{complain, not_retained},
+    roster::Roster,
 };
 use crate::{
     answer::{BlindReason, FailedReason, Ids, ModelLabel, Outcome, Reading, StaleReason, read},
@@ -72,8 +73,8 @@ struct Done {
 /// Everything the task knows that answers questions.
 pub(super) struct Asks {
     pub(super) engine: Arc<Engine>,
-    /// What the enabled cameras show.
-    pub(super) views: BTreeMap<CameraName, watch::Receiver<View>>,
+    /// The cameras, and what they show.
+    pub(super) roster: Roster,
     pub(super) topics: Topics,
     /// Topic filters that an asker's response topic must match one of.
     pub(super) allowed: Vec<String>,
@@ -109,7 +110,7 @@ impl Asks {
         let topic = &arrival.topic;
         not_retained(arrival, "the question")?;
         let name = self.topics.ask_of(topic).unwrap_or_default();
-        let Some(camera) = self.views.keys().find(|camera| camera.as_str() == name).cloned() else {
+        let Some(camera) = self.roster.find(name) else {
             return Err((Code::UnknownCamera, format!("no camera `{}` is watched", name.escape_debug())));
         };
         let respond_to = match &arrival.response_topic {
@@ -144,7 +145,7 @@ impl Asks {
 
     /// Asks, and waits no longer than the asker does.
     fn ask(&self, question: Question) -> BoxFuture<'static, Done> {
-        let view = self.views.get(&question.camera).map(|view| view.borrow().clone()).unwrap_or_default();
+        let view = self.roster.view(&question.camera);
         let until = Stamp::now().later_by(question.patience);
         let asked = match view {
             View { window: None, .. } => Err(Outcome::Stale(StaleReason::CameraOffline)),

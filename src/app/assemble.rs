@@ -13,6 +13,7 @@ use super::{
     asks::{Asks, View},
     control::Control,
     kept::Kept,
+    roster::Roster,
     shown::Digests,
     switches::Switches,
     watch::Watch,
@@ -50,11 +51,6 @@ impl Watched {
     /// Asks these no more.
     pub(super) fn forget(&mut self, prompts: &[PromptName]) {
         self.prompts.retain(|prompt| !prompts.contains(&prompt.prompt.name));
-    }
-
-    /// The prompts that ask about it.
-    pub(super) fn prompts(&self) -> &[PromptConfig] {
-        &self.prompts
     }
 
     /// Each prompt that asks about this camera.
@@ -140,12 +136,17 @@ pub(super) fn model_spec(config: &Config) -> model::Spec {
     }
 }
 
-/// Loads the model where it is to run; on a thread of its own, because it takes seconds.
+/// Loads the model where it is to run. Blocks for seconds.
+pub(super) fn load_model(config: &Config) -> Result<Flamingo, Error> {
+    Ok(Flamingo::load(&config.model.path, &model_spec(config)).map_err(Box::new)?)
+}
+
+/// The same, on a thread of its own, and told of.
 pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Error> {
-    let (spec, folder) = (model_spec(config), config.model.path.clone());
     let begun = Stamp::now();
-    let loading = tokio::task::spawn_blocking(move || Flamingo::load(&folder, &spec));
-    let model = loading.await.map_err(|_| Error::EngineBroke)?.map_err(Box::new)?;
+    let config = config.clone();
+    let loading = tokio::task::spawn_blocking(move || load_model(&config));
+    let model = loading.await.map_err(|_| Error::EngineBroke)??;
     let label = model_label(model.manifest());
     let provider = model.provider();
     let (used, took) = (provider.to_string(), Stamp::now().since(begun));
@@ -283,7 +284,7 @@ impl Asks {
     pub(super) fn new(
         config: &Config,
         engine: Arc<Engine>,
-        views: BTreeMap<CameraName, watch::Receiver<View>>,
+        roster: Roster,
         (model, min_mass): (ModelLabel, Option<f64>),
         outbox: Handle,
     ) -> Self {
@@ -291,7 +292,7 @@ impl Asks {
         let own = format!("{}/#", topics.responses());
         Self {
             engine,
-            views,
+            roster,
             allowed: std::iter::once(own).chain(config.mqtt.response_topics.iter().cloned()).collect(),
             topics,
             model,

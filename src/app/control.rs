@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     answer::ModelLabel,
-    config::Config,
+    config::{CameraConfig, Config},
     mqtt::{
         Arrival, Class, Code, Complaint, Handle, Message, OFF, ON, Topics, discovery,
         outbox::{Loss, Losses},
@@ -36,9 +36,19 @@ const SHOWN: usize = 32;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A camera and its prompts as configured.
-struct Known {
+pub(super) struct Known {
     enabled: bool,
     prompts: BTreeMap<PromptName, bool>,
+}
+
+/// All cameras of a configuration, and whether it enables them and the prompts about them.
+pub(super) fn known(config: &Config) -> BTreeMap<CameraName, Known> {
+    let prompts = |camera: &CameraName| {
+        let about = config.prompts.iter().filter(|prompt| prompt.cameras.contains(camera));
+        about.map(|prompt| (prompt.prompt.name.clone(), prompt.enabled)).collect()
+    };
+    let known = |camera: &CameraConfig| Known { enabled: camera.enabled, prompts: prompts(&camera.name) };
+    config.cameras.iter().map(|camera| (camera.name.clone(), known(camera))).collect()
 }
 
 /// Who else hears what others say.
@@ -57,11 +67,20 @@ pub(super) enum Change {
     Added { camera: CameraName, prompt: Prompt, image: bool },
     /// One less.
     Removed { camera: CameraName, prompt: PromptName },
+    /// A camera is watched from now on.
+    Watched { camera: CameraName },
+    /// It is watched no more.
+    Unwatched { camera: CameraName },
+    /// Another configuration is in use.
+    Configured(BTreeMap<CameraName, Known>),
+    /// The files hold one that is not used, for this reason; or they hold the one that is.
+    Refused(Option<String>),
 }
 
 /// Everything the control task knows.
 pub(super) struct Control {
     topics: Topics,
+    model: ModelLabel,
     homeassistant: Option<String>,
     /// All that is configured, and whether the configuration enables it.
     known: BTreeMap<CameraName, Known>,
@@ -80,7 +99,7 @@ impl Control {
     /// A control task for these cameras, enabled ones with enabled prompts, and the switches that it turns.
     pub(super) fn new(
         config: &Config,
-        topics: Topics,
+        (topics, model): (Topics, ModelLabel),
         watched: BTreeMap<CameraName, Vec<Prompt>>,
         images: Images,
         outbox: Handle,
@@ -90,18 +109,11 @@ impl Control {
             Event::MemoryProblem { problem: &problem.to_string() }.emit();
             Remembered::default()
         });
-        let prompts = |camera: &CameraName| {
-            let about = config.prompts.iter().filter(|prompt| prompt.cameras.contains(camera));
-            about.map(|prompt| (prompt.prompt.name.clone(), prompt.enabled)).collect()
-        };
-        let known = config.cameras.iter().map(|camera| {
-            let known = Known { enabled: camera.enabled, prompts: prompts(&camera.name) };
-            (camera.name.clone(), known)
-        });
         Self {
             topics,
+            model,
             homeassistant: config.homeassistant.discovery.then(|| config.homeassistant.prefix.clone()),
-            known: known.collect(),
+            known: known(config),
             switches: Switches::new(watched.keys().cloned(), &remembered.off),
             watched,
             images,
@@ -129,7 +141,7 @@ impl Control {
     }
 
     /// Says what is here, and clears what is here no more. Blocks for a moment: it writes a file.
-    pub(super) fn begin(&mut self, model: &ModelLabel) {
+    pub(super) fn begin(&mut self) {
         let before = std::mem::take(&mut self.remembered);
         let now = self.published();
         let same_prefix = before.prefix == self.topics.prefix();
@@ -152,7 +164,7 @@ impl Control {
         };
         self.save();
         self.outbox.clear(self.to_clear(&gone, &unseen));
-        self.outbox.offer(Message::about(&self.topics, VERSION, model));
+        self.outbox.offer(Message::about(&self.topics, VERSION, &self.model, None));
         self.announce(&gone, &unseen);
         for (camera, prompts) in &self.watched {
             let off = self.switches.of(camera).borrow().clone();
@@ -280,6 +292,26 @@ impl Control {
                     asked.retain(|other| other.name != prompt);
                 }
                 None
+            }
+            Change::Watched { camera } => {
+                self.switches.add(&camera);
+                self.outbox.offer(Message::camera_enabled(&self.topics, &camera, true));
+                self.watched.entry(camera).or_default();
+                None
+            }
+            Change::Unwatched { camera } => {
+                self.switches.remove(&camera);
+                self.images.retain(|(other, _)| *other != camera);
+                self.watched.remove(&camera);
+                None
+            }
+            Change::Configured(known) => {
+                self.known = known;
+                return;
+            }
+            Change::Refused(problem) => {
+                self.outbox.offer(Message::about(&self.topics, VERSION, &self.model, problem.as_deref()));
+                return;
             }
         };
         let now = self.published();

@@ -1,8 +1,8 @@
 //! What others say of answers: believed, kept with the pictures it is about, and taught to the prompt where that helps.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{
     answers::Input,
@@ -12,7 +12,8 @@ use super::{
     kept::{Judgeable, Kept},
     lessons::{taught, teachable},
     memory,
-    shown::{Digests, digest},
+    roster::Roster,
+    shown::digest,
 };
 use crate::{
     config::PromptConfig,
@@ -37,9 +38,8 @@ pub(super) struct Hearing {
     /// Where what they said is kept; `None` where the system has no folder for it.
     pub(super) folder: Option<PathBuf>,
     /// The prompts that ask about each camera, as they are now.
-    pub(super) prompts: BTreeMap<CameraName, watch::Receiver<Vec<PromptConfig>>>,
+    pub(super) roster: Roster,
     pub(super) manifest: Manifest,
-    pub(super) digests: Digests,
     pub(super) engine: Arc<Engine>,
     pub(super) answers: mpsc::Sender<Input>,
     pub(super) topics: Topics,
@@ -76,8 +76,7 @@ impl Hearing {
             prompt: Some(judged.prompt.to_string()),
             ..Complaint::new(code, message)
         };
-        let asking = self.prompts.get(&judged.camera).map(|asking| asking.borrow().clone()).unwrap_or_default();
-        let prompt = asking.into_iter().find(|prompt| prompt.prompt.name == judged.prompt);
+        let prompt = self.roster.prompts(&judged.camera).into_iter().find(|prompt| prompt.prompt.name == judged.prompt);
         let labels = prompt.as_ref().map(|prompt| teachable(&prompt.prompt.kind)).unwrap_or_default();
         let (Some(prompt), Some(_), false) = (&prompt, &self.manifest.examples, labels.is_empty()) else {
             let message = format!(
@@ -122,8 +121,8 @@ impl Hearing {
         let lesson = lesson?;
         tell(&lesson);
         let key = (camera.clone(), prompt.prompt.name.clone());
-        let digest = if lesson.is_learnt() { Some(&digest) } else { self.digests.get(&key) };
-        let hash = standing_hash(prompt, digest);
+        let shown = if lesson.is_learnt() { Some(digest) } else { self.roster.shown(&key.0, &key.1) };
+        let hash = standing_hash(prompt, shown.as_ref());
         self.answers.send(Input::Taught { camera: key.0, prompt: key.1, hash }).await.ok(); // or the process is ending
         Ok(())
     }

@@ -4,6 +4,7 @@ mod answers;
 mod ask;
 mod asks;
 mod assemble;
+mod changes;
 mod complain;
 mod control;
 mod feedback;
@@ -12,19 +13,20 @@ mod kept;
 mod lessons;
 mod memory;
 mod newcomers;
+mod roster;
 mod shown;
 mod switches;
 mod watch;
 mod watchdog;
+mod watchers;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
-use tokio::sync::mpsc;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use crate::{
     config::{BrokerConfig, Config, Loaded, PromptConfig, Sources},
@@ -43,14 +45,17 @@ pub use lessons::feedback_folder;
 pub use shown::{contradictions, learnt, show};
 
 use answers::Answers;
-use asks::{Asks, View};
+use asks::Asks;
 use assemble::Watched;
+use changes::Changes;
 use control::{Control, Elsewhere};
 use feedback::Hearing;
 use kept::Kept;
-use newcomers::{Asking, Newcomers};
+use newcomers::Newcomers;
+use roster::Roster;
 use shown::Prepared;
 use watchdog::Watchdog;
+use watchers::Watchers;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -122,16 +127,18 @@ pub struct App {
 impl App {
     /// A service of this configuration, and of the prompts that others added before. Blocks for a moment: it reads files.
     pub fn new(loaded: Loaded, notify: Notify) -> Self {
-        let own = loaded.config.prompts.iter().map(|prompt| prompt.prompt.name.clone()).collect();
+        let own = changes::own_prompts(&loaded.config);
         let added = newcomers::remembered(&loaded);
         let Loaded { mut config, sources, .. } = loaded;
         config.prompts.extend(added);
         Self { config, sources, own, notify }
     }
 
-    /// Runs until `stop` is given, or until something breaks that a restart of the process must mend.
-    pub async fn run(self, stop: Stop) -> Result<(), Error> {
+    /// Runs until `stop` is given, or until something breaks that a restart of the process must mend; gives the
+    /// configuration with which all must begin anew, where that is why it ended.
+    pub async fn run(self, stop: Stop) -> Result<Option<Box<Loaded>>, Error> {
         let Self { mut config, sources, own, notify } = self;
+        let hangup = signal(SignalKind::hangup())?;
         let mut broker = None;
         let access = match &config.mqtt.broker {
             BrokerConfig::Embedded { listen } => {
@@ -180,10 +187,10 @@ impl App {
         let prompts = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
         let images = watched.iter().flat_map(Watched::asked).filter(|(_, prompt)| prompt.image);
         let images = images.map(|(camera, prompt)| (camera, prompt.prompt.name)).collect();
-        let mut control = Control::new(&config, assemble::topics(&config), prompts, images, outbox);
+        let about = (assemble::topics(&config), label.clone());
+        let mut control = Control::new(&config, about, prompts, images, outbox);
         let (publisher, commands) = publisher.hearing(control.filters(), control::COMMANDS);
-        control.begin(&label);
-        let switches = control.switches();
+        control.begin();
         let publishing = Stop::new();
         let mut deliver = Tasks::new();
         let publishing_stop = publishing.clone();
@@ -200,74 +207,84 @@ impl App {
 
         let watching = stop.child();
         let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
-        let mut cameras = Tasks::new();
-        let (mut views, mut asking) = (BTreeMap::new(), Asking::new());
+        let status = format!("watching {watching_cameras} cameras, on {runs_on}");
+        let roster = Roster::default();
+        let mut watchers =
+            Watchers::new(roster.clone(), engine.clone(), inputs.clone(), control.switches(), zone.clone());
         for camera in watched {
-            let (prompts, of_camera) = tokio::sync::watch::channel(camera.prompts().to_vec());
-            asking.insert(camera.name.clone(), prompts);
-            let name = format!("camera {}", camera.name);
-            let (view, seen) = tokio::sync::watch::channel(View::default());
-            views.insert(camera.name.clone(), seen);
-            let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone(), (of_camera, view));
-            cameras.start(name, watch.run(watching.clone()));
+            roster.enter(&camera.name);
+            for (name, prompt) in camera.asked() {
+                let shown = digests.get(&(name.clone(), prompt.prompt.name.clone())).cloned();
+                roster.ask(&name, prompt, shown);
+            }
+            watchers.begin(camera);
         }
-        let hearing = Hearing {
-            kept,
-            folder: feedback_folder(&config),
-            prompts: asking.iter().map(|(camera, prompts)| (camera.clone(), prompts.subscribe())).collect(),
-            manifest,
-            digests,
-            engine: engine.clone(),
-            answers: inputs.clone(),
-            topics: assemble::topics(&config),
-            outbox: control.outbox(),
-        };
+        let mut tasks = Tasks::new();
         let (changes, changed) = mpsc::channel(newcomers::WAITING);
         let newcomers = Newcomers {
             allowed: config.mqtt.new_prompts,
             sources,
             own,
             folder: newcomers::folder(&config),
-            asking,
+            roster: roster.clone(),
             max_frames,
             min_mass,
             engine: engine.clone(),
-            answers: inputs,
+            answers: inputs.clone(),
             control: changes,
             topics: assemble::topics(&config),
             outbox: control.outbox(),
         };
-        let (prompts, added) = mpsc::channel(newcomers::WAITING);
-        cameras.start("newcomers", newcomers.run(added, watching.clone()));
         let (feedback, said) = mpsc::channel(feedback::WAITING);
-        cameras.start("feedback", hearing.run(said, watching.clone()));
+        let hearing = Hearing {
+            kept,
+            folder: feedback_folder(&config),
+            roster: roster.clone(),
+            manifest: manifest.clone(),
+            engine: engine.clone(),
+            answers: inputs,
+            topics: assemble::topics(&config),
+            outbox: control.outbox(),
+        };
+        tasks.start("feedback", hearing.run(said, watching.clone()));
         let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
-        let asks = Asks::new(&config, engine.clone(), views, (label, min_mass), control.outbox());
-        cameras.start("asks", asks.run(questioned, watching.clone()));
+        let asks = Asks::new(&config, engine.clone(), roster, (label, min_mass), control.outbox());
+        tasks.start("asks", asks.run(questioned, watching.clone()));
+        let (prompts, added) = mpsc::channel(newcomers::WAITING);
+        let (again, mut begin_again) = mpsc::channel(1);
+        let changes = Changes { config, manifest, newcomers, watchers, notify, status: status.clone(), again };
+        tasks.start("changes", changes.run(added, hangup, watching.clone()));
         let elsewhere = Elsewhere { questions, feedback, prompts };
-        cameras.start("control", control.run(commands, elsewhere, changed, watching.clone()));
+        tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
 
         notify.ready();
-        notify.status(&format!("watching {watching_cameras} cameras, on {runs_on}"));
+        notify.status(&status);
         Event::Ready { cameras: watching_cameras, prompts: prompts_asked }.emit();
         let watchdog = Watchdog { notify, engine: engine.clone(), replies: waiting, judged };
         let outcome = tokio::select! {
             biased;
-            () = stop.given() => Ok(()),
+            () = stop.given() => Ok(None),
+            Some(loaded) = begin_again.recv() => Ok(Some(loaded)),
             () = engine.ended() => Err(Error::EngineBroke),
             stage = watchdog.run() => Err(Error::Hangs(stage)),
             Some(ended) = judge.next_ended() => Err(ended.into()),
             Some(ended) = deliver.next_ended() => Err(ended.into()),
-            Some(ended) = cameras.next_ended() => Err(ended.into()),
+            Some(ended) = tasks.next_ended() => Err(ended.into()),
         };
 
         // in the direction of the data: what makes work ends first, what delivers it last
-        notify.stopping();
+        if matches!(outcome, Ok(None) | Err(_)) {
+            notify.stopping();
+        }
         let stopping = Stamp::now();
-        let reason = outcome.as_ref().err().map_or_else(|| "asked to".to_owned(), ToString::to_string);
+        let reason = match &outcome {
+            Ok(None) => "asked to".to_owned(),
+            Ok(Some(_)) => "another configuration".to_owned(),
+            Err(error) => error.to_string(),
+        };
         Event::Stopping { reason: &reason }.emit();
         watching.give();
-        let mut late = cameras.finish(STOP_WITHIN / 2).await;
+        let mut late = tasks.finish(STOP_WITHIN / 2).await;
         engine.stop();
         let done = engine.counts();
         Event::Worked { frames: done.work.frames_encoded, windows: done.windows, replies: done.replies }.emit();

@@ -4,13 +4,13 @@
 //! miss no frame.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     answers::Input,
@@ -19,13 +19,13 @@ use super::{
     complain::{complain, not_retained},
     control::Change,
     memory,
+    roster::Roster,
 };
 use crate::{
     config::{self, Config, Loaded, PromptConfig, Sources},
-    engine::Engine,
+    engine::{Added, Engine},
     mqtt::{Arrival, Code, Complaint, Handle, Topics},
     name::{CameraName, PromptName},
-    supervise::Stop,
     telemetry::Event,
 };
 
@@ -35,9 +35,6 @@ pub(super) const WAITING: usize = 16;
 const MOST: usize = 32;
 const LONGEST: usize = 16 << 10;
 
-/// The prompts that ask about each camera, as they are now.
-pub(super) type Asking = BTreeMap<CameraName, watch::Sender<Vec<PromptConfig>>>;
-
 /// Everything the task knows that takes prompts in.
 pub(super) struct Newcomers {
     pub(super) allowed: bool,
@@ -46,7 +43,7 @@ pub(super) struct Newcomers {
     pub(super) own: BTreeSet<PromptName>,
     /// Where the others are kept; `None` where the system has no folder for it.
     pub(super) folder: Option<PathBuf>,
-    pub(super) asking: Asking,
+    pub(super) roster: Roster,
     /// The most frames of a window that the model takes.
     pub(super) max_frames: usize,
     pub(super) min_mass: Option<f64>,
@@ -111,23 +108,16 @@ fn read(loaded: &Loaded, file: &Path) -> Result<PromptConfig, String> {
 }
 
 impl Newcomers {
-    /// Takes prompts in until `stop` is given.
-    pub(super) async fn run(self, mut arrivals: mpsc::Receiver<Arrival>, stop: Stop) {
-        loop {
-            tokio::select! {
-                () = stop.given() => return,
-                Some(arrival) = arrivals.recv() => {
-                    let name = self.topics.new_prompt_of(&arrival.topic).unwrap_or_default();
-                    if let Err((code, message)) = self.hear(&arrival, name).await {
-                        let complaint = Complaint { prompt: Some(name.to_owned()), ..Complaint::new(code, message) };
-                        complain(&self.outbox, &self.topics, &complaint);
-                    }
-                }
-            }
+    /// Takes in, or away, what somebody sent, and says what is wrong with it; the configuration in use is kept true.
+    pub(super) async fn take(&self, arrival: &Arrival, config: &mut Config) {
+        let name = self.topics.new_prompt_of(&arrival.topic).unwrap_or_default();
+        if let Err((code, message)) = self.hear(arrival, name, config).await {
+            let complaint = Complaint { prompt: Some(name.to_owned()), ..Complaint::new(code, message) };
+            complain(&self.outbox, &self.topics, &complaint);
         }
     }
 
-    async fn hear(&self, arrival: &Arrival, name: &str) -> Result<(), (Code, String)> {
+    async fn hear(&self, arrival: &Arrival, name: &str, config: &mut Config) -> Result<(), (Code, String)> {
         not_retained(arrival, "the prompt")?;
         let wrong = |message: String| (Code::BadPrompt, message);
         if !self.allowed {
@@ -138,38 +128,28 @@ impl Newcomers {
         if self.own.contains(&name) {
             return Err(wrong(format!("prompt `{name}` stands in the configuration, which only people change")));
         }
-        let is_there = self.asks(&name).next().is_some();
+        let is_there = !self.roster.asked_by(&name).is_empty();
         if arrival.payload.is_empty() {
             if !is_there {
                 return Err((Code::UnknownPrompt, format!("no prompt `{name}` was added")));
             }
+            config.prompts.retain(|prompt| prompt.prompt.name != name);
             return self.remove(&name).await;
         }
         if arrival.payload.len() > LONGEST {
             return Err(wrong(format!("a prompt has {LONGEST} bytes at most")));
         }
-        if !is_there && self.added().len() >= MOST {
+        if !is_there && self.roster.names().difference(&self.own).count() >= MOST {
             return Err(wrong(format!("{MOST} prompts were added already; take one away with an empty message")));
         }
-        self.add(name, arrival.payload.to_vec()).await
+        let added = self.add(name.clone(), arrival.payload.to_vec()).await?;
+        config.prompts.retain(|prompt| prompt.prompt.name != name || added.is_none());
+        config.prompts.extend(added);
+        Ok(())
     }
 
-    /// The cameras that a prompt asks about.
-    fn asks<'a>(&'a self, name: &'a PromptName) -> impl Iterator<Item = &'a CameraName> {
-        let has = |prompts: &watch::Sender<Vec<PromptConfig>>| prompts.borrow().iter().any(|p| p.prompt.name == *name);
-        self.asking.iter().filter(move |(_, prompts)| has(prompts)).map(|(camera, _)| camera)
-    }
-
-    /// The prompts that others added.
-    fn added(&self) -> BTreeSet<PromptName> {
-        let all = self
-            .asking
-            .values()
-            .flat_map(|prompts| prompts.borrow().iter().map(|prompt| prompt.prompt.name.clone()).collect::<Vec<_>>());
-        all.filter(|name| !self.own.contains(name)).collect()
-    }
-
-    async fn add(&self, name: PromptName, json: Vec<u8>) -> Result<(), (Code, String)> {
+    /// Takes a prompt in; gives it, unless the engine is ending.
+    async fn add(&self, name: PromptName, json: Vec<u8>) -> Result<Option<PromptConfig>, (Code, String)> {
         let wrong = |message: String| (Code::BadPrompt, message);
         let (sources, named, text) = (self.sources.clone(), name.clone(), json.clone());
         let written = PathBuf::from(format!("prompts/{name}"));
@@ -178,46 +158,49 @@ impl Newcomers {
             added.map_err(|report| report.to_string().replace('\n', " "))
         });
         let prompt = prompt.await.map_err(wrong)?;
-        let of = |camera: &CameraName| prompt.asked_of(camera).cloned();
+        let cameras = self.roster.cameras().into_iter();
         let about: Vec<(CameraName, PromptConfig)> =
-            self.asking.keys().filter_map(|camera| Some((camera.clone(), of(camera)?))).collect();
+            cameras.filter_map(|camera| Some((camera.clone(), prompt.asked_of(&camera)?.clone()))).collect();
         if about.is_empty() {
             return Err(wrong("it asks about no camera that is watched".to_owned()));
         }
-        for (camera, prompt) in &about {
-            if prompt.frames > self.max_frames {
-                let most = self.max_frames;
-                return Err(wrong(format!("it asks for {} frames; the model takes {most} at most", prompt.frames)));
-            }
-            let added = self.engine.add(camera.clone(), Arc::new(prompt.prompt.clone())).await;
-            let Ok(added) = added else { return Ok(()) }; // the engine is ending
-            added.map_err(wrong)?;
+        if let Some((_, long)) = about.iter().find(|(_, prompt)| prompt.frames > self.max_frames) {
+            let most = self.max_frames;
+            return Err(wrong(format!("it asks for {} frames; the model takes {most} at most", long.frames)));
         }
+        let one = |(camera, prompt): &(CameraName, PromptConfig)| Added {
+            camera: camera.clone(),
+            prompt: Arc::new(prompt.prompt.clone()),
+            shown: None,
+        };
+        let added = self.engine.add(about.iter().map(one).collect()).await;
+        let Ok(added) = added else { return Ok(None) }; // the engine is ending
+        added.map_err(wrong)?;
         self.keep(&name, json).await.map_err(|problem| (Code::NotSaved, problem))?;
-        let before: Vec<CameraName> = self.asks(&name).cloned().collect();
-        for camera in before.iter().filter(|camera| !about.iter().any(|(other, _)| other == *camera)) {
-            self.forget(camera, &name).await;
+        let before = self.roster.asked_by(&name).into_iter();
+        for camera in before.filter(|camera| !about.iter().any(|(other, _)| other == camera)) {
+            self.forget(&camera, &name).await;
         }
         for (camera, prompt) in about {
-            let standing = Box::new(standing(&prompt, None, self.min_mass));
-            self.tell(Input::Added { camera: camera.clone(), prompt: name.clone(), standing }).await;
-            let known = Change::Added { camera: camera.clone(), prompt: prompt.prompt.clone(), image: prompt.image };
-            self.control.send(known).await.ok(); // or the process is ending
-            Event::PromptAdded { camera: &camera, prompt: &name }.emit();
-            if let Some(asking) = self.asking.get(&camera) {
-                asking.send_modify(|prompts| {
-                    prompts.retain(|other| other.prompt.name != name);
-                    prompts.push(prompt);
-                });
-            }
+            self.begin(&camera, prompt, None).await;
         }
-        Ok(())
+        Ok(Some(prompt))
+    }
+
+    /// A camera's prompt is asked from now on, which the engine is ready for; `shown` names what it is shown.
+    pub(super) async fn begin(&self, camera: &CameraName, prompt: PromptConfig, shown: Option<String>) {
+        let name = prompt.prompt.name.clone();
+        let standing = Box::new(standing(&prompt, shown.as_ref(), self.min_mass));
+        self.tell(Input::Added { camera: camera.clone(), prompt: name.clone(), standing }).await;
+        let known = Change::Added { camera: camera.clone(), prompt: prompt.prompt.clone(), image: prompt.image };
+        self.control.send(known).await.ok(); // or the process is ending
+        Event::PromptAdded { camera, prompt: &name }.emit();
+        self.roster.ask(camera, prompt, shown);
     }
 
     async fn remove(&self, name: &PromptName) -> Result<(), (Code, String)> {
-        let cameras: Vec<CameraName> = self.asks(name).cloned().collect();
-        for camera in &cameras {
-            self.forget(camera, name).await;
+        for camera in self.roster.asked_by(name) {
+            self.forget(&camera, name).await;
         }
         let Some(file) = self.folder.as_ref().map(|folder| folder.join(format!("{name}.json"))) else { return Ok(()) };
         let removed =
@@ -225,17 +208,17 @@ impl Newcomers {
         removed.await.map_err(|problem| (Code::NotSaved, problem))
     }
 
-    /// A camera's prompt is asked no more.
-    async fn forget(&self, camera: &CameraName, name: &PromptName) {
-        if let Some(asking) = self.asking.get(camera) {
-            asking.send_modify(|prompts| prompts.retain(|prompt| prompt.prompt.name != *name));
-        }
-        self.tell(Input::Removed { camera: camera.clone(), prompt: name.clone() }).await;
+    /// A camera's prompt is asked no more. Its topics are cleared when nothing more will be said on them.
+    pub(super) async fn forget(&self, camera: &CameraName, name: &PromptName) {
+        self.roster.forget(camera, name);
+        let (done, is_done) = oneshot::channel();
+        self.tell(Input::Removed { camera: camera.clone(), prompt: name.clone(), done }).await;
+        is_done.await.ok();
         self.control.send(Change::Removed { camera: camera.clone(), prompt: name.clone() }).await.ok();
         Event::PromptRemoved { camera, prompt: name }.emit();
     }
 
-    async fn tell(&self, input: Input) {
+    pub(super) async fn tell(&self, input: Input) {
         self.answers.send(input).await.ok(); // or the process is ending
     }
 

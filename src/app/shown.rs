@@ -13,7 +13,7 @@ use super::{Error, assemble, lessons};
 use crate::{
     camera,
     config::{Config, PromptConfig},
-    engine::{Doubt, Lesson, Worker},
+    engine::{Added, Doubt, Lesson, Worker},
     frame::{Frame, Size, Stamp},
     model::{Flamingo, Manifest},
     name::{CameraName, PromptName},
@@ -106,7 +106,8 @@ pub(super) fn worker(
     let mut digests: Digests = prompts.iter().filter_map(of).collect();
     let (mut lessons, mut refused) = (Vec::new(), Vec::new());
     for (camera, prompt) in added {
-        if let Err(error) = worker.add(camera, &prompt.prompt) {
+        let one = Added { camera: camera.clone(), prompt: Arc::new(prompt.prompt.clone()), shown: None };
+        if let Err(error) = worker.add(&[one]) {
             refused.push((prompt.prompt.name.clone(), error.to_string()));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ pub(super) struct Off {
 
 /// The switches of all cameras that the configuration enables. Clones are the same switches.
 #[derive(Debug, Clone)]
-pub(super) struct Switches(Arc<BTreeMap<CameraName, watch::Sender<Off>>>);
+pub(super) struct Switches(Arc<Mutex<BTreeMap<CameraName, watch::Sender<Off>>>>);
 
 impl Switches {
     /// Switches for these cameras, as they stood at the last stop; what is not said there is on.
@@ -29,17 +29,31 @@ impl Switches {
             let off = off.get(&camera).cloned().unwrap_or_default();
             (camera, watch::Sender::new(off))
         };
-        Self(Arc::new(cameras.into_iter().map(switch).collect()))
+        Self(Arc::new(Mutex::new(cameras.into_iter().map(switch).collect())))
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<CameraName, watch::Sender<Off>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A camera that is watched from now on has switches, all on; those that it has already stay as they are.
+    pub(super) fn add(&self, camera: &CameraName) {
+        self.all().entry(camera.clone()).or_default();
+    }
+
+    /// One that is watched no more has none.
+    pub(super) fn remove(&self, camera: &CameraName) {
+        self.all().remove(camera);
     }
 
     /// Follows a camera's switches; those of a camera that has none are on for good.
     pub(super) fn of(&self, camera: &CameraName) -> watch::Receiver<Off> {
-        self.0.get(camera).map_or_else(|| watch::Sender::new(Off::default()).subscribe(), watch::Sender::subscribe)
+        self.all().get(camera).map_or_else(|| watch::Sender::new(Off::default()).subscribe(), watch::Sender::subscribe)
     }
 
     /// Whether this prompt is to be asked about this camera now.
     pub(super) fn asks(&self, camera: &CameraName, prompt: &PromptName) -> bool {
-        self.0.get(camera).is_none_or(|switch| {
+        self.all().get(camera).is_none_or(|switch| {
             let off = switch.borrow();
             !off.camera && !off.prompts.contains(prompt)
         })
@@ -47,7 +61,8 @@ impl Switches {
 
     /// Turns a camera on or off, or one prompt about it.
     pub(super) fn turn(&self, camera: &CameraName, prompt: Option<&PromptName>, on: bool) {
-        let Some(switch) = self.0.get(camera) else { return };
+        let all = self.all();
+        let Some(switch) = all.get(camera) else { return };
         switch.send_if_modified(|off| match (prompt, on) {
             (None, _) => std::mem::replace(&mut off.camera, !on) == on,
             (Some(prompt), true) => off.prompts.remove(prompt),
@@ -57,7 +72,8 @@ impl Switches {
 
     /// All that is off, by camera.
     pub(super) fn off(&self) -> BTreeMap<CameraName, Off> {
-        let all = self.0.iter().map(|(camera, switch)| (camera.clone(), switch.borrow().clone()));
+        let all = self.all();
+        let all = all.iter().map(|(camera, switch)| (camera.clone(), switch.borrow().clone()));
         all.filter(|(_, off)| *off != Off::default()).collect()
     }
 }

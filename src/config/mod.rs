@@ -5,6 +5,7 @@
 //! Every mistake of every file comes in one [`Report`]. The values here are plain: `app` hands them to the stages.
 
 mod check;
+mod diff;
 mod duration;
 mod file;
 mod print;
@@ -18,11 +19,12 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf
 use jiff::tz::TimeZone;
 use url::Url;
 
+pub use diff::Diff;
 pub use file::json_schema;
 pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;
-pub use sources::{DEFAULT_FILE, Sources, added, load};
+pub use sources::{DEFAULT_FILE, Sources, Written, added, load};
 pub use template::system_lookup;
 
 use crate::{

@@ -5,6 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use super::{
@@ -56,6 +57,21 @@ impl Sources {
             max_window_frames: MAX_WINDOW_FRAMES,
             examples_may_be_few: false,
         }
+    }
+}
+
+/// Which files there are, how long each is and when it was written: equal where nobody has touched them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written(Vec<(PathBuf, u64, Option<SystemTime>)>);
+
+impl Sources {
+    /// How the files stand now. Blocks for a moment.
+    pub fn written(&self) -> Written {
+        let stands = |(path, _): (Arc<PathBuf>, bool)| {
+            let about = std::fs::metadata(&*path).ok()?;
+            Some((path.to_path_buf(), about.len(), about.modified().ok()))
+        };
+        Written(layer_files(self, &mut Vec::new()).into_iter().filter_map(stands).collect())
     }
 }
 

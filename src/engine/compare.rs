@@ -125,6 +125,11 @@ pub(super) struct Looks {
 }
 
 impl Looks {
+    /// Forgets how a camera's frames look.
+    pub(super) fn forget(&mut self, camera: &CameraName) {
+        self.of.remove(camera);
+    }
+
     /// Looks at those frames of these windows that were not looked at before.
     pub(super) fn look<M: Model>(&mut self, model: &mut M, windows: &[&Window]) -> Result<(), model::Error> {
         let Some(form) = model.examples().cloned() else { return Ok(()) };

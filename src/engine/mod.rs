@@ -117,10 +117,23 @@ struct Asked {
     reply: oneshot::Sender<Result<Replied, String>>,
 }
 
+/// One more prompt about a camera.
+#[derive(Debug, Clone)]
+pub struct Added {
+    /// The camera.
+    pub camera: CameraName,
+    /// What is asked.
+    pub prompt: Arc<Prompt>,
+    /// What it is shown, in place of being told.
+    pub shown: Option<Shown>,
+}
+
 /// A change of what prompts are.
 enum Change {
-    /// One more, or another of this name.
-    Add { camera: CameraName, prompt: Arc<Prompt>, reply: oneshot::Sender<Result<(), String>> },
+    /// More prompts, or others of their names.
+    Add { prompts: Vec<Added>, reply: oneshot::Sender<Result<(), String>> },
+    /// A camera's frames are numbered anew.
+    Forget { camera: CameraName },
     /// Examples out of what others said of a prompt's answers about a camera.
     Teach { camera: CameraName, prompt: Arc<Prompt>, shown: Shown, reply: oneshot::Sender<Result<Lesson, String>> },
 }
@@ -129,9 +142,10 @@ impl Change {
     fn apply<M: Model>(self, worker: &mut Worker<M>) {
         // who asked for it may have gone
         match self {
-            Self::Add { camera, prompt, reply } => {
-                reply.send(worker.add(&camera, &prompt).map_err(|error| error.to_string())).ok();
+            Self::Add { prompts, reply } => {
+                reply.send(worker.add(&prompts).map_err(|error| error.to_string())).ok();
             }
+            Self::Forget { camera } => worker.forget(&camera),
             Self::Teach { camera, prompt, shown, reply } => {
                 reply.send(worker.teach(&camera, &prompt, &shown).map_err(|error| error.to_string())).ok();
             }
@@ -244,10 +258,11 @@ impl Engine {
         learnt
     }
 
-    /// Prepares one more prompt about a camera; see [`Worker::add`]. What comes is why it cannot be asked, if so.
-    pub fn add(&self, camera: CameraName, prompt: Arc<Prompt>) -> oneshot::Receiver<Result<(), String>> {
+    /// Prepares more prompts, all of them or none; see [`Worker::add`]. What comes is why one cannot be asked, if so; nothing
+    /// comes when the engine ends.
+    pub fn add(&self, prompts: Vec<Added>) -> oneshot::Receiver<Result<(), String>> {
         let (reply, added) = oneshot::channel();
-        self.change(Change::Add { camera, prompt, reply });
+        self.change(Change::Add { prompts, reply });
         added
     }
 
@@ -259,6 +274,12 @@ impl Engine {
     /// Throws away the windows of this camera that wait; one that is in hand is finished.
     pub fn forget(&self, camera: &CameraName) {
         lock(&self.shared.inbox).windows.forget(camera);
+    }
+
+    /// The same, and what is kept of its frames: those of this name that come from now on are another camera's.
+    pub fn replaced(&self, camera: &CameraName) {
+        self.forget(camera);
+        self.change(Change::Forget { camera: camera.clone() });
     }
 
     /// Counts so far.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Replied, Seen, Spent, Waiting,
+    Added, Replied, Seen, Spent, Waiting,
     compare::{Compared, Doubt, Looks, Prepared},
     lesson::{Learnt, Lesson, learn},
 };
@@ -177,10 +177,21 @@ impl<M: Model> Worker<M> {
         })
     }
 
-    /// Prepares one more prompt; one of this name about this camera is forgotten.
-    pub fn add(&mut self, camera: &CameraName, prompt: &Prompt) -> Result<(), PlanError> {
-        let ready = self.plan(prompt, &mut HashMap::new())?;
-        self.prompts.insert((camera.clone(), prompt.name.clone()), ready);
+    /// Prepares more prompts, and forgets those of their names about their cameras; where one cannot be asked, nothing is
+    /// different from before.
+    pub fn add(&mut self, added: &[Added]) -> Result<(), Unaskable> {
+        let (mut asked_before, mut compared) = (HashMap::new(), HashMap::new());
+        let mut all = Vec::with_capacity(added.len());
+        for Added { camera, prompt, shown } in added {
+            let ready = match shown {
+                Some(shown) => self.show(prompt, shown, &mut compared),
+                None => self.plan(prompt, &mut asked_before),
+            };
+            let named =
+                |source| Unaskable { camera: camera.clone(), prompt: prompt.name.clone(), source: Box::new(source) };
+            all.push(((camera.clone(), prompt.name.clone()), ready.map_err(named)?));
+        }
+        self.prompts.extend(all);
         Ok(())
     }
 
@@ -202,6 +213,12 @@ impl<M: Model> Worker<M> {
         };
         self.prompts.insert((camera.clone(), prompt.name.clone()), ready);
         Ok(lesson)
+    }
+
+    /// Forgets what is kept of a camera's frames.
+    pub fn forget(&mut self, camera: &CameraName) {
+        self.features.remove(camera);
+        self.looks.forget(camera);
     }
 
     /// The prompts whose examples contradict each other; they get [`Reply::ContradictingExamples`] each time.

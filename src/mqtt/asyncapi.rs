@@ -127,7 +127,12 @@ fn channels(topics: &Topics) -> Vec<Channel> {
     });
     let about = json!({
         "type": "object", "required": ["schema", "version", "model", "model_version", "model_hash"],
-        "properties": { "schema": { "const": wire::ABOUT_SCHEMA } },
+        "properties": {
+            "schema": { "const": wire::ABOUT_SCHEMA },
+            "configuration_refused": {
+                "type": "string", "description": "why the configuration in the files is not the one that is used",
+            },
+        },
     });
     let state = json!({ "type": "string", "maxLength": 255 });
     vec![

@@ -23,6 +23,8 @@ pub enum Code {
     UnknownAnswer,
     /// A prompt cannot learn from what is said of its answers.
     NotTeachable,
+    /// The configuration in the files was changed, and cannot be used.
+    BadConfiguration,
     /// A new prompt is none that could stand in the configuration.
     BadPrompt,
     /// The configuration does not allow this to others.
@@ -35,7 +37,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadPayload,
         Self::BadResponseTopic,
         Self::TooMany,
@@ -46,6 +48,7 @@ impl Code {
         Self::NotSaved,
         Self::UnknownAnswer,
         Self::NotTeachable,
+        Self::BadConfiguration,
         Self::BadPrompt,
         Self::NotAllowed,
         Self::MessagesLost,
@@ -65,6 +68,7 @@ impl Code {
             Self::NotSaved => "not_saved",
             Self::UnknownAnswer => "unknown_answer",
             Self::NotTeachable => "not_teachable",
+            Self::BadConfiguration => "bad_configuration",
             Self::BadPrompt => "bad_prompt",
             Self::NotAllowed => "not_allowed",
             Self::MessagesLost => "messages_lost",

@@ -181,9 +181,9 @@ impl Message {
         Self::new(topics.error(), own::error(complaint, at), Class::Error, Content::Json)
     }
 
-    /// What runs here.
-    pub fn about(topics: &Topics, version: &str, model: &ModelLabel) -> Self {
-        Self::new(topics.about(), own::about(version, model), Class::Status, Content::Json)
+    /// What runs here; `refused` says why the configuration in the files is not the one that is used, where it is not.
+    pub fn about(topics: &Topics, version: &str, model: &ModelLabel, refused: Option<&str>) -> Self {
+        Self::new(topics.about(), own::about(version, model, refused), Class::Status, Content::Json)
     }
 
     /// A device for Home Assistant; [`discovery`](super::discovery) writes it.

@@ -49,6 +49,9 @@ pub struct AboutMessage {
     pub model_version: String,
     /// SHA-256 of the model's manifest.
     pub model_hash: String,
+    /// Why the configuration in the files is not the one that is used; absent where it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub configuration_refused: Option<String>,
 }
 
 /// A question that is asked once, as others write it on `<prefix>/<camera>/ask`; plain text is the question alone.
@@ -122,13 +125,14 @@ pub fn error(complaint: &Complaint, at: SystemTime) -> Vec<u8> {
 }
 
 /// Writes as JSON what runs here.
-pub fn about(version: &str, model: &ModelLabel) -> Vec<u8> {
+pub fn about(version: &str, model: &ModelLabel, refused: Option<&str>) -> Vec<u8> {
     json(&AboutMessage {
         schema: ABOUT_SCHEMA.to_owned(),
         version: version.to_owned(),
         model: model.name.clone(),
         model_version: model.version.clone(),
         model_hash: model.hash.clone(),
+        configuration_refused: refused.map(str::to_owned),
     })
 }
 

@@ -259,6 +259,18 @@ pub enum Event<'a> {
         /// The problem with its place.
         problem: &'a str,
     },
+    /// The configuration was read again, and is used.
+    Reloaded {
+        /// What is different.
+        what: &'a str,
+    },
+    /// A task ended that nobody had asked to.
+    TaskEnded {
+        /// Which.
+        task: &'a str,
+        /// What it said.
+        why: &'a str,
+    },
     /// A stage has work, and has kept still for longer than it may.
     StageStill {
         /// Which.
@@ -352,14 +364,16 @@ impl Event<'_> {
                 info!(event = "not_taught", %camera, %prompt, why, "what was said of answers is kept, and not used yet"),
             Self::FeedbackProblem { problem } => warn!(event = "feedback_problem", "{}", redact(problem)),
             Self::PromptAdded { camera, prompt } =>
-                info!(event = "prompt_added", %camera, %prompt, "a prompt was added over MQTT"),
+                info!(event = "prompt_added", %camera, %prompt, "a prompt is asked"),
             Self::PromptRemoved { camera, prompt } =>
-                info!(event = "prompt_removed", %camera, %prompt, "a prompt was taken away over MQTT"),
+                info!(event = "prompt_removed", %camera, %prompt, "a prompt is asked no more"),
             Self::PrefixChanged { before, now } =>
                 warn!(event = "prefix_changed", before, now, "what the broker keeps below the old prefix stays there: \
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \
                     `homeassistant/device/OLD_CAMERA/config` takes the devices away"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
+            Self::Reloaded { what } => info!(event = "reloaded", what, "the configuration was read again"),
+            Self::TaskEnded { task, why } => error!(event = "task_ended", task, why, "a task ended by itself"),
             Self::StageStill { stage, still } =>
                 error!(event = "stage_still", stage, ?still, "a stage has work and does not move; the watchdog is not fed"),
             Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),

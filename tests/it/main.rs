@@ -18,6 +18,7 @@ mod layers;
 mod model;
 mod mqtt;
 mod newcomers;
+mod reload;
 mod run;
 mod scene;
 mod service;

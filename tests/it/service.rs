@@ -41,7 +41,7 @@ fn what_the_unit_names_is_there() {
     let cache = values(&unit, "CacheDirectory")[0];
     let registry = values(&unit, "Environment").into_iter().find_map(|set| set.strip_prefix("GST_REGISTRY=")).unwrap();
     assert!(registry.starts_with(&format!("/var/cache/{cache}/")), "{registry} would not be writable");
-    let commands: Vec<&str> = unit.lines().filter(|line| line.starts_with("Exec")).collect();
+    let commands: Vec<&str> = unit.lines().filter(|line| line.starts_with("ExecStart")).collect();
     assert!(!commands.is_empty());
     let help = Command::new(env!("CARGO_BIN_EXE_wader")).arg("--help").output().unwrap();
     let help = String::from_utf8_lossy(&help.stdout);

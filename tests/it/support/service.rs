@@ -65,6 +65,17 @@ impl Service {
         self.ended().await
     }
 
+    /// Writes another configuration where it reads its own; it looks by itself.
+    pub(crate) fn rewrite(&self, config: &str) {
+        fs::write(self.path("wader.toml"), config).unwrap();
+    }
+
+    /// Tells it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap())).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
     /// Ends it and starts it again with another configuration, in the same folder.
     pub(crate) async fn restart_with(mut self, config: &str) -> Self {
         assert!(self.terminate().await.success(), "{}", self.log());
