@@ -29,13 +29,15 @@ pub enum Code {
     NotAllowed,
     /// Messages were given up before the broker had them.
     MessagesLost,
+    /// What waits for the broker is in memory only: the disk does not take it.
+    OutboxNotSaved,
     /// A prompt's answers owe nothing to the picture.
     NoEvidence,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadPayload,
         Self::BadResponseTopic,
         Self::TooMany,
@@ -49,6 +51,7 @@ impl Code {
         Self::BadPrompt,
         Self::NotAllowed,
         Self::MessagesLost,
+        Self::OutboxNotSaved,
         Self::NoEvidence,
     ];
 
@@ -68,6 +71,7 @@ impl Code {
             Self::BadPrompt => "bad_prompt",
             Self::NotAllowed => "not_allowed",
             Self::MessagesLost => "messages_lost",
+            Self::OutboxNotSaved => "outbox_not_saved",
             Self::NoEvidence => "no_evidence",
         }
     }
