@@ -28,8 +28,8 @@ use crate::{
     telemetry::Event as Notice,
 };
 
-/// How long the last word before a stop may take.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+/// How long the last word before a stop may take: the disk is told after it, and all has to end in time.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(600);
 
 impl Publisher {
     /// Sends what waits and takes acknowledgements, until the connection hangs or `stop` is given.

@@ -171,7 +171,11 @@ async fn forward(port: u16, to: u16, mut state: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                _ = state.wait_for(|&up| !up) => break,
+                down = state.wait_for(|&up| !up) => match down {
+                    Ok(_) => break,
+                    // nobody will ever say so
+                    Err(_) => return,
+                },
                 Ok((mut from, _)) = listener.accept() => {
                     connections.spawn(async move {
                         if let Ok(mut onwards) = TcpStream::connect(("127.0.0.1", to)).await {

@@ -65,6 +65,22 @@ impl Service {
         self.ended().await
     }
 
+    /// Ends it at once, as a crash or the kernel would.
+    pub(crate) async fn kill(&mut self) {
+        self.child.start_kill().unwrap();
+        self.ended().await;
+    }
+
+    /// Waits until its log holds this.
+    pub(crate) async fn says(&self, text: &str) {
+        let said = async {
+            while !self.log().contains(text) {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        within(&format!("the log says `{text}`"), said).await;
+    }
+
     /// Ends it and starts it again with another configuration, in the same folder.
     pub(crate) async fn restart_with(mut self, config: &str) -> Self {
         assert!(self.terminate().await.success(), "{}", self.log());
@@ -122,6 +138,23 @@ pub(crate) fn config(broker: &str, cameras: &[(&str, &str)], rest: &str) -> Stri
          silence = \"3s\"\n[cameras]\n{cameras}{rest}",
         model.display()
     )
+}
+
+/// A busy service that needs no camera: sixty answers a second about two test pictures.
+pub(crate) fn busy(broker: &str, rest: &str) -> String {
+    let cameras = [("left", "test:pattern"), ("right", "test:pattern")];
+    let prompt = |number: u32| {
+        format!(
+            "[prompts.p{number}]\nask = \"f0 f1 f2 g2 camera valid reference\"\nanswer = \"choice\"\n\
+             choices = [\"f0\", \"f1\", \"f2\", \"g2\", \"camera\", \"valid\", \"reference\"]\n"
+        )
+    };
+    let prompts: String = (1..=3).map(prompt).collect();
+    let rest = format!(
+        "[homeassistant]\ndiscovery = false\n[defaults.prompt]\nevery = \"100ms\"\npublish = \"always\"\n\
+         min_probability = 0.0\nwindow = {{ frames = 2, span = \"200ms\" }}\n{prompts}{rest}"
+    );
+    config(broker, &cameras, &rest).replace("frames_per_second = 5", "frames_per_second = 10")
 }
 
 /// A listener on everything wader says, as soon as the broker is there.
