@@ -24,7 +24,7 @@ use wader::{
 };
 
 use crate::support::{
-    broker::{Mosquitto, MosquittoSub, Proxy, listen, within},
+    broker::{Mosquitto, MosquittoSub, Proxy, Way, listen, within},
     faults::{Figures, chance, of, record, say, seconds},
     service::{Service, answer, busy, until},
 };
@@ -118,7 +118,20 @@ fn kills() -> u32 {
 }
 
 /// The least time after which an answer must be on the disk, or with the broker, whatever this machine does meanwhile.
-const SAFE_AFTER: Duration = Duration::from_secs(1);
+const SAFE_AFTER: Duration = Duration::from_millis(600);
+
+/// What the broker is in a life, and what it turns to at some moment: there, away, or there and acknowledging nothing.
+const TURNS: [(Way, Way); 8] = [
+    (Way::Up, Way::Up),
+    (Way::Down, Way::Down),
+    (Way::Up, Way::Down),
+    (Way::Down, Way::Up),
+    (Way::Up, Way::Stalled),
+    // what is under way is neither with the broker nor waiting: twice as often
+    (Way::Up, Way::Stalled),
+    (Way::Stalled, Way::Up),
+    (Way::Stalled, Way::Down),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::too_many_lines, reason = "one story, from the first life to the count")]
@@ -136,20 +149,19 @@ async fn row_36_what_was_accepted_arrives_however_often_the_service_is_killed() 
     let (mut torn, mut restored) = (0, 0);
     for kill in 0..kills() {
         let begun = Stamp::now();
-        // the broker is there, away, or comes or goes at some moment of this life
-        let life = Duration::from_millis(chance.u64(50..1800));
-        let turn = Duration::from_millis(chance.u64(0..1800)).min(life);
-        let links = [(true, true), (false, false), (true, false), (false, true)];
-        let (early, late) = links[chance.usize(0..links.len())];
-        let link = |up: bool| if up { proxy.up() } else { proxy.cut() };
-        link(early);
+        let life = Duration::from_millis(chance.u64(50..2400));
+        let turn = life.mul_f64(chance.f64());
+        let (early, late) = TURNS[chance.usize(0..TURNS.len())];
+        proxy.go(early);
         let mut ready = None;
         while Stamp::now().since(begun) < life {
             tokio::time::sleep(Duration::from_millis(10)).await;
             if ready.is_none() && service.log().contains("event=\"ready\"") {
                 ready = Some(Stamp::now().since(begun));
             }
-            link(if Stamp::now().since(begun) < turn { early } else { late });
+            if Stamp::now().since(begun) > turn {
+                proxy.go(late);
+            }
         }
         service.kill().await;
         killed.push(SystemTime::now());
@@ -179,7 +191,7 @@ async fn row_36_what_was_accepted_arrives_however_often_the_service_is_killed() 
     let arrived = tokio::time::timeout(Duration::from_secs(60), all).await;
     assert!(service.terminate().await.success(), "{}", service.log());
     let lost: Vec<u32> = owed.iter().filter(|(line, _)| !heard.has(**line)).map(|(_, kill)| *kill).collect();
-    // who looks from outside knows nothing of commits: an answer that was a second old is safe
+    // who looks from outside knows nothing of commits: one that is older than this is safe
     let left = accepted(&state).iter().map(line).map(|line| number(&line)).collect::<Vec<_>>();
     let history = answered(&state);
     let unsafe_ = |(line, at): &&(u64, SystemTime)| {
@@ -208,7 +220,7 @@ async fn row_36_what_was_accepted_arrives_however_often_the_service_is_killed() 
             seconds(readys.last().copied().unwrap_or_default())
         ),
         lost: format!(
-            "{}; of {} in the history {vanished} that were older than 1 s ({young} younger were not accepted yet)",
+            "{}; of {} in the history {vanished} that were older than 0.6 s ({young} younger were not accepted yet)",
             of(lost.len(), owed.len()),
             history.len()
         ),
