@@ -40,15 +40,23 @@ fn name(arrival: &Arrival) -> String {
     arrival.text().split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// How often each message arrived, of those that this test sent.
+/// How often each message arrived, of those that this test sent, and in which order for the first time.
 #[derive(Default)]
-struct Seen(BTreeMap<String, u32>);
+struct Seen(BTreeMap<String, u32>, Vec<String>);
 
 impl Seen {
     fn take<'a>(&mut self, arrivals: impl IntoIterator<Item = &'a Arrival>) {
         for arrival in arrivals.into_iter().filter(|arrival| !arrival.retained) {
-            *self.0.entry(name(arrival)).or_insert(0) += 1;
+            let times = self.0.entry(name(arrival)).or_insert(0);
+            *times += 1;
+            if *times == 1 {
+                self.1.push(name(arrival));
+            }
         }
+    }
+    fn in_order(&self, class: Class) -> bool {
+        let class = format!("{class:?} ");
+        self.1.iter().filter(|name| name.starts_with(&class)).is_sorted()
     }
     fn missing(&self, class: Class, numbers: std::ops::Range<usize>) -> usize {
         numbers.filter(|number| !self.0.contains_key(&format!("{class:?} {number:06}"))).count()
@@ -118,11 +126,11 @@ async fn row_23_a_broker_that_is_killed_and_comes_back_loses_nothing() {
     let drained = Stamp::now().since(connected);
     let lost = seen.missing(Class::Answer, 0..last);
     let rate = waiting as f64 / drained.as_secs_f64() * every.as_secs_f64();
-    let met = lost == 0 && seen.twice() <= 100 && rate >= 10.0;
+    let met = lost == 0 && seen.twice() <= 100 && rate >= 10.0 && seen.in_order(Class::Answer);
     let figures = Figures {
         detection: seconds(detection),
         recovery: format!(
-            "connected {} after it was back, {waiting} messages drained in {} ({rate:.0}x their arrival)",
+            "connected {} after it was back, {waiting} messages drained in order in {} ({rate:.0}x their arrival)",
             seconds(connected.since(back)),
             seconds(drained)
         ),

@@ -239,25 +239,32 @@ async fn row_36_what_was_accepted_arrives_however_often_the_service_is_killed() 
     assert!(met, "{figures:?}\n{}", service.log());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn row_37_a_full_disk_costs_no_answer_while_the_service_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(_disk) = mounted(folder.path()) else {
-        say("skipped: a disk cannot be filled");
-        return;
-    };
+/// What a disk that takes nothing for a while cost.
+struct Hindered {
+    detection: Duration,
+    recovery: Duration,
+    /// What was kept once it took something again, and arrived after a kill.
+    kept: usize,
+    log: String,
+}
+
+/// A service whose disk is hindered and freed; its answers go on meanwhile, and outlive a kill afterwards.
+async fn hindered(
+    start: impl Fn(&str) -> Service,
+    state: impl Fn(&Service) -> std::path::PathBuf,
+    hinder: impl Fn(&Service),
+    free: impl Fn(&Service),
+) -> Hindered {
     let mosquitto = Mosquitto::start(&[]).await;
     let mut tasks = JoinSet::new();
     let heard = Heard::start(mosquitto.port, &mut tasks);
     let proxy = Proxy::down(mosquitto.port).await;
     let broker = format!("url = \"mqtt://127.0.0.1:{}\"\noutbox = {{ max_bytes = 262144 }}", proxy.port);
-    let state = [("STATE_DIRECTORY", folder.path().to_str().unwrap())];
     // the outbox alone is to fill it
-    let mut service = Service::start_with(&busy(&broker, "[history]\nenabled = false\n"), &state);
+    let mut service = start(&busy(&broker, "[history]\nenabled = false\n"));
     service.says("event=\"ready\"").await;
-    let full = folder.path().join("full");
     let begun = Stamp::now();
-    fs::write(&full, vec![0; 2 << 20]).unwrap_err();
+    hinder(&service);
     service.says("event=\"outbox_problem\"").await;
     let detection = Stamp::now().since(begun);
     let mut listener: Listener = listen(&mosquitto.access()).await;
@@ -267,43 +274,74 @@ async fn row_37_a_full_disk_costs_no_answer_while_the_service_runs() {
         answer(&mut listener, "wader/left/p1/answer").await;
     }
     proxy.cut();
-    fs::remove_file(&full).unwrap();
+    free(&service);
     let freed = Stamp::now();
     service.says("event=\"outbox_disk_back\"").await;
     let recovery = Stamp::now().since(freed);
     // and now it outlives a kill again
     tokio::time::sleep(Duration::from_millis(700)).await;
     service.kill().await;
-    let owed: Vec<u64> =
-        accepted(folder.path()).iter().filter(|row| is_delivered(row)).map(|r| number(&line(r))).collect();
-    let crashed = service.log().contains("panicked");
+    let rows = accepted(&state(&service));
+    let owed: Vec<u64> = rows.iter().filter(|row| is_delivered(row)).map(|row| number(&line(row))).collect();
+    let log = service.log();
     proxy.up();
-    let file = service.path("wader.toml");
-    let mut again = Service::start_with(&fs::read_to_string(file).unwrap(), &state);
+    let config = fs::read_to_string(service.path("wader.toml")).unwrap();
+    let variables = [("STATE_DIRECTORY", state(&service))];
+    let mut again =
+        Service::start_with(&config, &variables.each_ref().map(|(name, path)| (*name, path.to_str().unwrap())));
     let all = async {
         while !owed.iter().all(|line| heard.has(*line)) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     within("all that was kept arrives", all).await;
+    again.says("event=\"ready\"").await;
     assert!(again.terminate().await.success(), "{}", again.log());
-    let met = !crashed && !owed.is_empty() && recovery <= Duration::from_secs(1);
+    Hindered { detection, recovery, kept: owed.len(), log }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_37_a_disk_that_is_full_or_fails_costs_no_answer_while_the_service_runs() {
+    let failing = hindered(
+        Service::start_limitable,
+        |service| service.path("state"),
+        // its writes fail, and not for want of room: for SQLite an error of the disk
+        |service| service.limit_files(Some(24 << 10)),
+        |service| service.limit_files(None),
+    )
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_disk) = mounted(folder.path()) else {
+        say("skipped: a disk cannot be filled");
+        return;
+    };
+    let filler = folder.path().join("full");
+    let full = hindered(
+        |config| Service::start_with(config, &[("STATE_DIRECTORY", folder.path().to_str().unwrap())]),
+        |_| folder.path().to_owned(),
+        |_| drop(fs::write(&filler, vec![0; 2 << 20]).unwrap_err()),
+        |_| fs::remove_file(&filler).unwrap(),
+    )
+    .await;
+    let well = |run: &Hindered| !run.log.contains("panicked") && run.kept > 0 && run.recovery <= Duration::from_secs(1);
+    let met = well(&full) && well(&failing);
+    assert!(failing.log.contains("disk I/O error") && full.log.contains("disk is full"), "{}", failing.log);
     let figures = Figures {
-        detection: seconds(detection),
-        recovery: seconds(recovery),
-        lost: format!("0; {} kept after it was back, killed, and delivered", owed.len()),
-        healthy: "none: answers go on while it is full".to_owned(),
+        detection: format!("full {}, failing {}", seconds(full.detection), seconds(failing.detection)),
+        recovery: format!("full {}, failing {}", seconds(full.recovery), seconds(failing.recovery)),
+        lost: format!("0; {} and {} kept after it was back, then killed, and delivered", full.kept, failing.kept),
+        healthy: "none: answers go on meanwhile".to_owned(),
         met,
         ..Figures::default()
     };
     record(
         37,
-        "disk full (1 MiB)",
+        "disk full (1 MiB), writes fail (I/O error)",
         "crash 0, answers go on, an alarm, recovery ≤1 s after space",
         "faults::outbox::row_37",
         &figures,
     );
-    assert!(met, "{figures:?}\n{}", service.log());
+    assert!(met, "{figures:?}\n{}\n{}", full.log, failing.log);
 }
 
 /// What the log said that it left for the next start.
