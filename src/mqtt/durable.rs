@@ -85,31 +85,32 @@ fn fail(shared: &Shared, error: &spool::Error) {
 
 fn write(mut file: File, shared: &Shared) {
     loop {
-        if matches!(*shared.disk.borrow(), Disk::Failing(_)) {
-            let ended = shared.pause(RETRY);
-            match file.opened(shared).and_then(Spool::probe) {
-                Ok(()) => {
-                    Event::OutboxDiskBack { messages: shared.outbox().unsaved() as u64 }.emit();
-                    shared.disk.send_replace(Disk::Well);
-                }
-                Err(error) => {
-                    file.failed(&error);
-                    fail(shared, &error);
-                    if ended {
-                        return;
-                    }
-                    continue;
-                }
-            }
+        if matches!(*shared.disk.borrow(), Disk::Failing(_)) && !recover(&mut file, shared) {
+            return;
         }
         let Some(batch) = shared.next_batch(GATHER) else { return };
-        match file.opened(shared).and_then(|spool| spool.write(&rows(&batch), &batch.gone)) {
-            Ok(()) => shared.outbox().saved(&batch),
-            Err(error) => {
-                shared.outbox().not_saved(&batch);
-                file.failed(&error);
-                fail(shared, &error);
+        if let Err(error) = file.take(shared, &batch) {
+            file.failed(&error);
+            fail(shared, &error);
+        }
+    }
+}
+
+/// Tries until the disk has all that waits, and only then says so: a full disk may well take a little. Whether it has,
+/// before the end.
+fn recover(file: &mut File, shared: &Shared) -> bool {
+    loop {
+        let ended = shared.pause(RETRY);
+        match file.catch_up(shared) {
+            Ok(messages) => {
+                Event::OutboxDiskBack { messages: messages as u64 }.emit();
+                shared.disk.send_replace(Disk::Well);
+                return true;
             }
+            Err(error) => file.failed(&error),
+        }
+        if ended {
+            return false;
         }
     }
 }
@@ -129,6 +130,29 @@ impl File {
             None => self.open(shared)?,
         };
         Ok(self.spool.insert(spool))
+    }
+
+    fn take(&mut self, shared: &Shared, batch: &Batch) -> Result<(), spool::Error> {
+        let written = self.opened(shared).and_then(|spool| spool.write(&rows(batch), &batch.gone));
+        match written {
+            Ok(()) => shared.outbox().saved(batch),
+            Err(_) => shared.outbox().not_saved(batch),
+        }
+        written
+    }
+
+    /// Writes all that the disk does not know; says how many messages.
+    fn catch_up(&mut self, shared: &Shared) -> Result<usize, spool::Error> {
+        self.opened(shared)?.probe()?;
+        let mut messages = 0;
+        loop {
+            let batch = shared.outbox().take_unsaved(Stamp::now());
+            if batch == Batch::default() {
+                return Ok(messages);
+            }
+            self.take(shared, &batch)?;
+            messages += batch.put.len();
+        }
     }
 
     fn open(&mut self, shared: &Shared) -> Result<Spool, spool::Error> {

@@ -172,7 +172,7 @@ pub enum Event<'a> {
     },
     /// The disk takes again what waits for the broker.
     OutboxDiskBack {
-        /// How much it is to be told now.
+        /// How many it had missed.
         messages: u64,
     },
     /// A camera, or a prompt about it, was switched on or off by others.

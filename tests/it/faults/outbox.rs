@@ -239,6 +239,15 @@ async fn row_36_what_was_accepted_arrives_however_often_the_service_is_killed() 
     assert!(met, "{figures:?}\n{}", service.log());
 }
 
+async fn wait_until(what: &str, is: impl Fn() -> bool) {
+    let wait = async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within(what, wait).await;
+}
+
 /// What a disk that takes nothing for a while cost.
 struct Hindered {
     detection: Duration,
@@ -274,10 +283,15 @@ async fn hindered(
         answer(&mut listener, "wader/left/p1/answer").await;
     }
     proxy.cut();
+    // while the broker took everything there was nothing to keep, and a disk that takes nothing was enough
+    let told = |service: &Service, event: &str| service.log().matches(event).count();
+    let failing = |service: &Service| told(service, "\"outbox_problem\"") > told(service, "\"outbox_disk_back\"");
+    wait_until("it fails again", || failing(&service)).await;
     free(&service);
     let freed = Stamp::now();
-    service.says("event=\"outbox_disk_back\"").await;
+    wait_until("the disk is back", || !failing(&service)).await;
     let recovery = Stamp::now().since(freed);
+    assert!(told(&service, "\"outbox_problem\"") <= 4, "told at each try: {}", service.log());
     // and now it outlives a kill again
     tokio::time::sleep(Duration::from_millis(700)).await;
     service.kill().await;
