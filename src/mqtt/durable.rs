@@ -25,7 +25,7 @@ use crate::{
 /// How long the first change of a transaction waits for others: a disk is asked ten times a second at most.
 const GATHER: Duration = Duration::from_millis(100);
 /// How long a disk that fails is left alone.
-const RETRY: Duration = Duration::from_millis(400);
+const RETRY: Duration = Duration::from_millis(250);
 
 /// The handle of the thread; joined when dropped, after what is unsaved is written.
 #[derive(Debug)]

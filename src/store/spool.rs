@@ -158,9 +158,10 @@ impl Spool {
         Ok(())
     }
 
-    /// Whether the disk takes anything: writes what it holds already.
+    /// Whether the disk takes something again, and not only the little for which even a full one has room: 64 KiB, which are
+    /// taken away at once.
     pub fn probe(&mut self) -> Result<(), Error> {
-        let written = self.connection.pragma_update(None, "user_version", VERSION);
+        let written = self.connection.execute_batch("INSERT INTO room VALUES (zeroblob(65536)); DELETE FROM room;");
         written.map_err(|source| self.failed(source))
     }
 
@@ -236,6 +237,7 @@ const TABLE: &str = "
         expiry INTEGER,
         correlation BLOB
     );
+    CREATE TABLE IF NOT EXISTS room (filler BLOB);
 ";
 
 #[cfg(test)]
