@@ -13,6 +13,7 @@ use super::{
     asks::{Asks, View},
     control::Control,
     kept::Kept,
+    memory,
     roster::Roster,
     shown::Digests,
     switches::Switches,
@@ -226,6 +227,12 @@ pub(super) fn publisher(config: &Config, access: Access) -> mqtt::Spec {
     spec.topics = topics(config);
     spec.limits.bytes = usize::try_from(config.mqtt.outbox.max_bytes).unwrap_or(usize::MAX);
     spec.limits.age = config.mqtt.outbox.max_age;
+    spec.outbox = memory::file(config.state.as_deref(), &config.mqtt.client_id, "outbox.db");
+    if spec.outbox.is_none() {
+        let problem = "what waits for the broker is in memory only: there is no folder for what outlives a restart; name one \
+                       as `state` below `[paths]`";
+        Event::OutboxProblem { problem }.emit();
+    }
     spec.stop_within = Duration::from_secs(1);
     spec
 }

@@ -4,7 +4,10 @@
 //! may be topics of others (a service whose prefix begins with ours, a user's own), and a broker has no end of a list of
 //! what it keeps. So nothing is ever cleared that this service did not publish.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
@@ -17,7 +20,7 @@ use crate::{
     answer::ModelLabel,
     config::{CameraConfig, Config},
     mqtt::{
-        Arrival, Class, Code, Complaint, Handle, Message, OFF, ON, Topics, discovery,
+        Arrival, Class, Code, Complaint, Disk, Handle, Message, OFF, ON, Topics, discovery,
         outbox::{Loss, Losses},
     },
     name::{CameraName, PromptName},
@@ -28,8 +31,9 @@ use crate::{
 
 /// Commands that wait to be obeyed.
 pub(super) const COMMANDS: usize = 64;
-/// How often it is looked whether messages were lost: one complaint for many.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether messages were lost: one complaint for many, and none while the outbox is full, or it would
+/// be the first to be lost.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How much of a wrong payload is shown.
 const SHOWN: usize = 32;
 /// The version that is announced.
@@ -91,7 +95,10 @@ pub(super) struct Control {
     switches: Switches,
     memory: Memory,
     remembered: Remembered,
+    /// What was complained of.
     losses: Losses,
+    /// What was logged.
+    logged: Losses,
     outbox: Handle,
 }
 
@@ -119,7 +126,8 @@ impl Control {
             images,
             memory,
             remembered,
-            losses: outbox.losses(),
+            losses: Losses::default(),
+            logged: Losses::default(),
             outbox,
         }
     }
@@ -188,14 +196,19 @@ impl Control {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outbox = self.outbox.clone();
+        let mut disk = outbox.disk();
+        disk.mark_changed(); // it may fail since before this task began
         loop {
             let all_is_cleared = self.all_is_cleared();
+            let all_is_told = lost(&self.losses, &outbox.losses()).is_none();
             tokio::select! {
                 () = stop.given() => return,
                 Some(arrival) = commands.recv() => self.hear(arrival, &elsewhere),
                 Some(change) = changes.recv() => self.change(change),
-                _ = looks.tick() => self.look_for_losses(),
-                () = outbox.emptied(), if !all_is_cleared => {
+                _ = looks.tick() => self.log_losses(),
+                Ok(()) = disk.changed() => self.look_at_disk(&disk.borrow_and_update().clone()),
+                () = outbox.emptied(), if !all_is_cleared || !all_is_told => {
+                    self.tell_losses();
                     self.remembered.published = self.published();
                     self.remembered.images.clone_from(&self.images);
                     self.remembered.homeassistant.clone_from(&self.homeassistant);
@@ -430,12 +443,33 @@ impl Control {
         complain(&self.outbox, &self.topics, complaint);
     }
 
-    fn look_for_losses(&mut self) {
+    /// In the log at once, whatever becomes of the broker.
+    fn log_losses(&mut self) {
         let losses = self.outbox.losses();
-        if let Some(message) = lost(&self.losses, &losses) {
+        if let Some((messages, reasons)) = lost(&self.logged, &losses) {
+            Event::OutboxDropped { messages, reason: &reasons }.emit();
+        }
+        self.logged = losses;
+    }
+
+    /// To the broker once it has all else: the count is whole, and there is room for the complaint.
+    fn tell_losses(&mut self) {
+        let losses = self.outbox.losses();
+        if let Some((all, reasons)) = lost(&self.losses, &losses) {
+            let message = format!("{all} messages were given up before the broker had them: {reasons}");
             self.complain(&Complaint::new(Code::MessagesLost, message));
         }
         self.losses = losses;
+    }
+
+    /// The log was told where it happened.
+    fn look_at_disk(&self, disk: &Disk) {
+        if let Disk::Failing(problem) = disk {
+            let message =
+                format!("what waits for the broker is in memory only, and would not outlive a restart: {problem}");
+            let complaint = Complaint::new(Code::OutboxNotSaved, message);
+            self.outbox.offer(Message::error(&self.topics, &complaint, SystemTime::now()));
+        }
     }
 
     /// Whether it was written. A few hundred bytes, once per command: not worth a thread of its own.
@@ -464,14 +498,14 @@ fn gone(before: &Published, now: &Published) -> Published {
 
 /// What was given up between two looks, in words; a state that a newer one replaced is no loss, and complaints about
 /// lost complaints would have no end.
-fn lost(before: &Losses, now: &Losses) -> Option<String> {
+fn lost(before: &Losses, now: &Losses) -> Option<(u64, String)> {
     let count = |losses: &Losses, loss| losses.by(loss) - losses.of(loss, Class::Error);
     let losses = Loss::ALL.into_iter().filter(|loss| *loss != Loss::Replaced);
     let grown: Vec<(Loss, u64)> =
         losses.map(|loss| (loss, count(now, loss) - count(before, loss))).filter(|(_, more)| *more > 0).collect();
     let all: u64 = grown.iter().map(|(_, more)| more).sum();
     let reasons: Vec<String> = grown.iter().map(|(loss, more)| format!("{more} {}", loss.word())).collect();
-    (all > 0).then(|| format!("{all} messages were given up before the broker had them: {}", reasons.join(", ")))
+    (all > 0).then(|| (all, reasons.join(", ")))
 }
 
 #[cfg(test)]
@@ -532,8 +566,7 @@ mod tests {
         assert_eq!((outbox.losses().by(Loss::Full), lost(&before, &outbox.losses())), (1, None));
         offer(&mut outbox, Class::Event);
         let now = outbox.losses();
-        let message = lost(&before, &now).unwrap();
-        assert_eq!(message, "1 messages were given up before the broker had them: 1 full");
+        assert_eq!(lost(&before, &now), Some((1, "1 full".to_owned())));
         assert_eq!(lost(&now, &now), None);
     }
 }

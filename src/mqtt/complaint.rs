@@ -31,13 +31,15 @@ pub enum Code {
     NotAllowed,
     /// Messages were given up before the broker had them.
     MessagesLost,
+    /// What waits for the broker is in memory only: the disk does not take it.
+    OutboxNotSaved,
     /// A prompt's answers owe nothing to the picture.
     NoEvidence,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BadPayload,
         Self::BadResponseTopic,
         Self::TooMany,
@@ -52,6 +54,7 @@ impl Code {
         Self::BadPrompt,
         Self::NotAllowed,
         Self::MessagesLost,
+        Self::OutboxNotSaved,
         Self::NoEvidence,
     ];
 
@@ -72,6 +75,7 @@ impl Code {
             Self::BadPrompt => "bad_prompt",
             Self::NotAllowed => "not_allowed",
             Self::MessagesLost => "messages_lost",
+            Self::OutboxNotSaved => "outbox_not_saved",
             Self::NoEvidence => "no_evidence",
         }
     }

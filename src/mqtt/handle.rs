@@ -1,8 +1,9 @@
 //! Where the other stages leave their messages, and see how the connection stands. No network here.
 
 use std::{
+    ops::{Deref, DerefMut},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,7 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     Message,
-    outbox::{Limits, Losses, Outbox, Ticket},
+    outbox::{Batch, Limits, Losses, Outbox},
 };
 use crate::frame::Stamp;
 
@@ -34,10 +35,24 @@ pub enum Link {
     Stopped,
 }
 
+/// How the file stands that keeps what waits across restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disk {
+    /// There is none: what waits is in memory only.
+    None,
+    /// It takes what it is given.
+    Well,
+    /// It does not; what waits is in memory only, until it does again.
+    Failing(String),
+}
+
 /// What the handle and the publisher share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    outbox: Mutex<Outbox>,
+    outbox: Mutex<Filled>,
+    /// Told when there is something for the disk, or nothing more will be.
+    unsaved: Condvar,
+    pub(super) disk: watch::Sender<Disk>,
     /// Told after each offer.
     pub(super) offered: Notify,
     /// Told when nothing waits any more.
@@ -46,23 +61,58 @@ pub(super) struct Shared {
     unheard: AtomicU64,
 }
 
+/// The outbox, and whether it is filled any more.
+#[derive(Debug)]
+struct Filled {
+    outbox: Outbox,
+    ended: bool,
+}
+
+/// The outbox while it is changed. Afterwards those are told who wait for what became of it.
+pub(super) struct Changing<'a> {
+    filled: MutexGuard<'a, Filled>,
+    shared: &'a Shared,
+    /// Whether the disk knew everything before.
+    saved: bool,
+}
+
+impl Deref for Changing<'_> {
+    type Target = Outbox;
+    fn deref(&self) -> &Outbox {
+        &self.filled.outbox
+    }
+}
+
+impl DerefMut for Changing<'_> {
+    fn deref_mut(&mut self) -> &mut Outbox {
+        &mut self.filled.outbox
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        let outbox = &self.filled.outbox;
+        if (self.saved && outbox.unsaved() > 0) || outbox.has_a_full_batch() {
+            self.shared.unsaved.notify_one();
+        }
+        if outbox.is_empty() {
+            self.shared.emptied.notify_waiters();
+        }
+    }
+}
+
 impl Shared {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// `durable`: whether the messages are kept on the disk, too.
+    pub(super) fn new(limits: Limits, durable: bool) -> Self {
+        let outbox = if durable { Outbox::journaled(limits) } else { Outbox::new(limits) };
         Self {
-            outbox: Mutex::new(Outbox::new(limits)),
+            outbox: Mutex::new(Filled { outbox, ended: false }),
+            unsaved: Condvar::new(),
+            disk: watch::Sender::new(Disk::None),
             offered: Notify::new(),
             emptied: Notify::new(),
             link: watch::Sender::new(Link::Connecting),
             unheard: AtomicU64::new(0),
-        }
-    }
-
-    /// The broker has this message.
-    pub(super) fn arrived(&self, ticket: Ticket) {
-        let mut outbox = self.outbox();
-        outbox.arrived(ticket);
-        if outbox.is_empty() {
-            self.emptied.notify_waiters();
         }
     }
 
@@ -71,8 +121,45 @@ impl Shared {
         self.unheard.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+    pub(super) fn outbox(&self) -> Changing<'_> {
+        let filled = self.filled();
+        let saved = filled.outbox.unsaved() == 0;
+        Changing { filled, shared: self, saved }
+    }
+
+    fn filled(&self) -> MutexGuard<'_, Filled> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more will be left for the disk.
+    pub(super) fn end(&self) {
+        self.filled().ended = true;
+        self.unsaved.notify_one();
+    }
+
+    /// Waits until there is something for the disk, and then for what comes soon after; `None` once the end is given and
+    /// nothing is left. Blocks.
+    pub(super) fn next_batch(&self, gather: Duration) -> Option<Batch> {
+        let idle = |filled: &mut Filled| filled.outbox.unsaved() == 0 && !filled.ended;
+        loop {
+            let filled = self.unsaved.wait_while(self.filled(), idle).unwrap_or_else(PoisonError::into_inner);
+            let few = |filled: &mut Filled| !filled.outbox.has_a_full_batch() && !filled.ended;
+            let gathered = self.unsaved.wait_timeout_while(filled, gather, few);
+            let mut filled = gathered.unwrap_or_else(PoisonError::into_inner).0;
+            let batch = filled.outbox.take_unsaved(Stamp::now());
+            if !batch.put.is_empty() || !batch.gone.is_empty() {
+                return Some(batch);
+            }
+            if filled.ended {
+                return None;
+            }
+        }
+    }
+
+    /// Lets some time pass, or less where the end is given; says whether it is. Blocks.
+    pub(super) fn pause(&self, wait: Duration) -> bool {
+        let waited = self.unsaved.wait_timeout_while(self.filled(), wait, |filled| !filled.ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0.ended
     }
 }
 
@@ -123,6 +210,16 @@ impl Handle {
     pub fn waiting(&self) -> (usize, usize) {
         let outbox = self.0.outbox();
         (outbox.len(), outbox.bytes())
+    }
+
+    /// Changes of the outbox that the disk does not know yet; none where there is no disk.
+    pub fn unsaved(&self) -> usize {
+        self.0.outbox().unsaved()
+    }
+
+    /// Follows how the disk stands.
+    pub fn disk(&self) -> watch::Receiver<Disk> {
+        self.0.disk.subscribe()
     }
 
     /// Follows how the connection stands.

@@ -1,7 +1,7 @@
 //! Deliver messages, survive the broker.
 //!
 //! `topics` says where, `message` what and how, `outbox` what waits and what goes first when there is no room,
-//! `handle` takes messages in,
+//! `handle` takes messages in, `durable` keeps them on the disk until the broker has them,
 //! `client` keeps the connection, and hears what others want. `listen` is a subscriber of its own, `broker` a broker
 //! inside the process. `wire` and `discovery` are what this service says of itself, in JSON.
 //! Knows no model and no camera.
@@ -12,6 +12,7 @@ pub mod broker;
 mod client;
 mod complaint;
 pub mod discovery;
+mod durable;
 mod handle;
 mod listen;
 mod message;
@@ -22,7 +23,7 @@ pub mod wire;
 pub use access::{Access, AccessError};
 pub use client::{Error, Publisher, Spec};
 pub use complaint::{Code, Complaint};
-pub use handle::{Handle, Link};
+pub use handle::{Disk, Handle, Link};
 pub use listen::{Arrival, ListenError, Listener, covers};
 pub use message::{CameraStatus, Class, Content, Message, OFF, ON, ServiceStatus};
 pub use topics::{PrefixError, Topics};

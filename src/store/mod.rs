@@ -1,10 +1,12 @@
-//! What outlives the moment: the history of answers, and what others said of some. Knows no broker and no topic.
+//! What outlives the moment: the history of answers, what others said of some, and what waits for the broker. Knows no
+//! broker and no topic.
 //!
 //! A thread of its own writes the history: whoever hands an answer over never waits for the disk.
 
 pub mod feedback;
 mod history;
 mod search;
+pub mod spool;
 
 use std::path::PathBuf;
 

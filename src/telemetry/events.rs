@@ -155,6 +155,26 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Messages that the broker had not taken are kept on the disk, for the next start.
+    OutboxKept {
+        /// How many.
+        messages: u64,
+    },
+    /// Messages that the broker had not taken before the last end wait again.
+    OutboxRestored {
+        /// How many.
+        messages: u64,
+    },
+    /// What waits for the broker would not outlive this process, or some of it was lost.
+    OutboxProblem {
+        /// What is wrong.
+        problem: &'a str,
+    },
+    /// The disk takes again what waits for the broker.
+    OutboxDiskBack {
+        /// How many it had missed.
+        messages: u64,
+    },
     /// A camera, or a prompt about it, was switched on or off by others.
     Switched {
         /// Which camera.
@@ -345,6 +365,13 @@ impl Event<'_> {
                 warn!(event = "arrival_dropped", topic, total, "a command was dropped, too many came at once"),
             Self::OutboxDropped { messages, reason } =>
                 error!(event = "outbox_dropped", messages, reason, "messages were dropped"),
+            Self::OutboxKept { messages } =>
+                info!(event = "outbox_kept", messages, "what the broker has not taken is kept for the next start"),
+            Self::OutboxRestored { messages } =>
+                info!(event = "outbox_restored", messages, "what the broker had not taken before waits again"),
+            Self::OutboxProblem { problem } => error!(event = "outbox_problem", "{}", redact(problem)),
+            Self::OutboxDiskBack { messages } =>
+                info!(event = "outbox_disk_back", messages, "the disk takes again what waits for the broker"),
             Self::Switched { camera, prompt, on } =>
                 info!(event = "switched", %camera, prompt = prompt.map(tracing::field::display), on, "switched by a command"),
             Self::Complained { code, message } => warn!(event = "complained", code, "{}", redact(message)),

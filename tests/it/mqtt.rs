@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use wader::{
     answer::{Policy, Reading, Spec, Thresholds, read, wire},
     mqtt::{
-        Access, Arrival, CameraStatus, Class, Content, Link, Listener, Message, Topics,
+        Access, Arrival, CameraStatus, Class, Content, Disk, Link, Listener, Message, Topics,
         broker::Embedded,
         outbox::{Limits, Loss},
     },
@@ -15,7 +15,9 @@ use wader::{
 
 use crate::{
     answer::{at, sample, yes_no},
-    support::broker::{DEADLINE, Mosquitto, MosquittoSub, Proxy, Running, listen, read_until, write_certificates},
+    support::broker::{
+        DEADLINE, Mosquitto, MosquittoSub, Proxy, Running, listen, read_until, within, write_certificates,
+    },
 };
 
 pub(crate) fn door() -> CameraName {
@@ -405,6 +407,77 @@ async fn a_stop_does_not_wait_for_a_frozen_broker() {
     let handle = running.stop().await;
     assert_eq!(handle.waiting().0, 1, "what was not delivered is not forgotten");
     broker.signal("KILL").await;
+}
+
+/// Waits until the disk has all that was offered.
+async fn saved(running: &Running) {
+    within("the disk has it", async {
+        while running.handle.unsaved() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_outlives_the_publisher_and_comes_before_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start(&[]).await;
+    let proxy = Proxy::down(broker.port).await;
+    let durable = |spec: &mut wader::mqtt::Spec| spec.outbox = Some(folder.path().join("outbox.db"));
+    let running = Running::start(proxy.access(), durable);
+    numbered(0..300).into_iter().for_each(|text| running.handle.offer(event(text)));
+    saved(&running).await;
+    let handle = running.stop().await;
+    assert_eq!(handle.waiting().0, 300);
+    let running = Running::start(proxy.access(), durable);
+    numbered(300..310).into_iter().for_each(|text| running.handle.offer(event(text)));
+    let mut listener = listen(&broker.access()).await;
+    proxy.up();
+    running.connected().await;
+    let arrivals = read_until(&mut listener, "the last event", |a| a.text() == "event 0309").await;
+    assert_eq!(events(&arrivals), numbered(0..310));
+    running.emptied().await;
+    running.stop().await;
+    let running = Running::start(proxy.access(), durable);
+    assert_eq!(running.handle.waiting().0, 0, "nothing is told again that arrived");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_at_the_start_is_read_and_filled_once_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::prepare(&[]).await;
+    let durable = |spec: &mut wader::mqtt::Spec| spec.outbox = Some(folder.path().join("state/outbox.db"));
+    let running = Running::start(broker.access(), durable);
+    numbered(0..10).into_iter().for_each(|text| running.handle.offer(event(text)));
+    running.stop().await;
+    // a file where the folder should be
+    std::fs::rename(folder.path().join("state"), folder.path().join("elsewhere")).unwrap();
+    std::fs::write(folder.path().join("state"), "").unwrap();
+    let running = Running::start(broker.access(), durable);
+    let mut disk = running.handle.disk();
+    assert!(matches!(&*disk.borrow_and_update(), Disk::Failing(why) if why.contains("state")));
+    numbered(10..20).into_iter().for_each(|text| running.handle.offer(event(text)));
+    std::fs::remove_file(folder.path().join("state")).unwrap();
+    std::fs::rename(folder.path().join("elsewhere"), folder.path().join("state")).unwrap();
+    within("the disk is back", disk.wait_for(|disk| *disk == Disk::Well)).await.unwrap();
+    saved(&running).await;
+    running.stop().await;
+    // and what is no database is moved away, and nobody waits for it
+    std::fs::rename(folder.path().join("state/outbox.db"), folder.path().join("kept.db")).unwrap();
+    std::fs::write(folder.path().join("state/outbox.db"), "a diary, and no database at all").unwrap();
+    let running = Running::start(broker.access(), durable);
+    within("another is begun", running.handle.disk().wait_for(|disk| *disk == Disk::Well)).await.unwrap();
+    running.stop().await;
+    assert!(folder.path().join("state/outbox.db.damaged").exists());
+    std::fs::rename(folder.path().join("kept.db"), folder.path().join("state/outbox.db")).unwrap();
+    let broker = broker.started().await;
+    let mut listener = listen(&broker.access()).await;
+    let running = Running::start(broker.access(), durable);
+    let arrivals = read_until(&mut listener, "the last event", |a| a.text() == "event 0019").await;
+    assert_eq!(events(&arrivals), numbered(0..20));
+    running.stop().await;
 }
 
 #[tokio::test]

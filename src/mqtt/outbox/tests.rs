@@ -128,7 +128,7 @@ fn what_has_expired_is_not_told_again() {
 
 #[test]
 fn when_full_captions_go_first_and_events_last() {
-    let one = Entry { message: message(Class::Event, "x", "12"), since: at(0) }.bytes();
+    let one = Entry::new(message(Class::Event, "x", "12"), at(0)).bytes();
     let limits = Limits { bytes: 4 * one, ..Limits::default() };
     let mut outbox = outbox(
         limits,

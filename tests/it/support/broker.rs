@@ -132,10 +132,21 @@ fn named(name: &str) -> CertificateParams {
     params
 }
 
+/// What a proxy does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It refuses connections, and has dropped those that there were, without any goodbye of MQTT.
+    Down,
+    /// It takes and forwards.
+    Up,
+    /// It takes connections, and forwards nothing.
+    Stalled,
+}
+
 /// Forwards TCP connections, while it is up.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
-    up: watch::Sender<bool>,
+    way: watch::Sender<Way>,
     _task: JoinSet<()>,
 }
 
@@ -143,20 +154,25 @@ impl Proxy {
     /// A proxy to this port on loopback, down: connections are refused.
     pub(crate) async fn down(to: u16) -> Self {
         let port = free_port().await;
-        let (up, state) = watch::channel(false);
+        let (way, state) = watch::channel(Way::Down);
         let mut task = JoinSet::new();
         task.spawn(forward(port, to, state));
-        Self { port, up, _task: task }
+        Self { port, way, _task: task }
+    }
+
+    /// Goes on in this way.
+    pub(crate) fn go(&self, way: Way) {
+        self.way.send_replace(way);
     }
 
     /// Takes and forwards connections.
     pub(crate) fn up(&self) {
-        self.up.send_replace(true);
+        self.go(Way::Up);
     }
 
     /// Drops all connections at once, without any goodbye of MQTT, and refuses new ones.
     pub(crate) fn cut(&self) {
-        self.up.send_replace(false);
+        self.go(Way::Down);
     }
 
     pub(crate) fn access(&self) -> Access {
@@ -164,22 +180,35 @@ impl Proxy {
     }
 }
 
-async fn forward(port: u16, to: u16, mut state: watch::Receiver<bool>) {
-    while state.wait_for(|&up| up).await.is_ok() {
+async fn forward(port: u16, to: u16, mut state: watch::Receiver<Way>) {
+    let of_connections = state.clone();
+    while state.wait_for(|way| *way != Way::Down).await.is_ok() {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
         // Dropped when the proxy goes down, and with it every connection.
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                _ = state.wait_for(|&up| !up) => break,
-                Ok((mut from, _)) = listener.accept() => {
-                    connections.spawn(async move {
-                        if let Ok(mut onwards) = TcpStream::connect(("127.0.0.1", to)).await {
-                            copy_bidirectional(&mut from, &mut onwards).await.ok();
-                        }
-                    });
+                down = state.wait_for(|way| *way == Way::Down) => match down {
+                    Ok(_) => break,
+                    // nobody will ever say so
+                    Err(_) => return,
+                },
+                Ok((from, _)) = listener.accept() => {
+                    connections.spawn(connection(from, to, of_connections.clone()));
                 }
             }
+        }
+    }
+}
+
+async fn connection(mut from: TcpStream, to: u16, mut state: watch::Receiver<Way>) {
+    let Ok(mut onwards) = TcpStream::connect(("127.0.0.1", to)).await else { return };
+    let copy = copy_bidirectional(&mut from, &mut onwards);
+    tokio::pin!(copy);
+    while state.wait_for(|way| *way != Way::Stalled).await.is_ok() {
+        tokio::select! {
+            _ = &mut copy => return,
+            _ = state.wait_for(|way| *way == Way::Stalled) => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod config;
+pub(crate) mod faults;
 pub(crate) mod model;
 pub(crate) mod service;
 pub(crate) mod tree;

@@ -34,11 +34,24 @@ impl Service {
         Self::start_in(folder, variables)
     }
 
+    /// Starts it with this configuration, so that a file which may not grow is an error of the disk and not its end.
+    pub(crate) fn start_limitable(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("wader.toml"), config).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_wader")]);
+        Self::start_by(command, folder, &[])
+    }
+
     /// Starts it with the `wader.toml` of this folder and these variables.
     pub(crate) fn start_in(folder: tempfile::TempDir, variables: &[(&str, &str)]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_wader")), folder, variables)
+    }
+
+    fn start_by(mut command: Command, folder: tempfile::TempDir, variables: &[(&str, &str)]) -> Self {
         let file = folder.path().join("wader.toml");
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_wader"))
+        let child = command
             .args(["run", "--config"])
             .arg(&file)
             // not the home of whoever runs the tests
@@ -58,10 +71,20 @@ impl Service {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    fn pid(&self) -> rustix::process::Pid {
+        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap()));
+        pid.expect("it runs")
+    }
+
+    /// From now on no file of its may grow beyond so many bytes, or all may again.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        rustix::process::prlimit(Some(self.pid()), rustix::process::Resource::Fsize, limit).unwrap();
+    }
+
     /// Asks it to end, as the service manager does, and waits.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
-        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap())).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).unwrap();
         self.ended().await
     }
 
@@ -74,6 +97,22 @@ impl Service {
     pub(crate) fn hang_up(&self) {
         let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap())).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
+    /// Ends it at once, as a crash or the kernel would.
+    pub(crate) async fn kill(&mut self) {
+        self.child.start_kill().unwrap();
+        self.ended().await;
+    }
+
+    /// Waits until its log holds this.
+    pub(crate) async fn says(&self, text: &str) {
+        let said = async {
+            while !self.log().contains(text) {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        within(&format!("the log says `{text}`"), said).await;
     }
 
     /// Ends it and starts it again with another configuration, in the same folder.
@@ -133,6 +172,23 @@ pub(crate) fn config(broker: &str, cameras: &[(&str, &str)], rest: &str) -> Stri
          silence = \"3s\"\n[cameras]\n{cameras}{rest}",
         model.display()
     )
+}
+
+/// A busy service that needs no camera: sixty answers a second about two test pictures.
+pub(crate) fn busy(broker: &str, rest: &str) -> String {
+    let cameras = [("left", "test:pattern"), ("right", "test:pattern")];
+    let prompt = |number: u32| {
+        format!(
+            "[prompts.p{number}]\nask = \"f0 f1 f2 g2 camera valid reference\"\nanswer = \"choice\"\n\
+             choices = [\"f0\", \"f1\", \"f2\", \"g2\", \"camera\", \"valid\", \"reference\"]\n"
+        )
+    };
+    let prompts: String = (1..=3).map(prompt).collect();
+    let rest = format!(
+        "[homeassistant]\ndiscovery = false\n[defaults.prompt]\nevery = \"100ms\"\npublish = \"always\"\n\
+         min_probability = 0.0\nwindow = {{ frames = 2, span = \"200ms\" }}\n{prompts}{rest}"
+    );
+    config(broker, &cameras, &rest).replace("frames_per_second = 5", "frames_per_second = 10")
 }
 
 /// A listener on everything wader says, as soon as the broker is there.

@@ -1,7 +1,11 @@
 //! What waits for the broker, bounded in bytes and age, and what goes first when there is no room.
 //!
 //! Without clock or network: it is told the time, hands out messages, and is told which ones arrived. Messages leave
-//! in the order in which they came. Of a state or status only the newest waits. Every loss is counted.
+//! in the order in which they came. Of a state or status only the newest waits. Every loss is counted (`loss`). What is to
+//! outlive the process is noted for whoever writes it to the disk (`journal`).
+
+mod journal;
+mod loss;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -11,6 +15,8 @@ use std::{
 
 use super::{Class, Message};
 use crate::frame::Stamp;
+use journal::{Change, Journal};
+pub use loss::{Loss, Losses};
 
 /// How much may wait, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,58 +35,17 @@ impl Default for Limits {
     }
 }
 
-/// Why a message was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Loss {
-    /// There was no room.
-    Full,
-    /// It waited too long.
-    TooOld,
-    /// A newer state or status took its place.
-    Replaced,
-    /// It is larger than the broker's largest packet.
-    TooLarge,
-    /// The broker would not take it.
-    Refused,
-}
-
-impl Loss {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Full, Self::TooOld, Self::Replaced, Self::TooLarge, Self::Refused];
-
-    /// The stable word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::TooOld => "too_old",
-            Self::Replaced => "replaced",
-            Self::TooLarge => "too_large",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// Messages given up since the start, by reason and class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Losses([[u64; Class::ALL.len()]; Loss::ALL.len()]);
-
-impl Losses {
-    /// How many of this class were given up for this reason.
-    pub const fn of(&self, loss: Loss, class: Class) -> u64 {
-        self.0[loss as usize][class as usize]
-    }
-    /// How many were given up for this reason.
-    pub fn by(&self, loss: Loss) -> u64 {
-        self.0[loss as usize].iter().sum()
-    }
-    const fn count(&mut self, loss: Loss, class: Class) {
-        self.0[loss as usize][class as usize] += 1;
-    }
-}
-
 /// Names a message that was handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
+
+#[cfg(test)]
+impl Ticket {
+    /// One of this number.
+    pub(super) const fn of(key: u64) -> Self {
+        Self(key)
+    }
+}
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,13 +61,43 @@ pub enum Next {
     },
 }
 
+/// A message as it is kept on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Its place in the order of all.
+    pub key: u64,
+    /// The message.
+    pub message: Message,
+    /// How long it has waited.
+    pub age: Duration,
+}
+
+/// What the disk is to be told next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// These are to be there, in place of any of the same key.
+    pub put: Vec<Saved>,
+    /// These are not.
+    pub gone: Vec<u64>,
+}
+
 #[derive(Debug)]
 struct Entry {
     message: Message,
     since: Stamp,
+    /// How long it had waited before, in another process.
+    before: Duration,
 }
 
 impl Entry {
+    const fn new(message: Message, since: Stamp) -> Self {
+        Self { message, since, before: Duration::ZERO }
+    }
+
+    const fn age(&self, now: Stamp) -> Duration {
+        self.before.saturating_add(now.since(self.since))
+    }
+
     fn bytes(&self) -> usize {
         // The bookkeeping of one entry, so that a million empty messages are not free.
         const BOOKKEEPING: usize = 200;
@@ -113,7 +108,7 @@ impl Entry {
     fn still_of_use(&self, now: Stamp) -> Option<Message> {
         let message = self.message.clone();
         let Some(expiry) = message.expiry else { return Some(message) };
-        let left = expiry.checked_sub(now.since(self.since)).filter(|left| !left.is_zero())?;
+        let left = expiry.checked_sub(self.age(now)).filter(|left| !left.is_zero())?;
         Some(Message { expiry: Some(left), ..message })
     }
 }
@@ -134,12 +129,15 @@ pub struct Outbox {
     bytes: usize,
     arrivals: u64,
     losses: Losses,
+    /// What the disk does not know yet, where there is one.
+    journal: Option<Journal>,
 }
 
 impl Outbox {
     /// An empty outbox.
     pub fn new(limits: Limits) -> Self {
         Self {
+            journal: None,
             limits,
             waiting: BTreeMap::new(),
             by_class: Default::default(),
@@ -152,13 +150,24 @@ impl Outbox {
         }
     }
 
+    /// An empty outbox whose messages are kept on the disk, too; whoever keeps them takes what is
+    /// [unsaved](Self::take_unsaved).
+    pub fn journaled(limits: Limits) -> Self {
+        Self { journal: Some(Journal::default()), ..Self::new(limits) }
+    }
+
+    /// New messages come after this key: those on the disk are older.
+    pub fn begin_after(&mut self, key: u64) {
+        self.arrivals = self.arrivals.max(key);
+    }
+
     /// Takes a message in, giving up the least worthy where there is no room; that can be this one.
     pub fn offer(&mut self, message: Message, now: Stamp) {
         if message.retain {
             if message.payload.is_empty() {
                 self.retained.remove(&message.topic);
             } else {
-                let entry = Entry { message: message.clone(), since: now };
+                let entry = Entry::new(message.clone(), now);
                 self.retained.insert(Arc::clone(&message.topic), entry);
             }
         }
@@ -166,7 +175,7 @@ impl Outbox {
     }
 
     fn enqueue(&mut self, message: Message, now: Stamp) {
-        let entry = Entry { message, since: now };
+        let entry = Entry::new(message, now);
         if entry.bytes() > self.limits.bytes {
             // Or all others would be given up for it, in vain.
             self.losses.count(Loss::Full, entry.message.class);
@@ -177,7 +186,7 @@ impl Outbox {
         let key = match replaced.and_then(|key| self.take_waiting(key).map(|entry| (key, entry))) {
             // In the old place: a state that changes all the time must not wait for ever.
             Some((key, entry)) => {
-                self.lose(Loss::Replaced, &entry);
+                self.lose(Loss::Replaced, key, &entry);
                 key
             }
             None => {
@@ -186,6 +195,7 @@ impl Outbox {
             }
         };
         self.bytes += entry.bytes();
+        self.note(key, entry.message.class, Change::Put);
         self.put_waiting(key, entry);
         self.give_up_old(now);
         self.make_room();
@@ -204,7 +214,7 @@ impl Outbox {
             let topic = Arc::clone(&entry.message.topic);
             // Or it would come back after each reconnect.
             self.retained.remove(&topic);
-            self.lose(Loss::TooLarge, &entry);
+            self.lose(Loss::TooLarge, key, &entry);
             return Some(Next::TooLarge { topic, size });
         }
         let message = entry.message.clone();
@@ -216,6 +226,7 @@ impl Outbox {
     pub fn arrived(&mut self, ticket: Ticket) {
         if let Some(entry) = self.under_way.remove(&ticket.0) {
             self.bytes -= entry.bytes();
+            self.note(ticket.0, entry.message.class, Change::Gone);
         }
     }
 
@@ -224,7 +235,7 @@ impl Outbox {
         let entry = self.under_way.remove(&ticket.0)?;
         let topic = Arc::clone(&entry.message.topic);
         self.retained.remove(&topic);
-        self.lose(Loss::Refused, &entry);
+        self.lose(Loss::Refused, ticket.0, &entry);
         Some(topic)
     }
 
@@ -234,7 +245,7 @@ impl Outbox {
         let entry = self.under_way.remove(&key)?;
         let topic = Arc::clone(&entry.message.topic);
         self.retained.remove(&topic);
-        self.lose(Loss::TooLarge, &entry);
+        self.lose(Loss::TooLarge, key, &entry);
         Some(topic)
     }
 
@@ -242,7 +253,7 @@ impl Outbox {
     pub fn connection_lost(&mut self) {
         for (key, entry) in std::mem::take(&mut self.under_way) {
             let newer = entry.message.class.newest_only() && self.newest.contains_key(&entry.message.topic);
-            if newer { self.lose(Loss::Replaced, &entry) } else { self.put_waiting(key, entry) }
+            if newer { self.lose(Loss::Replaced, key, &entry) } else { self.put_waiting(key, entry) }
         }
     }
 
@@ -292,19 +303,20 @@ impl Outbox {
         Some(entry)
     }
 
-    fn lose(&mut self, loss: Loss, entry: &Entry) {
+    fn lose(&mut self, loss: Loss, key: u64, entry: &Entry) {
         self.bytes -= entry.bytes();
+        self.note(key, entry.message.class, Change::Gone);
         self.losses.count(loss, entry.message.class);
     }
 
     fn give_up_old(&mut self, now: Stamp) {
         for class in Class::ALL.into_iter().filter(|class| !class.newest_only()) {
             while let Some(&key) = self.by_class[class as usize].first() {
-                if self.waiting.get(&key).is_none_or(|entry| now.since(entry.since) <= self.limits.age) {
+                if self.waiting.get(&key).is_none_or(|entry| entry.age(now) <= self.limits.age) {
                     break;
                 }
                 if let Some(entry) = self.take_waiting(key) {
-                    self.lose(Loss::TooOld, &entry);
+                    self.lose(Loss::TooOld, key, &entry);
                 }
             }
         }
@@ -314,12 +326,11 @@ impl Outbox {
         while self.bytes > self.limits.bytes {
             let Some(key) = self.by_class.iter().find_map(|keys| keys.first().copied()) else { return };
             if let Some(entry) = self.take_waiting(key) {
-                self.lose(Loss::Full, &entry);
+                self.lose(Loss::Full, key, &entry);
             }
         }
     }
 }
 
 #[cfg(test)]
-#[path = "outbox/tests.rs"]
 mod tests;
