@@ -31,7 +31,7 @@ use crate::{
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
     name::{CameraName, PromptName},
-    supervise::{Stop, Tasks},
+    supervise::{Stop, Tasks, Turns},
     systemd::Notify,
     telemetry::Event,
 };
@@ -52,6 +52,12 @@ use shown::Prepared;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// So many cameras connect at a time: those that return together would else hold up all the others.
+const BEGIN_AT_ONCE: usize = 4;
+
+/// A camera that gives no picture for so long lets the next one begin.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Replies that wait for the answer task; it only ever hands them on.
 const REPLIES: usize = 64;
@@ -181,6 +187,7 @@ impl App {
         let watching = stop.child();
         let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
         let mut cameras = Tasks::new();
+        let turns = Turns::new(BEGIN_AT_ONCE, TURN);
         let (mut views, mut asking) = (BTreeMap::new(), Asking::new());
         for camera in watched {
             let (prompts, of_camera) = tokio::sync::watch::channel(camera.prompts().to_vec());
@@ -188,7 +195,8 @@ impl App {
             let name = format!("camera {}", camera.name);
             let (view, seen) = tokio::sync::watch::channel(View::default());
             views.insert(camera.name.clone(), seen);
-            let watch = camera.watch(engine.clone(), inputs.clone(), &switches, zone.clone(), (of_camera, view));
+            let watch =
+                camera.watch(engine.clone(), inputs.clone(), (&switches, &turns), zone.clone(), (of_camera, view));
             cameras.start(name, watch.run(watching.clone()));
         }
         let hearing = Hearing {
