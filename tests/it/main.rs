@@ -9,6 +9,7 @@ mod config;
 mod config_schema;
 mod control;
 mod examples;
+mod faults;
 mod flow;
 mod history;
 mod homeassistant;
