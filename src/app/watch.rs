@@ -67,6 +67,10 @@ impl Watch {
             if self.off.borrow().camera && !self.rest(&stop).await {
                 break;
             }
+            let pipelines = self.camera.stuck();
+            if pipelines > 0 {
+                Event::CameraStuck { camera: &self.name, pipelines }.emit();
+            }
             let ended = AssertUnwindSafe(self.attempt(&stop)).catch_unwind().await;
             let (reason, patience) = match ended {
                 Ok(Ok(())) => continue, // the end, or it was switched off
@@ -76,10 +80,6 @@ impl Watch {
             let gave_pictures = self.up_since.map_or(Duration::ZERO, |since| Stamp::now().since(since));
             let wait = retry.failed(patience, gave_pictures, fastrand::f64());
             Event::CameraOffline { camera: &self.name, reason: &reason, retry_in: wait.open }.emit();
-            let pipelines = self.camera.stuck();
-            if pipelines > 0 {
-                Event::CameraStuck { camera: &self.name, pipelines }.emit();
-            }
             self.view.send_replace(View::default());
             let down = Input::CameraDown { camera: self.name.clone() };
             tokio::select! {

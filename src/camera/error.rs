@@ -39,6 +39,14 @@ pub enum Error {
         /// The address, redacted.
         address: String,
     },
+    /// What the camera answered is not RTSP, or describes no stream that can be.
+    #[error("`{address}` answered what cannot be understood: {reason}")]
+    Malformed {
+        /// The address, redacted.
+        address: String,
+        /// What GStreamer said.
+        reason: String,
+    },
     /// There is no such stream or file.
     #[error("there is no `{address}`; check the path behind the host")]
     NotFound {

@@ -44,10 +44,10 @@ const CONNECT_GRACE: Duration = Duration::from_secs(1);
 const PICTURELESS: u32 = 6;
 
 /// Pictures may come so much later than the jitter buffer explains before they count as behind...
-const BEHIND: Duration = Duration::from_millis(700);
+const BEHIND: Duration = Duration::from_millis(500);
 
 /// ...if they do for this long: what piled up in a stall is over sooner.
-const BEHIND_FOR: Duration = Duration::from_secs(1);
+const BEHIND_FOR: Duration = Duration::from_millis(750);
 
 /// A camera whose pipelines hang in their teardown is not given more than these: each holds a thread and sockets.
 const STUCK_AT_MOST: usize = 3;
@@ -252,7 +252,7 @@ mod tests {
             let (last_data, last_picture) = (Some(at(now)), Some(at(now)));
             Life { began: at(0), last_data, last_picture, behind: Some((at(20_000), by)) }.judge(&spec, at(now))
         };
-        assert!(judge(20_900).is_ok_and(|wait| wait < Duration::from_secs(1)));
-        assert_eq!(judge(21_000), Err(Error::Behind { by }));
+        assert!(judge(20_700).is_ok_and(|wait| wait < Duration::from_secs(1)));
+        assert_eq!(judge(20_750), Err(Error::Behind { by }));
     }
 }

@@ -60,6 +60,8 @@ fn explain(shared: &Shared, message: &gst::message::Error) -> Error {
         Error::Refused { address, code }
     } else if was_described && !shared.video_streams.load(Ordering::Relaxed) {
         Error::NoVideo { address }
+    } else if is_remote && !was_described && error.matches(gst::ResourceError::Settings) {
+        Error::Malformed { address, reason: reason(&shared.spec, &error, message.debug()) }
     } else if is_remote && !was_described && error.is::<gst::ResourceError>() {
         Error::Unreachable { address, reason: reason(&shared.spec, &error, message.debug()) }
     } else {

@@ -30,8 +30,9 @@ pub use jpeg::{JpegError, jpeg};
 use super::{Error, Latest, Spec, clock::Timeline, description::Slots, error::remedy, pace::Pace};
 use crate::frame::{Frame, Stamp};
 
-/// How long the end of a run waits for a dead camera's pipeline; its thread goes on without us after that.
-const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long the end of a run waits for a dead camera's pipeline; its thread goes on without us after that. Short: the
+/// camera's loss is told after it.
+const CLOSE_WITHIN: Duration = Duration::from_millis(800);
 
 /// Chosen frames between `sample` and the appsink; more are only in flight where a description adds queues.
 const IN_FLIGHT: usize = 32;

@@ -50,9 +50,7 @@ async fn row_01_killed_cameras_are_told_and_met_when_they_are_back() {
     // Each is back after a time of its own.
     let mut chance = fastrand::Rng::with_seed(1);
     let mut back: Vec<(Stamp, usize)> = (0..COUNT)
-        .map(|number| {
-            (killed.later_by(Duration::from_millis(1000 + 950 * number as u64 + chance.u64(..500))), number)
-        })
+        .map(|number| (killed.later_by(Duration::from_millis(1000 + 950 * number as u64 + chance.u64(..500))), number))
         .collect();
     back.sort();
     let bring_back = async {

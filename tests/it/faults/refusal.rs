@@ -10,6 +10,7 @@ use wader::{
 
 use super::rig::{Held, Rig, cheap};
 use crate::support::{
+    broker::within,
     evil_rtsp::{Evil, GOOD_SDP, Manners},
     faults::{Row, record, seconds},
     video::{spec, watch},
@@ -38,14 +39,16 @@ async fn row_08_a_wrong_password_is_hardly_tried_and_the_right_one_at_once() {
         now += retry.failed(error.patience(), Duration::ZERO, fastrand::f64()).open;
     }
     let half_hour = Duration::from_secs(30 * 60);
-    let most = tries.iter().map(|from| tries.iter().filter(|at| *at >= from && **at - *from <= half_hour).count()).max();
+    let most =
+        tries.iter().map(|from| tries.iter().filter(|at| *at >= from && **at - *from <= half_hour).count()).max();
     let most = most.unwrap();
 
     let login = Login::new("admin", "right");
     let served = scene::serve(scene::Spec { login: Some(login), ..cheap(1) }, 0).unwrap();
     let url = |password: &str| served.url().replace("//", &format!("//admin:{password}@"));
     let other = scene::serve(cheap(2), 0).unwrap();
-    let cameras = |password: &str| vec![("door".to_owned(), url(password)), ("yard".to_owned(), other.url().to_owned())];
+    let cameras =
+        |password: &str| vec![("door".to_owned(), url(password)), ("yard".to_owned(), other.url().to_owned())];
     let mut rig = Rig::prepare(&cameras("wrong")).await;
     rig.status("yard", "online").await;
     let changed = Stamp::now();
@@ -96,7 +99,9 @@ async fn row_09_refusals_are_told_apart_and_redirects_and_nonces_are_followed() 
     let before = evil.passwords();
     let nonces = breaks(&url).await.0;
     let passwords = evil.passwords() - before;
-    let met = asked <= 20 && passwords <= 6 && !nonces.to_string().contains("hunter2");
+    // It was let in, and then nothing came.
+    let let_in = nonces == Error::Silent { r#for: Duration::from_secs(4) };
+    let met = asked <= 12 && matches!(circles, Error::Malformed { .. }) && let_in && passwords <= 10;
     record(&Row {
         row: 9,
         fault: "453, 503, redirects, digest nonces that change",
@@ -108,7 +113,7 @@ async fn row_09_refusals_are_told_apart_and_redirects_and_nonces_are_followed() 
         dropped: "0".to_owned(),
         effect: format!(
             "{}; a redirect is followed; one in circles ends after {asked} requests and {}: {circles}; a nonce with each \
-             answer: {nonces}",
+             answer is followed ({passwords} requests with the password)",
             classes.join("; "),
             seconds(took)
         ),
@@ -208,4 +213,26 @@ async fn three_hundred_failed_connections_leave_nothing_behind() {
 #[ignore = "long: ./x faults"]
 async fn long_ten_thousand_failed_connections_leave_nothing_behind() {
     assert_flat(10_000, failed_connections(10_000).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_hangs_in_its_teardown_is_left_counted_and_not_followed_by_many() {
+    // GStreamer looks for nothing else while it reads an endless line.
+    let evil = Evil::start(Manners::HugeHeaders).await;
+    let camera = Arc::new(Camera::new(wader::camera::Spec { silence: Duration::from_millis(500), ..spec(&evil.url) }));
+    for hanging in 1..=3 {
+        let began = Stamp::now();
+        let error = watch(&camera).broken().await;
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        assert!(Stamp::now().since(began) < Duration::from_secs(4), "its end is not waited for");
+        assert_eq!(camera.stuck(), hanging);
+    }
+    assert_eq!(watch(&camera).broken().await, Error::Stuck { pipelines: 3 });
+    drop(evil);
+    let freed = async {
+        while camera.stuck() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("they stop when the camera hangs up", freed).await;
 }

@@ -25,11 +25,12 @@ impl Packet {
         u32::from_be_bytes(self.bytes[4..8].try_into().unwrap())
     }
 
-    /// The same with another sequence number and time stamp.
+    /// The same with another sequence number and time stamp, as of one source whoever sent it first.
     pub(crate) fn with(&self, number: u16, time: u32) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         bytes[2..4].copy_from_slice(&number.to_be_bytes());
         bytes[4..8].copy_from_slice(&time.to_be_bytes());
+        bytes[8..12].copy_from_slice(b"evil");
         bytes
     }
 }
