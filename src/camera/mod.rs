@@ -44,7 +44,7 @@ const CONNECT_GRACE: Duration = Duration::from_secs(1);
 const PICTURELESS: u32 = 6;
 
 /// Pictures may come so much later than the jitter buffer explains before they count as behind...
-const BEHIND: Duration = Duration::from_millis(500);
+const BEHIND: Duration = Duration::from_millis(400);
 
 /// ...if they do for this long: what piled up in a stall is over sooner.
 const BEHIND_FOR: Duration = Duration::from_millis(750);

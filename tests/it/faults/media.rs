@@ -77,7 +77,8 @@ async fn through(harm: Harm, seed: u64, frames: usize) -> Harmed {
     let recording = Recording::of(small(), LOOP).await;
     let evil = Evil::start(Manners::Play(Play::of(vec![recording]).into())).await;
     let full = |url: &str| Spec { size: small().size, ..spec(url) };
-    let (mut sent, mut came): (HashMap<u32, Frame>, Vec<(Option<u32>, Frame)>) = (HashMap::new(), Vec::new());
+    let mut sent: HashMap<u32, Frame> = HashMap::new();
+    let mut came: Vec<(Option<u32>, Frame)> = Vec::new();
     let mut whole = watch(&Arc::new(Camera::new(full(&evil.url))));
     while sent.len() < LOOP - 2 {
         let (frame, barcode) = whole.barcode().await;
@@ -240,7 +241,7 @@ async fn slow_network(length: Duration) -> Row {
         row: 7,
         fault: "the network carries 0.7 of what the camera sends",
         target: "frames not older than the jitter buffer (0.2 s) and 1 s at p99, and not growing",
-        detection: "pictures that come 0.5 s later than the jitter buffer explains, for 1 s".to_owned(),
+        detection: "pictures that come 0.4 s later than the jitter buffer explains, for 0.75 s".to_owned(),
         recovery: format!("begun anew {begun_anew} times in {} s", length.as_secs()),
         lost: "what the network could not carry".to_owned(),
         duplicated: "0".to_owned(),
@@ -252,7 +253,7 @@ async fn slow_network(length: Duration) -> Row {
             seconds(*first),
             seconds(*second)
         ),
-        met: percentile(&sorted, 99) <= Duration::from_millis(1200) && *second <= first.mul_f64(1.5),
+        met: percentile(&sorted, 99) <= Duration::from_millis(1200) && *second <= Duration::from_millis(1500),
         run: "cargo nextest run row_07",
     }
 }
@@ -335,6 +336,7 @@ async fn row_16_a_camera_that_returns_with_another_codec_is_decoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: ./x faults"]
 async fn row_17_key_frames_that_come_too_seldom_are_not_waited_for() {
     let often = scene::Spec { key_frame_distance: 25, ..small() };
     let seldom = scene::Spec { key_frame_distance: 125, ..small() };
@@ -365,7 +367,7 @@ async fn row_17_key_frames_that_come_too_seldom_are_not_waited_for() {
         dropped: "0".to_owned(),
         effect: format!("{long} of {} distances between frames longer than 1.5 s", gaps.len()),
         met: long <= 1,
-        run: "cargo nextest run row_17",
+        run: "./x faults",
     });
 }
 

@@ -91,6 +91,29 @@ impl Rig {
         (told, answers)
     }
 
+    /// Waits until each of these cameras has an answer again; when they had.
+    pub(super) async fn answered(&mut self, cameras: &[&str]) -> Vec<Stamp> {
+        let mut answered = BTreeMap::new();
+        within("cameras answer", async {
+            while answered.len() < cameras.len() {
+                let arrival = self.listener.next().await.unwrap();
+                let parts: Vec<&str> = arrival.topic.split('/').collect();
+                let is_answer = || {
+                    let said = wader::answer::wire::read_answer(&arrival.payload).unwrap();
+                    said.outcome.as_str() != "stale" && !arrival.retained
+                };
+                if let ["wader", camera, "there", "answer"] = parts[..]
+                    && cameras.contains(&camera)
+                    && is_answer()
+                {
+                    answered.entry(camera.to_owned()).or_insert_with(Stamp::now);
+                }
+            }
+        })
+        .await;
+        answered.into_values().collect()
+    }
+
     /// Listens for so long.
     pub(super) async fn listen(&mut self, length: Duration, healthy: &[&str]) -> Answers {
         let mut answers = Answers::default();

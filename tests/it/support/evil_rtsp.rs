@@ -67,7 +67,6 @@ impl Play {
 /// What came.
 #[derive(Debug, Default)]
 struct Heard {
-    connections: AtomicU64,
     requests: AtomicU64,
     passwords: AtomicU64,
     sent: AtomicU64,
@@ -101,10 +100,6 @@ impl Evil {
         url::Url::parse(&self.url).unwrap().port().unwrap()
     }
 
-    pub(crate) fn connections(&self) -> u64 {
-        self.heard.connections.load(Ordering::Relaxed)
-    }
-
     /// Requests that had a password with them.
     pub(crate) fn passwords(&self) -> u64 {
         self.heard.passwords.load(Ordering::Relaxed)
@@ -125,7 +120,6 @@ async fn serve(listener: TcpListener, manners: Arc<Mutex<Manners>>, heard: Arc<H
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
-                heard.connections.fetch_add(1, Ordering::Relaxed);
                 let (manners, heard) = (Arc::clone(&manners), Arc::clone(&heard));
                 // The viewer hangs up when it has enough.
                 connections.spawn(async move { converse(stream, &manners, &heard).await.ok(); });

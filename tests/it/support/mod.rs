@@ -6,6 +6,7 @@ pub(crate) mod evil_rtsp;
 pub(crate) mod faults;
 pub(crate) mod interleaved;
 pub(crate) mod model;
+pub(crate) mod preload;
 pub(crate) mod proxy;
 pub(crate) mod recording;
 pub(crate) mod service;

@@ -1,11 +1,8 @@
 //! What a camera sends, packet by packet, taken from a scene over RTSP: to be played again with other times.
 
-use std::time::Duration;
-
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::Instant,
 };
 use wader::scene::{self, Served};
 
@@ -14,8 +11,6 @@ use super::{broker::within, interleaved};
 /// One packet of RTP.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
-    /// When it was sent, from the beginning.
-    pub(crate) at: Duration,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -63,16 +58,14 @@ impl Recording {
         let session = session.split(';').next().unwrap().trim().to_owned();
         viewer.ask(&format!("PLAY {url} RTSP/1.0\r\nSession: {session}\r\n")).await;
         let (mut packets, mut seen) = (Vec::new(), 0);
-        let mut began = None;
         while seen < pictures {
             let unit = viewer.unit().await;
             if unit[0] != b'$' || unit[1] != 0 {
                 continue;
             }
-            let at = began.get_or_insert_with(Instant::now).elapsed();
             // The marker bit stands at a picture's last packet.
             seen += usize::from(unit[5] & 0x80 != 0);
-            packets.push(Packet { at, bytes: unit[4..].to_vec() });
+            packets.push(Packet { bytes: unit[4..].to_vec() });
         }
         Self { sdp, packets }
     }

@@ -70,6 +70,16 @@ impl Service {
         self.ended().await
     }
 
+    /// Ends it with this signal.
+    pub(crate) async fn killed_by(mut self, signal: rustix::process::Signal) -> Self {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        // Of a SIGSEGV from outside Rust's handler takes the first for none of its own, and steps aside for the second.
+        rustix::process::kill_process(pid, signal).ok();
+        self.ended().await;
+        self
+    }
+
     /// Ends it and starts it again with another configuration, in the same folder.
     pub(crate) async fn restart_with(mut self, config: &str) -> Self {
         assert!(self.terminate().await.success(), "{}", self.log());
