@@ -13,8 +13,14 @@ pub(super) fn listen(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
-            // rtspsrc tells each step before it takes it: to connect, to ask for options, for the description.
-            gst::MessageView::Progress(_) => shared.requests_of_step.store(0, Ordering::Relaxed),
+            // rtspsrc tells each step before it takes it, on the thread that takes it: to ask for options, for the
+            // description. What it begins and gives up is told on others' threads.
+            gst::MessageView::Progress(progress) => {
+                let (kind, code, _) = progress.get();
+                if kind == gst::ProgressType::Continue && code == "open" {
+                    shared.requests_of_step.store(0, Ordering::Relaxed);
+                }
+            }
             gst::MessageView::Eos(_) => shared.break_with(Error::Ended),
             gst::MessageView::Error(message) => shared.break_with(explain(&shared, message)),
             gst::MessageView::Element(message) => {

@@ -73,10 +73,17 @@ impl Service {
     /// Ends it with this signal.
     pub(crate) async fn killed_by(mut self, signal: rustix::process::Signal) -> Self {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
-        // Of a SIGSEGV from outside Rust's handler takes the first for none of its own, and steps aside for the second.
-        rustix::process::kill_process(pid, signal).ok();
-        self.ended().await;
+        // Rust's handler takes a SIGSEGV from outside for none of its own, and steps aside for the next.
+        let again = std::time::Duration::from_millis(50);
+        within("wader is killed", async {
+            loop {
+                rustix::process::kill_process(pid, signal).ok();
+                if tokio::time::timeout(again, self.child.wait()).await.is_ok() {
+                    return;
+                }
+            }
+        })
+        .await;
         self
     }
 
