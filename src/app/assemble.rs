@@ -31,6 +31,7 @@ use crate::{
     prompt::{AnswerKind, Hours, Prompt},
     sight::Sight,
     store::History,
+    supervise::Turns,
     telemetry::Event,
     window::{self, Sampler},
 };
@@ -64,7 +65,7 @@ impl Watched {
         self,
         engine: Arc<Engine>,
         answers: mpsc::Sender<Input>,
-        switches: &Switches,
+        (switches, turns): (&Switches, &Turns),
         zone: TimeZone,
         (prompts, view): (watch::Receiver<Vec<PromptConfig>>, watch::Sender<View>),
     ) -> Watch {
@@ -82,6 +83,8 @@ impl Watched {
             patience: Duration::try_from_secs_f64(patience).unwrap_or(Duration::ZERO),
             name: self.name,
             camera: Arc::new(Camera::new(self.spec)),
+            turns: turns.clone(),
+            up_since: None,
             engine,
             answers,
             off,

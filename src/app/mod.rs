@@ -34,7 +34,7 @@ use crate::{
     frame::Stamp,
     mqtt::{self, Publisher, broker::Embedded},
     name::{CameraName, PromptName},
-    supervise::{Ended, Stop, Tasks},
+    supervise::{Ended, Stop, Tasks, Turns},
     systemd::Notify,
     telemetry::Event,
 };
@@ -59,6 +59,12 @@ use watchers::Watchers;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// So many cameras connect at a time: those that return together would else hold up all the others.
+const BEGIN_AT_ONCE: usize = 4;
+
+/// A camera that gives no picture for so long lets the next one begin.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Replies that wait for the answer task; it only ever hands them on.
 const REPLIES: usize = 64;
@@ -209,8 +215,8 @@ impl App {
         let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
         let status = format!("watching {watching_cameras} cameras, on {runs_on}");
         let roster = Roster::default();
-        let mut watchers =
-            Watchers::new(roster.clone(), engine.clone(), inputs.clone(), control.switches(), zone.clone());
+        let turns = (control.switches(), Turns::new(BEGIN_AT_ONCE, TURN));
+        let mut watchers = Watchers::new(roster.clone(), engine.clone(), inputs.clone(), turns, zone.clone());
         for camera in watched {
             roster.enter(&camera.name);
             for (name, prompt) in camera.asked() {

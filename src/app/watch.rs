@@ -8,23 +8,17 @@ use tokio::sync::{mpsc, watch};
 
 use super::{answers::Input, asks::View, switches::Off};
 use crate::{
-    camera::{self, Camera, Latest, Patience},
+    camera::{self, Camera, Latest, Patience, Retry, worth_a_try},
     config::PromptConfig,
     engine::{Engine, Seen},
     frame::{Frame, Now, Stamp},
     name::{CameraName, PromptName},
     prompt::Hours,
     sight::{BlindReason, Sight},
-    supervise::{Backoff, Stop, panic_message},
+    supervise::{Stop, Turns, panic_message},
     telemetry::Event,
     window::{self, Sampler, Schedule, Window},
 };
-
-/// After this long of pictures a camera counts as well again, and its next fault is tried again quickly.
-const WELL_AFTER: Duration = Duration::from_secs(10);
-
-/// Three wrong passwords within half an hour make many cameras lock the account.
-const BETWEEN_PASSWORD_TRIES: Duration = Duration::from_secs(16 * 60);
 
 /// How often a connected camera is looked after that gives no frames; prompts that are due then are told of it.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -40,6 +34,10 @@ pub(super) struct Asked {
 pub(super) struct Watch {
     pub(super) name: CameraName,
     pub(super) camera: Arc<Camera>,
+    /// Cameras that return together begin in turns.
+    pub(super) turns: Turns,
+    /// Since when this connection gives pictures.
+    pub(super) up_since: Option<Stamp>,
     /// The prompts that ask about it.
     pub(super) prompts: watch::Receiver<Vec<PromptConfig>>,
     pub(super) sampler: Sampler,
@@ -64,36 +62,41 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches until `stop` is given, while the camera is switched on. A fault, or a panic, of this camera stays here.
     pub(super) async fn run(mut self, stop: Stop) {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        let mut retry = Retry::new();
         while !stop.is_given() {
             if self.off.borrow().camera && !self.rest(&stop).await {
                 break;
             }
-            let begun = Stamp::now();
+            let pipelines = self.camera.stuck();
+            if pipelines > 0 {
+                Event::CameraStuck { camera: &self.name, pipelines }.emit();
+            }
             let ended = AssertUnwindSafe(self.attempt(&stop)).catch_unwind().await;
             let (reason, patience) = match ended {
                 Ok(Ok(())) => continue, // the end, or it was switched off
                 Ok(Err(error)) => (error.to_string(), error.patience()),
                 Err(panic) => (format!("wader's own fault: {}", panic_message(panic.as_ref())), Patience::Soon),
             };
-            if Stamp::now().since(begun) > WELL_AFTER {
-                backoff.reset();
-            }
-            let wait = match patience {
-                Patience::Soon => backoff.next(fastrand::f64()),
-                Patience::Seldom => BETWEEN_PASSWORD_TRIES,
-            };
-            Event::CameraOffline { camera: &self.name, reason: &reason, retry_in: wait }.emit();
+            let gave_pictures = self.up_since.map_or(Duration::ZERO, |since| Stamp::now().since(since));
+            let wait = retry.failed(patience, gave_pictures, fastrand::f64());
+            Event::CameraOffline { camera: &self.name, reason: &reason, retry_in: wait.open }.emit();
             self.view.send_replace(View::default());
             let down = Input::CameraDown { camera: self.name.clone() };
             tokio::select! {
                 () = stop.given() => break,
                 _ = self.answers.send(down) => {}
             }
+            let camera = Arc::clone(&self.camera);
+            let wait = async {
+                match wait.closed {
+                    Some(closed) => worth_a_try(&camera.spec().address, wait.open, closed, fastrand::f64()).await,
+                    None => tokio::time::sleep(wait.open).await,
+                }
+            };
             tokio::select! {
                 () = stop.given() => break,
                 () = turned(&mut self.off, true) => {}
-                () = tokio::time::sleep(wait) => {}
+                () = wait => {}
             }
         }
     }
@@ -116,25 +119,32 @@ impl Watch {
         let frames = Latest::<Frame>::new();
         let camera = Arc::clone(&self.camera);
         let pause = stop.child();
+        self.up_since = None;
+        let mut turn = tokio::select! {
+            turn = self.turns.next() => turn,
+            () = stop.given() => return Ok(()),
+            () = turned(&mut self.off, true) => return Ok(()),
+        };
         let run = camera.run(&frames, &pause);
         tokio::pin!(run);
-        let mut up = false;
         let mut look = tokio::time::interval(LOOK_AFTER);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 ended = &mut run => return ended,
+                () = turn.grow_old() => {}
                 () = turned(&mut self.off, true), if !pause.is_given() => pause.give(),
                 frame = frames.take(), if !pause.is_given() => {
-                    if !up {
-                        up = true;
+                    if self.up_since.is_none() {
+                        self.up_since = Some(Stamp::now());
+                        turn.end();
                         Event::CameraOnline { camera: &self.name }.emit();
                         let up = Input::CameraUp { camera: self.name.clone() };
                         self.tell(up).await;
                     }
                     self.frame(&Arc::new(frame)).await;
                 }
-                _ = look.tick(), if up && !pause.is_given() => {
+                _ = look.tick(), if self.up_since.is_some() && !pause.is_given() => {
                     self.mind_hours().await;
                     let prompts = self.sampler.starved(Stamp::now(), self.patience);
                     if !prompts.is_empty() {

@@ -9,7 +9,7 @@ use super::{answers::Input, assemble::Watched, roster::Roster, switches::Switche
 use crate::{
     engine::Engine,
     name::CameraName,
-    supervise::{Ended, Stop, Tasks},
+    supervise::{Ended, Stop, Tasks, Turns},
 };
 
 /// How long a camera may take to end before another takes its place.
@@ -23,6 +23,8 @@ pub(super) struct Watchers {
     engine: Arc<Engine>,
     answers: mpsc::Sender<Input>,
     switches: Switches,
+    /// Cameras begin in turns.
+    turns: Turns,
     zone: TimeZone,
 }
 
@@ -32,10 +34,10 @@ impl Watchers {
         roster: Roster,
         engine: Arc<Engine>,
         answers: mpsc::Sender<Input>,
-        switches: Switches,
+        (switches, turns): (Switches, Turns),
         zone: TimeZone,
     ) -> Self {
-        Self { tasks: Tasks::new(), stops: BTreeMap::new(), roster, engine, answers, switches, zone }
+        Self { tasks: Tasks::new(), stops: BTreeMap::new(), roster, engine, answers, switches, turns, zone }
     }
 
     /// Begins to watch a camera, as the roster has it.
@@ -43,7 +45,7 @@ impl Watchers {
         let (name, stop) = (camera.name.clone(), Stop::new());
         let (prompts, view) = self.roster.of_task(&name);
         let (engine, answers, zone) = (self.engine.clone(), self.answers.clone(), self.zone.clone());
-        let watch = camera.watch(engine, answers, &self.switches, zone, (prompts, view));
+        let watch = camera.watch(engine, answers, (&self.switches, &self.turns), zone, (prompts, view));
         self.tasks.start(task_name(&name), watch.run(stop.clone()));
         self.stops.insert(name, stop);
     }

@@ -82,6 +82,19 @@ impl Address {
         if self.scheme() == "file" { self.url.to_file_path().ok() } else { None }
     }
 
+    /// The host and port to connect to; `None` of a file or a test picture.
+    pub fn door(&self) -> Option<(&str, u16)> {
+        let port = match self.scheme() {
+            "rtsp" => 554,
+            "rtsps" => 322,
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let host = self.url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+        Some((host, self.url.port().unwrap_or(port)))
+    }
+
     /// The user, percent-decoded.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()

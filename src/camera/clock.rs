@@ -14,6 +14,13 @@ const STRETCH: Duration = Duration::from_secs(10);
 /// A PTS that runs ahead of arrival by more than this has jumped; a burst after a stall never does.
 const JUMP: Duration = Duration::from_secs(1);
 
+/// A PTS that stands still for this long while pictures arrive says nothing.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
+/// How much faster or slower than ours a camera's clock is believed to run: cheap ones stamp a rate that they do not
+/// reach. What grows quicker than that is delay.
+const PARTS_WRONG: i128 = 33;
+
 /// Ties the PTS of one stream to the monotonic clock. Make a new one for each connection.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
@@ -23,6 +30,11 @@ pub(super) struct Timeline {
     stretch_began: Option<Stamp>,
     last: Option<(Duration, Stamp)>,
     last_taken: Option<Stamp>,
+    /// Where the PTS stood when it last moved on.
+    moved: Option<(Duration, Stamp)>,
+    /// The least delay since the stream began, which rises no quicker than a wrong clock makes it, and when it did.
+    least: Option<(i128, Stamp)>,
+    behind: Duration,
 }
 
 impl Timeline {
@@ -42,8 +54,12 @@ impl Timeline {
     fn place(&mut self, pts: Duration, arrival: Stamp) -> Stamp {
         if self.has_jumped(pts, arrival) {
             (self.before, self.current, self.stretch_began) = (None, None, None);
+            (self.moved, self.least) = (None, None);
         }
         self.last = Some((pts, arrival));
+        if self.moved.is_none_or(|(at, _)| at != pts) {
+            self.moved = Some((pts, arrival));
+        }
         if self.stretch_began.is_none_or(|began| arrival.since(began) >= STRETCH) {
             self.before = self.current.take();
             self.stretch_began = Some(arrival);
@@ -51,13 +67,25 @@ impl Timeline {
         let delay = nanos(arrival.since_origin()) - nanos(pts);
         let current = self.current.map_or(delay, |smallest| smallest.min(delay));
         self.current = Some(current);
+        let least = self.least.map_or(delay, |(least, at)| delay.min(least + nanos(arrival.since(at)) / PARTS_WRONG));
+        self.least = Some((least, arrival));
+        self.behind = Duration::from_nanos(u64::try_from(delay - least).unwrap_or(u64::MAX));
         let smallest = self.before.map_or(current, |before| before.min(current));
         let late = u64::try_from(delay - smallest).unwrap_or(u64::MAX);
         arrival.earlier_by(Duration::from_nanos(late)).unwrap_or(arrival)
     }
 
-    /// Whether the camera's clock was set, or its time stamps wrapped.
+    /// How much later than the quickest the last frame came. Small for every stream that keeps up.
+    pub(super) const fn behind(&self) -> Option<Duration> {
+        if self.behind.is_zero() { None } else { Some(self.behind) }
+    }
+
+    /// Whether the camera's clock was set, its time stamps wrapped, or it stands.
     fn has_jumped(&self, pts: Duration, arrival: Stamp) -> bool {
+        let stands = |&(at, since): &(Duration, Stamp)| at == pts && arrival.since(since) > STANDSTILL;
+        if self.moved.as_ref().is_some_and(stands) {
+            return true;
+        }
         self.last.is_some_and(|(last_pts, last_arrival)| {
             pts < last_pts || (pts - last_pts) > arrival.since(last_arrival) + JUMP
         })
@@ -116,6 +144,42 @@ mod tests {
         let frames: Vec<(u64, u64)> = (0..1000).map(|n| (n * 100, 1000 + n * 100 + n / 10)).collect();
         let taken = taken(&frames);
         assert!(frames.iter().zip(&taken).all(|((_, arrival), taken)| arrival - taken <= 21), "{taken:?}");
+    }
+
+    #[test]
+    fn time_stamps_that_stand_still_hold_no_frame_back_for_long() {
+        // 25 a second, all with one time stamp.
+        let frames: Vec<(u64, u64)> = (0..500).map(|n| (7000, 1000 + n * 40)).collect();
+        let taken = taken(&frames);
+        assert!(frames.iter().zip(&taken).all(|((_, arrival), taken)| arrival - taken <= 1000), "{taken:?}");
+    }
+
+    /// By how many ms the last of so many frames, 25 a second, is behind, which arrive this many ms apart.
+    fn behind(count: u32, apart_ms: f64) -> u128 {
+        let mut timeline = Timeline::default();
+        for n in 0..count {
+            let arrival = Stamp::after_origin(Duration::from_secs(1) + Duration::from_secs_f64(apart_ms / 1000.0) * n);
+            timeline.taken(Some(Duration::from_millis(40) * n), arrival);
+        }
+        timeline.behind().unwrap_or_default().as_millis()
+    }
+
+    #[test]
+    fn a_network_that_is_too_slow_shows_and_a_wrong_clock_does_not() {
+        assert_eq!(behind(1000, 40.0), 0);
+        assert_eq!(behind(15_000, 39.0), 0, "a clock that runs slow");
+        assert_eq!(behind(15_000, 41.0), 0, "one that runs fast, by 2.4 %");
+        assert!(behind(100, 80.0) > 3500, "half of the frames' rate");
+        assert!(behind(15_000, 42.0) > 10_000, "5 % too few");
+        // What piled up in a stall is behind for as long as it takes to come.
+        let mut timeline = Timeline::default();
+        let mut frame = |pts, arrival| {
+            timeline.taken(Some(Duration::from_millis(pts)), Stamp::after_origin(Duration::from_millis(arrival)));
+            timeline.behind().unwrap_or_default().as_millis()
+        };
+        assert_eq!([frame(0, 1000), frame(40, 1040)], [0, 0]);
+        assert!(frame(80, 4000) > 2800);
+        assert_eq!(frame(3000, 4001), 0);
     }
 
     #[test]

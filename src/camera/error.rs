@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+/// The most pixels of a picture that is decoded, 16 million: a 4K camera has half of it, a damaged header anything.
+pub(super) const LARGEST: u64 = 16 << 20;
+
 /// How soon a camera is worth another try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     /// With the usual growing wait: it may be back at any time.
     Soon,
-    /// At most three times in half an hour: cameras lock accounts after a few wrong passwords.
+    /// At most twice in half an hour: cameras lock accounts after a few wrong passwords.
     Seldom,
 }
 
@@ -36,6 +39,14 @@ pub enum Error {
         /// The address, redacted.
         address: String,
     },
+    /// What the camera answered is not RTSP, or describes no stream that can be.
+    #[error("`{address}` answered what cannot be understood: {reason}")]
+    Malformed {
+        /// The address, redacted.
+        address: String,
+        /// What GStreamer said.
+        reason: String,
+    },
     /// There is no such stream or file.
     #[error("there is no `{address}`; check the path behind the host")]
     NotFound {
@@ -59,6 +70,29 @@ pub enum Error {
     NoPicture {
         /// How long.
         r#for: Duration,
+    },
+    /// Pictures come ever later than they were taken.
+    #[error(
+        "pictures come {:.1} s late, and ever later: the network carries less than the camera sends; use its smaller stream",
+        .by.as_secs_f64()
+    )]
+    Behind {
+        /// How much later than at the beginning.
+        by: Duration,
+    },
+    /// The picture is larger than any that is decoded.
+    #[error("its picture of {width}x{height} is larger than {most} million pixels; use its smaller stream", most = LARGEST >> 20)]
+    TooLarge {
+        /// Pixels from left to right.
+        width: u32,
+        /// Pixels from top to bottom.
+        height: u32,
+    },
+    /// Earlier pipelines of this camera hang in their teardown: another one would hang, too.
+    #[error("{pipelines} earlier pipelines of this camera do not stop")]
+    Stuck {
+        /// How many.
+        pipelines: usize,
     },
     /// The stream ended: the camera hung up, or the file is over.
     #[error("the stream ended")]

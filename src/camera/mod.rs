@@ -6,21 +6,29 @@ mod address;
 mod clock;
 mod description;
 mod error;
+mod knock;
 mod latest;
 mod pace;
 mod pipeline;
+mod retry;
+mod whole;
 
 use std::{
     future::Future,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 pub use address::{Address, AddressError};
 pub use description::{Description, DescriptionError, Slots};
 pub use error::{Error, Patience};
+pub use knock::worth_a_try;
 pub use latest::Latest;
 pub use pipeline::{FileError, JpegError, clip, jpeg, still};
+pub use retry::{Retry, Wait};
 
 use crate::{
     frame::{Frame, Size, Stamp},
@@ -34,6 +42,15 @@ const CONNECT_GRACE: Duration = Duration::from_secs(1);
 
 /// Data without a picture is endured for this many times `silence`: key frames may be that far apart.
 const PICTURELESS: u32 = 6;
+
+/// Pictures may come so much later than the jitter buffer explains before they count as behind...
+const BEHIND: Duration = Duration::from_millis(400);
+
+/// ...if they do for this long: what piled up in a stall is over sooner.
+const BEHIND_FOR: Duration = Duration::from_millis(750);
+
+/// A camera whose pipelines hang in their teardown is not given more than these: each holds a thread and sockets.
+const STUCK_AT_MOST: usize = 3;
 
 /// What a camera is, as far as receiving it goes. Printing it shows no password.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,12 +100,19 @@ pub trait FrameSource: Send + Sync {
 pub struct Camera {
     spec: Spec,
     numbers: Arc<AtomicU64>,
+    /// Its pipelines that have not yet stopped.
+    alive: Arc<AtomicUsize>,
 }
 
 impl Camera {
     /// A camera that is not yet received.
     pub fn new(spec: Spec) -> Self {
-        Self { spec, numbers: Arc::default() }
+        Self { spec, numbers: Arc::default(), alive: Arc::default() }
+    }
+
+    /// How many of its pipelines hang in their teardown. Ask between two runs.
+    pub fn stuck(&self) -> usize {
+        self.alive.load(Ordering::Relaxed)
     }
 
     /// What it was made of.
@@ -99,8 +123,12 @@ impl Camera {
     /// Receives the camera until it breaks, which is an error, or until the signal is given. Tries once: retrying,
     /// with [`Error::patience`], is the caller's.
     pub async fn run(&self, frames: &Latest<Frame>, stop: &Stop) -> Result<(), Error> {
-        let (spec, numbers) = (self.spec.clone(), Arc::clone(&self.numbers));
-        let starting = tokio::task::spawn_blocking(move || Pipeline::start(&spec, numbers));
+        let stuck = self.stuck();
+        if stuck >= STUCK_AT_MOST {
+            return Err(Error::Stuck { pipelines: stuck });
+        }
+        let (spec, numbers, alive) = (self.spec.clone(), Arc::clone(&self.numbers), Arc::clone(&self.alive));
+        let starting = tokio::task::spawn_blocking(move || Pipeline::start(&spec, numbers, alive));
         let pipeline = tokio::select! {
             // The pipeline, once started, stops where it is dropped.
             () = stop.given() => return Ok(()),
@@ -117,7 +145,12 @@ impl Camera {
     async fn receive(&self, pipeline: &Pipeline, frames: &Latest<Frame>) -> Error {
         let began = Stamp::now();
         loop {
-            let life = Life { began, last_data: pipeline.last_data(), last_picture: pipeline.last_picture() };
+            let life = Life {
+                began,
+                last_data: pipeline.last_data(),
+                last_picture: pipeline.last_picture(),
+                behind: pipeline.behind(),
+            };
             let look_again = match life.judge(&self.spec, Stamp::now()) {
                 Ok(wait) => wait,
                 Err(error) => return error,
@@ -146,6 +179,8 @@ struct Life {
     began: Stamp,
     last_data: Option<Stamp>,
     last_picture: Option<Stamp>,
+    /// Since when pictures come too late, and by how much now.
+    behind: Option<(Stamp, Duration)>,
 }
 
 impl Life {
@@ -162,7 +197,11 @@ impl Life {
         let limit = spec.silence * PICTURELESS;
         let since_picture = now.since(self.last_picture.unwrap_or(self.began));
         let pictureless = within(limit, since_picture).ok_or(Error::NoPicture { r#for: limit })?;
-        Ok(silent.min(pictureless))
+        match self.behind {
+            Some((since, by)) if now.since(since) >= BEHIND_FOR => Err(Error::Behind { by }),
+            Some(_) => Ok(silent.min(pictureless).min(BEHIND_FOR / 4)),
+            None => Ok(silent.min(pictureless)),
+        }
     }
 }
 
@@ -183,7 +222,8 @@ mod tests {
             Description::built_in("rtsp-cpu").unwrap(),
             Size { width: 64, height: 48 },
         );
-        Life { began: at(100), last_data: last_data.map(at), last_picture: last_picture.map(at) }.judge(&spec, at(now))
+        let (last_data, last_picture) = (last_data.map(at), last_picture.map(at));
+        Life { began: at(100), last_data, last_picture, behind: None }.judge(&spec, at(now))
     }
 
     #[test]
@@ -196,5 +236,23 @@ mod tests {
         // Data keeps coming, pictures do not: long distances of key frames are endured, not for ever.
         assert_eq!(judge(Some(128), None, 129), Ok(seconds(1)));
         assert_eq!(judge(Some(130), Some(100), 130), Err(Error::NoPicture { r#for: seconds(30) }));
+    }
+
+    #[test]
+    fn pictures_that_come_ever_later_are_endured_for_a_moment() {
+        let at = |milliseconds| Stamp::after_origin(Duration::from_millis(milliseconds));
+        let spec = Spec::new(
+            CameraName::new("door").unwrap(),
+            Address::parse("rtsp://cam/s").unwrap(),
+            Description::built_in("rtsp-cpu").unwrap(),
+            Size { width: 64, height: 48 },
+        );
+        let by = Duration::from_millis(1400);
+        let judge = |now| {
+            let (last_data, last_picture) = (Some(at(now)), Some(at(now)));
+            Life { began: at(0), last_data, last_picture, behind: Some((at(20_000), by)) }.judge(&spec, at(now))
+        };
+        assert!(judge(20_700).is_ok_and(|wait| wait < Duration::from_secs(1)));
+        assert_eq!(judge(20_750), Err(Error::Behind { by }));
     }
 }

@@ -33,6 +33,13 @@ pub enum Event<'a> {
         /// When it is tried again.
         retry_in: Duration,
     },
+    /// Pipelines of a camera hang in their teardown; each holds a thread until it ends.
+    CameraStuck {
+        /// Which.
+        camera: &'a CameraName,
+        /// How many.
+        pipelines: usize,
+    },
     /// A camera's pictures show nothing any more.
     CameraBlind {
         /// Which.
@@ -333,6 +340,8 @@ impl Event<'_> {
             Self::CameraOnline { camera } => info!(event = "camera_online", %camera, "camera is online"),
             Self::CameraOffline { camera, reason, retry_in } =>
                 warn!(event = "camera_offline", %camera, reason = %redact(reason), ?retry_in, "camera is offline"),
+            Self::CameraStuck { camera, pipelines } =>
+                error!(event = "camera_stuck", %camera, pipelines, "pipelines of the camera do not stop"),
             Self::CameraBlind { camera, reason } =>
                 warn!(event = "camera_blind", %camera, reason, "the pictures show nothing"),
             Self::CameraSees { camera } => info!(event = "camera_sees", %camera, "the pictures show something again"),

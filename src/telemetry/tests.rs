@@ -43,6 +43,7 @@ fn emit_each_event() {
         Event::Ready { cameras: 1, prompts: 2 },
         Event::CameraOnline { camera },
         Event::CameraOffline { camera, reason, retry_in },
+        Event::CameraStuck { camera, pipelines: 1 },
         Event::WindowReplaced { camera, total: 3 },
         Event::ModelLoaded { model: "wader-small", provider: "cpu", took: retry_in },
         Event::ProviderFallback { provider: "cpu", reason },
@@ -79,7 +80,7 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
     for format in [Format::Plain, Format::Json] {
         let mut codes = std::collections::BTreeSet::new();
         let lines = logged(Level::Trace, format, emit_each_event);
-        assert_eq!(lines.lines().count(), 29, "{lines}");
+        assert_eq!(lines.lines().count(), 30, "{lines}");
         for line in lines.lines() {
             assert!(!line.contains("hunter2"), "{line}");
             let code = match format {

@@ -177,7 +177,7 @@ async fn a_wrong_password_is_reported_and_hardly_tried_again() {
     assert_eq!((stale.outcome.as_str(), stale.answer), ("stale", None));
     assert!(service.terminate().await.success(), "{}", service.log());
     let log = service.log();
-    assert!(log.contains("retry_in=960s"), "three tries in half an hour at most: {log}");
+    assert!(log.contains("retry_in=300s"), "the second try; then one each half-hour: {log}");
     assert!(log.contains("password") && !log.contains("wrong-Secret"), "{log}");
 }
 

@@ -44,6 +44,8 @@ impl Rig {
         let watch = Watch {
             name: camera.clone(),
             camera: Arc::new(Camera::new(spec)),
+            turns: Turns::new(1, Duration::from_secs(2)),
+            up_since: None,
             prompts: watch::channel(Vec::new()).1,
             sampler: Sampler::new(camera.clone(), vec![schedule]),
             sight: Sight::new(None),

@@ -13,6 +13,14 @@ pub(super) fn listen(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
+            // rtspsrc tells each step before it takes it, on the thread that takes it: to ask for options, for the
+            // description. What it begins and gives up is told on others' threads.
+            gst::MessageView::Progress(progress) => {
+                let (kind, code, _) = progress.get();
+                if kind == gst::ProgressType::Continue && code == "open" {
+                    shared.requests_of_step.store(0, Ordering::Relaxed);
+                }
+            }
             gst::MessageView::Eos(_) => shared.break_with(Error::Ended),
             gst::MessageView::Error(message) => shared.break_with(explain(&shared, message)),
             gst::MessageView::Element(message) => {
@@ -58,6 +66,8 @@ fn explain(shared: &Shared, message: &gst::message::Error) -> Error {
         Error::Refused { address, code }
     } else if was_described && !shared.video_streams.load(Ordering::Relaxed) {
         Error::NoVideo { address }
+    } else if is_remote && !was_described && error.matches(gst::ResourceError::Settings) {
+        Error::Malformed { address, reason: reason(&shared.spec, &error, message.debug()) }
     } else if is_remote && !was_described && error.is::<gst::ResourceError>() {
         Error::Unreachable { address, reason: reason(&shared.spec, &error, message.debug()) }
     } else {

@@ -10,7 +10,10 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 
 use super::{IN_FLIGHT, Shared, lock, pipeline_error};
-use crate::frame::{Frame, Size, Stamp};
+use crate::{
+    camera::BEHIND,
+    frame::{Frame, Size, Stamp},
+};
 
 /// Chooses frames behind the decoder: what is dropped here is neither scaled nor converted.
 pub(super) fn choose(pad: &gst::Pad, shared: &Arc<Shared>) {
@@ -22,11 +25,15 @@ pub(super) fn choose(pad: &gst::Pad, shared: &Arc<Shared>) {
         let time = buffer.pts().and_then(|pts| running_time(pad, pts));
         let mut sampling = lock(&shared.sampling);
         let taken = sampling.timeline.taken(time, arrival);
+        let limit = shared.spec.latency + BEHIND;
+        sampling.behind = sampling.timeline.behind().filter(|by| *by > limit).map(|by| {
+            let since = sampling.behind.map_or(arrival, |(since, _)| since);
+            (since, by)
+        });
         if buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
             return gst::PadProbeReturn::Drop;
         }
-        // A stream without time stamps is paced by arrival.
-        if !sampling.pace.keep(time.unwrap_or_else(|| arrival.since_origin())) {
+        if !sampling.pace.keep(taken.since_origin()) {
             return gst::PadProbeReturn::Drop;
         }
         if sampling.chosen.len() == IN_FLIGHT {

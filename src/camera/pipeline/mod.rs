@@ -3,6 +3,8 @@
 //! A pipeline that lost its camera cannot be started again; each attempt builds its own. Nothing here waits, retries or
 //! judges silence: it tells what came and when.
 
+mod damage;
+mod decoder;
 mod faults;
 mod file;
 mod frames;
@@ -13,7 +15,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -28,8 +30,9 @@ pub use jpeg::{JpegError, jpeg};
 use super::{Error, Latest, Spec, clock::Timeline, description::Slots, error::remedy, pace::Pace};
 use crate::frame::{Frame, Stamp};
 
-/// How long the end of a run waits for a dead camera's pipeline; its thread goes on without us after that.
-const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+/// How long the end of a run waits for a dead camera's pipeline; its thread goes on without us after that. Short: the
+/// camera's loss is told after it.
+const CLOSE_WITHIN: Duration = Duration::from_millis(800);
 
 /// Chosen frames between `sample` and the appsink; more are only in flight where a description adds queues.
 const IN_FLIGHT: usize = 32;
@@ -47,8 +50,9 @@ struct Shared {
     last_picture: AtomicU64,
     /// Holes in the numbers of packets.
     losses: AtomicU64,
-    /// RTSP requests of this attempt.
+    /// RTSP requests of this attempt, and of its present step.
     requests: AtomicU32,
+    requests_of_step: AtomicU32,
     /// Streams that the camera announced and that are no video.
     other_streams: AtomicBool,
     video_streams: AtomicBool,
@@ -57,6 +61,7 @@ struct Shared {
 /// State of the probe behind the decoder.
 struct Sampling {
     timeline: Timeline,
+    behind: Option<(Stamp, Duration)>,
     pace: Pace,
     /// When the chosen frames were taken, by their PTS, until they reach the appsink.
     chosen: VecDeque<(Option<gst::ClockTime>, Stamp)>,
@@ -70,11 +75,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Pipeline {
     shared: Arc<Shared>,
     /// Taken only by `drop` and `close`.
-    owned: Option<Owned>,
+    owned: Option<(Owned, Alive)>,
 }
 
 /// Dropping the last reference of a running GStreamer pipeline aborts the process: this never does.
 struct Owned(gst::Pipeline);
+
+/// Counts a pipeline for as long as it lives; one that hangs in its teardown stays counted.
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn one_of(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Owned {
     fn drop(&mut self) {
@@ -97,17 +118,18 @@ impl Drop for Pipeline {
 impl Pipeline {
     /// Builds the pipeline and sets it playing. Takes long the first time (GStreamer reads its plugins): call it on a
     /// thread that may block.
-    pub(super) fn start(spec: &Spec, numbers: Arc<AtomicU64>) -> Result<Self, Error> {
+    pub(super) fn start(spec: &Spec, numbers: Arc<AtomicU64>, alive: Arc<AtomicUsize>) -> Result<Self, Error> {
         let failed = |reason: String| pipeline_error(spec, &reason);
         gst::init().map_err(|error| failed(error.to_string()))?;
         let pipeline = parse(spec)?;
-        let owned = Owned(pipeline.clone());
+        let owned = (Owned(pipeline.clone()), Alive::one_of(alive));
         let shared = Arc::new(Shared {
             spec: spec.clone(),
             numbers,
             frames: Latest::new(),
             sampling: Mutex::new(Sampling {
                 timeline: Timeline::default(),
+                behind: None,
                 pace: Pace::new(spec.frames_per_second),
                 chosen: VecDeque::with_capacity(IN_FLIGHT),
             }),
@@ -117,6 +139,7 @@ impl Pipeline {
             last_picture: AtomicU64::new(0),
             losses: AtomicU64::new(0),
             requests: AtomicU32::new(0),
+            requests_of_step: AtomicU32::new(0),
             other_streams: AtomicBool::new(false),
             video_streams: AtomicBool::new(false),
         });
@@ -159,6 +182,11 @@ impl Pipeline {
     /// When the last picture came out of the decoder, kept or not.
     pub(super) fn last_picture(&self) -> Option<Stamp> {
         read(&self.shared.last_picture)
+    }
+
+    /// Since when pictures come later than the jitter buffer explains, and by how much now.
+    pub(super) fn behind(&self) -> Option<(Stamp, Duration)> {
+        lock(&self.shared.sampling).behind
     }
 
     /// Stops the pipeline; waits for it, but not for ever.

@@ -1,18 +1,18 @@
 //! What every camera needs of its elements, whatever the description says: sets them up as they appear, and watches what
 //! goes through them.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use gstreamer::{self as gst, prelude::*};
 
-use super::{Shared, lock};
+use super::{Shared, decoder};
 
-/// A camera that lets us in has described itself after this many requests: OPTIONS, DESCRIBE, and the one of them that
-/// is repeated with the password. One more would be the wrong password again.
-const REQUESTS_TO_DESCRIBE: u32 = 3;
+/// What is asked of a camera is asked once without the password and once with it. A third time would be the wrong
+/// password again.
+const REQUESTS_A_STEP: u32 = 2;
+
+/// A camera that lets us in has described itself after this many requests, also where it sends us elsewhere.
+const REQUESTS_TO_DESCRIBE: u32 = 12;
 
 /// Sees every element, now and as they appear (those inside `decodebin`).
 pub(super) fn all(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
@@ -45,10 +45,10 @@ fn one(element: &gst::Element, shared: &Arc<Shared>) {
     }
     let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
     if class.contains("Depayloader") {
-        watch_packets(element, shared);
+        decoder::watch_packets(element, shared);
     }
     if class.contains("Decoder/Video") || class.contains("Decoder/Image") {
-        watch_decoder(element, shared);
+        decoder::watch(element, shared);
     }
 }
 
@@ -68,66 +68,13 @@ fn select_video(source: &gst::Element, shared: &Arc<Shared>) {
 }
 
 /// Ends rtspsrc's own retries of a wrong password: it would send it eight times, and cameras lock accounts after less.
+/// It also ends a camera's sending us round in circles.
 fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     source.connect("before-send", false, move |_| {
         let is_described = shared.is_described();
+        let in_step = shared.requests_of_step.fetch_add(1, Ordering::Relaxed);
         let sent = shared.requests.fetch_add(1, Ordering::Relaxed);
-        Some((is_described || sent < REQUESTS_TO_DESCRIBE).to_value())
-    });
-}
-
-/// Counts holes in the numbers of RTP packets.
-fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
-    let Some(pad) = depayloader.static_pad("sink") else { return };
-    let shared = Arc::clone(shared);
-    let last = Mutex::new(None);
-    let check = move |buffer: &gst::BufferRef| {
-        // The sequence number is bytes 2 and 3 of the RTP header (RFC 3550, 5.1).
-        let mut number = [0; 2];
-        if buffer.copy_to_slice(2, &mut number).is_err() {
-            return;
-        }
-        let number = u16::from_be_bytes(number);
-        let before = lock(&last).replace(number);
-        if before.is_some_and(|before: u16| before.wrapping_add(1) != number) {
-            shared.losses.fetch_add(1, Ordering::Relaxed);
-        }
-    };
-    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
-        if let Some(buffer) = info.buffer() {
-            check(buffer);
-        }
-        for buffer in info.buffer_list().into_iter().flat_map(|list| list.iter()) {
-            check(buffer);
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-/// Sees what goes into a decoder. After lost packets nothing before the next key frame is whole, and decoders show it
-/// nevertheless: it is kept from them. So are all frames but key frames where that is asked for.
-fn watch_decoder(decoder: &gst::Element, shared: &Arc<Shared>) {
-    let Some(pad) = decoder.static_pad("sink") else { return };
-    let shared = Arc::clone(shared);
-    // Nothing is whole before the first key frame.
-    let is_broken = AtomicBool::new(true);
-    let known_losses = AtomicU64::new(0);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        shared.saw(&shared.last_data);
-        let Some(flags) = info.buffer().map(|buffer| buffer.flags()) else { return gst::PadProbeReturn::Ok };
-        // The flag says where the stream was interrupted, the count whether anything is missing: a stream that begins
-        // is interrupted, too.
-        if flags.contains(gst::BufferFlags::DISCONT) {
-            let losses = shared.losses.load(Ordering::Relaxed);
-            let is_loss = known_losses.swap(losses, Ordering::Relaxed) != losses;
-            is_broken.fetch_or(is_loss, Ordering::Relaxed);
-        }
-        if !flags.contains(gst::BufferFlags::DELTA_UNIT) {
-            is_broken.store(false, Ordering::Relaxed);
-            return gst::PadProbeReturn::Ok;
-        }
-        let unwanted = shared.spec.key_frames_only || is_broken.load(Ordering::Relaxed);
-        if unwanted { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+        Some((is_described || (in_step < REQUESTS_A_STEP && sent < REQUESTS_TO_DESCRIBE)).to_value())
     });
 }

@@ -1,6 +1,11 @@
-//! The fault matrix: each row a test that makes the fault, measures what it cost, and records it.
+//! The fault matrix: what breaks, row by row, and what it costs. Each row makes its fault, measures, and records it.
 
 mod broker;
+mod camera;
 mod matrix;
+mod media;
 mod mqtt;
 mod outbox;
+mod refusal;
+mod rig;
+mod time;

@@ -58,11 +58,54 @@ pub(crate) fn record(row: u32, fault: &str, target: &str, run: &str, figures: &F
         "dropped_on_purpose": dropped,
         "effect_on_healthy_cameras": healthy,
         "met": met,
-        "how_to_run": format!("cargo nextest run {run}"),
+        "how_to_run": if run.starts_with("./x") { run.to_owned() } else { format!("cargo nextest run {run}") },
     });
     say(&format!("fault {row}: {row_of_table:#}"));
     fs::create_dir_all(folder()).unwrap();
     fs::write(folder().join(format!("{row}.json")), format!("{row_of_table:#}\n")).unwrap();
+}
+
+/// One row of the matrix and what came of it. Texts, as a person reads them.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    /// Its number.
+    pub(crate) row: u32,
+    /// What was done.
+    pub(crate) fault: &'static str,
+    /// What is wanted.
+    pub(crate) target: &'static str,
+    /// How long until it was noticed.
+    pub(crate) detection: String,
+    /// How long until all was well again.
+    pub(crate) recovery: String,
+    /// What nobody got and nobody was told of.
+    pub(crate) lost: String,
+    /// What came twice.
+    pub(crate) duplicated: String,
+    /// What was left out on purpose.
+    pub(crate) dropped: String,
+    /// What others noticed.
+    pub(crate) effect: String,
+    /// Whether the target was met.
+    pub(crate) met: bool,
+    /// The filter of its test, or the command.
+    pub(crate) run: &'static str,
+}
+
+/// Prints and keeps a row, and fails the test where its target was not met.
+pub(crate) fn keep(row: &Row) {
+    let Row { row: number, fault, target, run, .. } = *row;
+    let figures = Figures {
+        detection: row.detection.clone(),
+        recovery: row.recovery.clone(),
+        lost: row.lost.clone(),
+        duplicated: row.duplicated.clone(),
+        dropped: row.dropped.clone(),
+        healthy: row.effect.clone(),
+        met: row.met,
+    };
+    record(number, fault, target, run, &figures);
+    assert!(row.met, "row {number} misses its target: {row:?}");
 }
 
 /// What whoever runs the test is to see.

@@ -71,7 +71,8 @@ impl Service {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    fn pid(&self) -> rustix::process::Pid {
+    /// Its process.
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
         let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap()));
         pid.expect("it runs")
     }
@@ -95,8 +96,7 @@ impl Service {
 
     /// Tells it to read its configuration again.
     pub(crate) fn hang_up(&self) {
-        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).unwrap())).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::HUP).unwrap();
     }
 
     /// Ends it at once, as a crash or the kernel would.
@@ -113,6 +113,23 @@ impl Service {
             }
         };
         within(&format!("the log says `{text}`"), said).await;
+    }
+
+    /// Ends it with this signal.
+    pub(crate) async fn killed_by(mut self, signal: rustix::process::Signal) -> Self {
+        let pid = self.pid();
+        // Rust's handler takes a SIGSEGV from outside for none of its own, and steps aside for the next.
+        let again = std::time::Duration::from_millis(50);
+        within("wader is killed", async {
+            loop {
+                rustix::process::kill_process(pid, signal).ok();
+                if tokio::time::timeout(again, self.child.wait()).await.is_ok() {
+                    return;
+                }
+            }
+        })
+        .await;
+        self
     }
 
     /// Ends it and starts it again with another configuration, in the same folder.

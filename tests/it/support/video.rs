@@ -73,6 +73,15 @@ impl Watching {
         }
     }
 
+    /// The next frame, or why the camera broke; fails the test when the deadline passes.
+    pub(crate) async fn try_frame(&mut self) -> Result<Frame, Error> {
+        tokio::select! {
+            frame = self.frames.take() => Ok(frame),
+            ended = self.task.join_next() => Err(ended.unwrap().unwrap().unwrap_err()),
+            () = tokio::time::sleep(DEADLINE) => panic!("no frame within {DEADLINE:?}"),
+        }
+    }
+
     /// The next frame and its barcode. A frame without one fails the test.
     pub(crate) async fn barcode(&mut self) -> (Frame, Barcode) {
         let frame = self.frame().await;

@@ -1,0 +1,101 @@
+//! What goes into a decoder and comes out of it: only whole pictures, of a size that can be borne.
+
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use gstreamer::{self as gst, prelude::*};
+
+use super::{Shared, damage, lock};
+use crate::camera::{
+    Error,
+    error::LARGEST,
+    whole::{Coded, Whole},
+};
+
+/// Counts holes in the numbers of RTP packets.
+pub(super) fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
+    let Some(pad) = depayloader.static_pad("sink") else { return };
+    let shared = Arc::clone(shared);
+    let last = Mutex::new(None);
+    let check = move |buffer: &gst::BufferRef| {
+        // The sequence number is bytes 2 and 3 of the RTP header (RFC 3550, 5.1).
+        let mut number = [0; 2];
+        if buffer.copy_to_slice(2, &mut number).is_err() {
+            return;
+        }
+        let number = u16::from_be_bytes(number);
+        let before = lock(&last).replace(number);
+        if before.is_some_and(|before: u16| before.wrapping_add(1) != number) {
+            shared.losses.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+        if let Some(buffer) = info.buffer() {
+            check(buffer);
+        }
+        for buffer in info.buffer_list().into_iter().flat_map(|list| list.iter()) {
+            check(buffer);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Stands around a decoder.
+pub(super) fn watch(decoder: &gst::Element, shared: &Arc<Shared>) {
+    let (Some(sink), Some(source)) = (decoder.static_pad("sink"), decoder.static_pad("src")) else { return };
+    let spec = &shared.spec;
+    let wanted = Duration::try_from_secs_f64(1.0 / spec.frames_per_second).unwrap_or(Duration::ZERO);
+    let whole = Arc::new(Mutex::new(Whole::new(spec.key_frames_only.then_some(wanted))));
+    damage::listen();
+    refuse_large(&sink, shared);
+    let (before, shared) = (Arc::clone(&whole), Arc::clone(shared));
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let arrival = shared.saw(&shared.last_data);
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let (flags, mut whole) = (buffer.flags(), lock(&before));
+        // Told after the last picture came out of it.
+        if damage::take() {
+            whole.damaged();
+        }
+        let admitted = whole.admits(Coded {
+            is_key: !flags.contains(gst::BufferFlags::DELTA_UNIT),
+            is_interrupted: flags.contains(gst::BufferFlags::DISCONT),
+            losses: shared.losses.load(Ordering::Relaxed),
+            pts: buffer.pts().map(|pts| Duration::from_nanos(pts.nseconds())),
+            arrival,
+        });
+        keep(admitted)
+    });
+    source.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let mut whole = lock(&whole);
+        if damage::take() {
+            whole.damaged();
+        }
+        let pts = info.buffer().and_then(|buffer| buffer.pts()).map(|pts| Duration::from_nanos(pts.nseconds()));
+        keep(whole.releases(pts))
+    });
+}
+
+const fn keep(it: bool) -> gst::PadProbeReturn {
+    if it { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+}
+
+/// Breaks the pipeline before a decoder makes room for a picture that is too large.
+fn refuse_large(sink: &gst::Pad, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    sink.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let side = |name| u32::try_from(caps.caps().structure(0)?.get::<i32>(name).ok()?).ok();
+        let (Some(width), Some(height)) = (side("width"), side("height")) else { return gst::PadProbeReturn::Ok };
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels <= LARGEST {
+            return gst::PadProbeReturn::Ok;
+        }
+        shared.break_with(Error::TooLarge { width, height });
+        gst::PadProbeReturn::Drop
+    });
+}
