@@ -10,6 +10,7 @@ import json
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -93,15 +94,15 @@ def main() -> None:
     with torch.inference_mode():
         peer = Peer(vocabulary)
         say("peer", torch=torch.__version__, cuda=torch.version.cuda, cudnn=torch.backends.cudnn.version())
-        alone = timed(lambda: peer.answers(1, 1), device, share)
+        alone = timed(partial(peer.answers, 1, 1), device, share)
         say("peer_answers", arm="alone", cameras=1, prompts=1, answers_per_second=1 / alone)
         for windows, prompts in ((16, 4), (16, 16)):
-            batch = timed(lambda: peer.answers(windows, prompts), device, share)
+            batch = timed(partial(peer.answers, windows, prompts), device, share)
             rate = windows * prompts / batch
             say("peer_answers", arm="batched", cameras=windows, prompts=prompts, answers_per_second=rate)
         for rows in (1, 4, 16, 64):
             media = peer.media(min(rows, 16))
-            whole = timed(lambda: peer.text(media, rows), device, share)
+            whole = timed(partial(peer.text, media, rows), device, share)
             say("peer_decode", rows=rows, ms_per_step=whole / TOKENS * 1e3, tokens_per_second=rows * TOKENS / whole)
 
 

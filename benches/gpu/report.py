@@ -39,7 +39,14 @@ def number(value: float | None, digits: int = 3) -> str:
 def head(told: dict) -> list[str]:
     """What was measured on what."""
     about = told["environment"]
-    lines = ["# wader on a GPU", "", "Made by `benches/gpu/report.py` from one run of", "", f"    {told['command']}", ""]
+    lines = [
+        "# wader on a GPU",
+        "",
+        "Made by `benches/gpu/report.py` from one run of",
+        "",
+        f"    {told['command']}",
+        "",
+    ]
     lines += [f"in {told.get('seconds', '?')} s.", ""]
     lines += table(["", ""], [[key.replace("_", " "), value] for key, value in about.items()])
     return lines
@@ -68,7 +75,9 @@ def placement(told: Told) -> list[str]:
 def parity(told: Told) -> list[str]:
     """How far from the processor."""
     lines = ["## Parity with the CPU", ""]
-    lines += ["`shipped` and `fp32` against themselves on the CPU, `fp16` against `fp32` on the CPU; TF32 is off. `drawn`: "]
+    lines += [
+        "`shipped` and `fp32` against themselves on the CPU, `fp16` against `fp32` on the CPU; TF32 is off. `drawn`:"
+    ]
     lines += ["other numbers near the recorded ones. The tolerance is the package's, and binds `shipped` alone.", ""]
     rows = []
     for folder in told.folders("parity"):
@@ -81,7 +90,9 @@ def parity(told: Told) -> list[str]:
             size = max(c["of"] for c in found["cases"])
             within = "" if folder != "shipped" else "yes" if max(worst.values()) <= found["tolerance"] else "**no**"
             limit = found["tolerance"] if folder == "shipped" else "–"
-            rows.append([folder, found["graph"], f"{worst[False]:.1e}", f"{worst[True]:.1e}", number(size), limit, within])
+            rows.append(
+                [folder, found["graph"], f"{worst[False]:.1e}", f"{worst[True]:.1e}", number(size), limit, within]
+            )
     heads = ["folder", "graph", "largest difference, goldens", "drawn", "largest number", "tolerance", "within"]
     return lines + table(heads, rows)
 
@@ -89,8 +100,13 @@ def parity(told: Told) -> list[str]:
 def throughput(told: Told) -> list[str]:
     """P4."""
     lines = ["## P4: closed answers a second, closed loop", ""]
-    lines += ["Through the engine's worker, beside bare runs of the least calls in turn (median and middle 80 % of the rounds"]
-    lines += ["of each shape); naive: eight frames, resampler and one row for each answer. Each window brings one new frame.", ""]
+    lines += [
+        "Through the engine's worker, beside bare runs of the least calls in turn (median and middle 80 % of the rounds"
+    ]
+    lines += [
+        "of each shape); naive: eight frames, resampler and one row for each answer. Each window brings one new frame.",
+        "",
+    ]
     for folder in told.folders("throughput"):
         rows = []
         for f in told.findings("throughput", folder):
@@ -119,7 +135,10 @@ def peer(told: Told) -> list[str]:
         rows.append([shape, number(rate), number(mine), number(mine and mine / rate), number(best and best / rate)])
     if not rows:
         return []
-    lines = ["PyTorch eager of the same resampler and decoder, **without the vision encoder**, which has no PyTorch form:", ""]
+    lines = [
+        "PyTorch eager of the same resampler and decoder, **without the vision encoder**, which has no PyTorch form:",
+        "",
+    ]
     heads = ["PyTorch", "its answers/s", "wader, same shape, encoder included", "ratio", "wader's best over it"]
     return lines + table(heads, rows)
 
@@ -129,8 +148,13 @@ def latency(told: Told) -> list[str]:
     lines = ["## P5: from a frame in hand to its answer", ""]
     for f in told.findings("capacity"):
         rate = number(f["windows_per_second"])
-        lines += [f"Through the engine's thread: {f['cameras']} cameras, {f['prompts']} prompts a window; 100 % is {rate}"]
-        lines += ["windows a second, measured in the closed loop. Overload comes twice: its sizes of batches are new at first.", ""]
+        lines += [
+            f"Through the engine's thread: {f['cameras']} cameras, {f['prompts']} prompts a window; 100 % is {rate}"
+        ]
+        lines += [
+            "windows a second, measured in the closed loop. Overload comes twice: its sizes of batches are new at first.",
+            "",
+        ]
     rows = []
     for f in told.findings("latency"):
         ms = f["ms"]
@@ -147,7 +171,10 @@ def latency(told: Told) -> list[str]:
 def decode(told: Told) -> list[str]:
     """P7."""
     lines = ["## P7: the decode loop", ""]
-    lines += ["Of the shipped model, which is small: the goal's shapes (3B) are not measured. `pass`: prefill and steps alike.", ""]
+    lines += [
+        "Of the shipped model, which is small: the goal's shapes (3B) are not measured. `pass`: prefill and steps alike.",
+        "",
+    ]
     eager = {f["rows"]: f for f in told.findings("peer_decode")}
     for folder in told.folders("decode"):
         rows = []
@@ -157,7 +184,16 @@ def decode(told: Told) -> list[str]:
                 f["rows"], f["passes"], number(f["ms_per_pass"]), number(f["tokens_per_second"]), f"{f['of_bare']:.2f}",
                 number(f["bare_ms_per_step"]), number(f["bare_tokens_per_second"]), number(torch.get("ms_per_step")),
             ])  # fmt: skip
-        heads = ["rows", "passes", "ms a pass", "tokens/s", "of bare", "bare ms a step", "bare tokens/s", "PyTorch eager, ms"]
+        heads = [
+            "rows",
+            "passes",
+            "ms a pass",
+            "tokens/s",
+            "of bare",
+            "bare ms a step",
+            "bare tokens/s",
+            "PyTorch eager, ms",
+        ]
         lines += [f"`{folder}`:", "", *table(heads, rows)]
     return lines
 
@@ -172,7 +208,13 @@ def memory(told: Told) -> list[str]:
             name = [part["folder"], part["part"]]
             rows.append([*name, number(load), m["device_mib"], m["rss_mib"], m["rss_peak_mib"]])
     heads = ["folder", "part", "load s", "device MiB in use", "RSS MiB", "RSS peak MiB"]
-    return ["## Memory and load", "", "Of whole processes; `throughput` and `decode` hold bare sessions too.", "", *table(heads, rows)]
+    return [
+        "## Memory and load",
+        "",
+        "Of whole processes; `throughput` and `decode` hold bare sessions too.",
+        "",
+        *table(heads, rows),
+    ]
 
 
 def goals(told: Told) -> list[str]:
@@ -183,7 +225,14 @@ def goals(told: Told) -> list[str]:
     rows = []
 
     def goal(name: str, wanted: str, found: float | None, met: bool, unit: str = "") -> None:
-        rows.append([name, wanted, "not measured" if found is None else number(found) + unit, "–" if found is None else "met" if met else "**missed**"])
+        rows.append(
+            [
+                name,
+                wanted,
+                "not measured" if found is None else number(found) + unit,
+                "–" if found is None else "met" if met else "**missed**",
+            ]
+        )
 
     worst = min((f["of_bare"] for f in shipped), default=None)
     goal("P4, of bare, the worst shape", "≥ 0.80", worst, (worst or 0) >= GOALS["of_bare"])
@@ -205,7 +254,11 @@ def goals(told: Told) -> list[str]:
 
 def missing(told: Told) -> list[str]:
     """Parts that ended early."""
-    rows = [[p["part"], p["folder"], p["error"].strip().replace("\n", " ")[-300:].replace("|", "/")] for p in told.told["parts"] if "error" in p]
+    rows = [
+        [p["part"], p["folder"], p["error"].strip().replace("\n", " ")[-300:].replace("|", "/")]
+        for p in told.told["parts"]
+        if "error" in p
+    ]
     return ["## Parts without all their figures", "", *table(["part", "folder", "why"], rows)] if rows else []
 
 

@@ -94,9 +94,8 @@ def about() -> dict:
             pass
     query = "name,driver_version,memory.total,memory.used,clocks.max.sm,compute_cap"
     try:
-        told = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
-        )
+        command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
         values = told.stdout.strip().splitlines()[0].split(", ")
         result |= dict(zip(("card", "driver", "memory", "memory_before", "clock", "compute_capability"), values))
     except (OSError, IndexError, subprocess.SubprocessError):

@@ -66,16 +66,25 @@ def halved(source: onnx.ModelProto) -> onnx.ModelProto:
     wide = [node.name for node in source.graph.node if node.name.startswith(TOKENS)]
     kinds = [*DEFAULT_OP_BLOCK_LIST, *WIDE]
     model = convert_float_to_float16(source, keep_io_types=True, op_block_list=kinds, node_block_list=wide)
-    # without the casts to float16 and back that the converter puts between nodes that both stay float32
+    # one cast of each value, and none to float16 and back where both nodes stay float32: the converter puts many
     casts = {n.output[0]: n for n in model.graph.node if n.op_type == "Cast"}
     same = {}
     for name, node in casts.items():
         before = casts.get(node.input[0])
         if before is not None and before.name.endswith("_cast_to_fp16_node") and name.endswith("_cast_to_fp32"):
             same[name] = before.input[0]
+    nodes, made = [], set()
     for node in model.graph.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = same.get(name, name)
+        if node.output[0] in made:
+            continue
+        made.add(node.output[0])
+        fresh = onnx.NodeProto.FromString(node.SerializeToString())
+        fresh.name = f"{node.name}_{len(nodes)}"  # some names are given twice, too
+        for place, name in enumerate(fresh.input):
+            fresh.input[place] = same.get(name, name)
+        nodes.append(fresh)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     return model
 
 
@@ -102,7 +111,9 @@ def main() -> None:
     roles = ["vision_encoder", "resampler", "decoder"]
     place(source, target / "fp32", {role: widened(source / names[role]) for role in roles}, "float32")
     place(source, target / "fp16", {role: halved(widened(source / names[role])) for role in roles}, "float16")
-    halves = sum(t.data_type == TensorProto.FLOAT16 for t in onnx.load(target / "fp16" / names["decoder"]).graph.initializer)
+    halves = sum(
+        t.data_type == TensorProto.FLOAT16 for t in onnx.load(target / "fp16" / names["decoder"]).graph.initializer
+    )
     print(f"{target}/fp32, {target}/fp16 ({halves} float16 tensors in its decoder)")
 
 
