@@ -132,7 +132,11 @@ impl Runtime {
             .with_profiling(profile)?;
         if let Placement::Cuda(device) = placement {
             // TF32 rounds to 10 bits and would not reproduce the goldens.
-            let provider = ep::CUDA::default().with_device_id(index(device)).with_tf32(false);
+            let provider = ep::CUDA::default()
+                .with_device_id(index(device))
+                .with_tf32(false)
+                // Trying all algorithms, as is the default, would hold up every camera at each new size of a batch.
+                .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic);
             builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
         }
         builder.commit_from_file(file)
