@@ -4,7 +4,7 @@
 //! The only place that knows the order of the three graphs.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -81,6 +81,8 @@ pub struct Worker<M: Model> {
     features: HashMap<CameraName, BTreeMap<u64, Features>>,
     looks: Looks,
     doubts: Vec<Doubt>,
+    /// The prompts that are answered by examples out of what others said.
+    taught: HashSet<(CameraName, PromptName)>,
 }
 
 /// What is to be answered of some windows: each reply, or why there is none; `None` until it is known.
@@ -110,6 +112,7 @@ impl<M: Model> Worker<M> {
             features: HashMap::new(),
             looks: Looks::default(),
             doubts: Vec::new(),
+            taught: HashSet::new(),
         };
         let mut asked_before: HashMap<Prompt, Question> = HashMap::new();
         let mut compared: HashMap<&PromptName, Prepared> = HashMap::new();
@@ -191,7 +194,10 @@ impl<M: Model> Worker<M> {
                 |source| Unaskable { camera: camera.clone(), prompt: prompt.name.clone(), source: Box::new(source) };
             all.push(((camera.clone(), prompt.name.clone()), ready.map_err(named)?));
         }
-        self.prompts.extend(all);
+        for (key, ready) in all {
+            self.taught.remove(&key);
+            self.prompts.insert(key, ready);
+        }
         Ok(())
     }
 
@@ -200,8 +206,14 @@ impl<M: Model> Worker<M> {
     pub fn teach(&mut self, camera: &CameraName, prompt: &Prompt, shown: &Shown) -> Result<Lesson, PlanError> {
         let Learnt { compared, gain } = learn(&mut self.model, prompt, shown)?;
         let lesson = Lesson { camera: camera.clone(), prompt: prompt.name.clone(), gain };
+        let key = (camera.clone(), prompt.name.clone());
+        let was_taught = self.taught.remove(&key);
         let ready = match compared.filter(|_| lesson.is_learnt()) {
-            Some(compared) => Ready::Compare(compared),
+            Some(compared) => {
+                self.taught.insert(key.clone());
+                Ready::Compare(compared)
+            }
+            None if !was_taught && self.prompts.contains_key(&key) => return Ok(lesson), // it stays as it was
             None => {
                 let own = shown.examples.iter().filter(|example| example.judged.is_none()).cloned().collect::<Vec<_>>();
                 if own.is_empty() {
@@ -211,7 +223,7 @@ impl<M: Model> Worker<M> {
                 }
             }
         };
-        self.prompts.insert((camera.clone(), prompt.name.clone()), ready);
+        self.prompts.insert(key, ready);
         Ok(lesson)
     }
 

@@ -140,7 +140,10 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>, FeedbackError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(FeedbackError { path: path.to_owned(), source }),
     };
-    let mut all: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.is_dir()).collect();
+    // a hidden one is being written, or was when wader ended
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut all: Vec<PathBuf> = paths.filter(|path| path.is_dir() && !hidden(path)).collect();
     all.sort();
     Ok(all)
 }
@@ -217,6 +220,10 @@ mod tests {
         assert_eq!(kept(folder.path()).unwrap(), []);
         fs::write(other.join(FILE), "{}").unwrap();
         assert_eq!(kept(folder.path()).unwrap(), []);
+        let torn = folder.path().join("yard/gate/.newA1b2");
+        fs::create_dir(&torn).unwrap();
+        fs::write(torn.join(FILE), serde_json::to_vec(&said(1, None, "yes")).unwrap()).unwrap();
+        assert_eq!(kept(folder.path()).unwrap(), [], "what was being written when wader ended");
         let newer = serde_json::to_string(&said(1, None, "yes")).unwrap().replace("feedback/1", "feedback/2");
         fs::write(other.join(FILE), newer).unwrap();
         assert_eq!(kept(folder.path()).unwrap(), []);

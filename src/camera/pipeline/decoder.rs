@@ -78,8 +78,9 @@ pub(super) fn watch(decoder: &gst::Element, shared: &Arc<Shared>) {
     });
 }
 
+/// `Handled` frees the buffer as `Drop` does; of what was dropped on a sink pad GStreamer 1.22 complains that it is gone.
 const fn keep(it: bool) -> gst::PadProbeReturn {
-    if it { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    if it { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
 }
 
 /// Breaks the pipeline before a decoder makes room for a picture that is too large.
