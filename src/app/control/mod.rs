@@ -4,12 +4,16 @@
 //! may be topics of others (a service whose prefix begins with ours, a user's own), and a broker has no end of a list of
 //! what it keeps. So nothing is ever cleared that this service did not publish.
 
+mod change;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
 
 use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+pub(super) use change::{Change, Known, known};
 
 use super::{
     complain::complain,
@@ -18,7 +22,7 @@ use super::{
 };
 use crate::{
     answer::ModelLabel,
-    config::{CameraConfig, Config},
+    config::Config,
     mqtt::{
         Arrival, Class, Code, Complaint, Disk, Handle, Message, OFF, ON, Topics, discovery,
         outbox::{Loss, Losses},
@@ -39,22 +43,6 @@ const SHOWN: usize = 32;
 /// The version that is announced.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A camera and its prompts as configured.
-pub(super) struct Known {
-    enabled: bool,
-    prompts: BTreeMap<PromptName, bool>,
-}
-
-/// All cameras of a configuration, and whether it enables them and the prompts about them.
-pub(super) fn known(config: &Config) -> BTreeMap<CameraName, Known> {
-    let prompts = |camera: &CameraName| {
-        let about = config.prompts.iter().filter(|prompt| prompt.cameras.contains(camera));
-        about.map(|prompt| (prompt.prompt.name.clone(), prompt.enabled)).collect()
-    };
-    let known = |camera: &CameraConfig| Known { enabled: camera.enabled, prompts: prompts(&camera.name) };
-    config.cameras.iter().map(|camera| (camera.name.clone(), known(camera))).collect()
-}
-
 /// Who else hears what others say.
 pub(super) struct Elsewhere {
     /// Of questions that are asked once.
@@ -63,22 +51,6 @@ pub(super) struct Elsewhere {
     pub(super) feedback: mpsc::Sender<Arrival>,
     /// Of prompts that others add.
     pub(super) prompts: mpsc::Sender<Arrival>,
-}
-
-/// A change of what is asked.
-pub(super) enum Change {
-    /// One more prompt about a camera, or another of this name.
-    Added { camera: CameraName, prompt: Prompt, image: bool },
-    /// One less.
-    Removed { camera: CameraName, prompt: PromptName },
-    /// A camera is watched from now on.
-    Watched { camera: CameraName },
-    /// It is watched no more.
-    Unwatched { camera: CameraName },
-    /// Another configuration is in use.
-    Configured(BTreeMap<CameraName, Known>),
-    /// The files hold one that is not used, for this reason; or they hold the one that is.
-    Refused(Option<String>),
 }
 
 /// Everything the control task knows.
@@ -273,74 +245,6 @@ impl Control {
             let prompts: Vec<(&Prompt, bool)> = prompts.iter().map(|prompt| (prompt, has_images(prompt))).collect();
             let device = discovery::camera(&self.topics, camera, &prompts, &gone, VERSION);
             self.outbox.offer(Message::discovery(self.topics.camera_discovery(prefix, camera), device));
-        }
-    }
-
-    /// Says what is asked now, and clears what is not asked any more.
-    fn change(&mut self, change: Change) {
-        let (before, seen) = (self.published(), self.images.clone());
-        let added = match change {
-            Change::Added { camera, prompt, image } => {
-                let key = (camera.clone(), prompt.name.clone());
-                if image {
-                    _ = self.images.insert(key)
-                } else {
-                    _ = self.images.remove(&key)
-                }
-                if let Some(known) = self.known.get_mut(&camera) {
-                    known.prompts.insert(prompt.name.clone(), true);
-                }
-                let asked = self.watched.entry(camera.clone()).or_default();
-                asked.retain(|other| other.name != prompt.name);
-                let name = prompt.name.clone();
-                asked.push(prompt);
-                Some((camera, name))
-            }
-            Change::Removed { camera, prompt } => {
-                self.images.remove(&(camera.clone(), prompt.clone()));
-                if let Some(known) = self.known.get_mut(&camera) {
-                    known.prompts.remove(&prompt);
-                }
-                if let Some(asked) = self.watched.get_mut(&camera) {
-                    asked.retain(|other| other.name != prompt);
-                }
-                None
-            }
-            Change::Watched { camera } => {
-                self.switches.add(&camera);
-                self.outbox.offer(Message::camera_enabled(&self.topics, &camera, true));
-                self.watched.entry(camera).or_default();
-                None
-            }
-            Change::Unwatched { camera } => {
-                self.switches.remove(&camera);
-                self.images.retain(|(other, _)| *other != camera);
-                self.watched.remove(&camera);
-                None
-            }
-            Change::Configured(known) => {
-                self.known = known;
-                return;
-            }
-            Change::Refused(problem) => {
-                self.outbox.offer(Message::about(&self.topics, VERSION, &self.model, problem.as_deref()));
-                return;
-            }
-        };
-        let now = self.published();
-        let gone = gone(&before, &now);
-        let unseen: Images = seen.difference(&self.images).cloned().collect();
-        // as at the start: what is to be cleared is remembered until it is, what is to be published before it is
-        for (camera, prompts) in now {
-            self.remembered.published.entry(camera).or_default().extend(prompts);
-        }
-        self.remembered.images.extend(self.images.iter().cloned());
-        self.save();
-        self.outbox.clear(self.to_clear(&gone, &unseen));
-        self.announce(&gone, &unseen);
-        if let Some((camera, prompt)) = added {
-            let on = self.switches.asks(&camera, &prompt);
-            self.outbox.offer(Message::enabled(&self.topics, &camera, &prompt, on));
         }
     }
 

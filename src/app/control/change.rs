@@ -1,0 +1,113 @@
+//! What is watched and asked changes while the service runs: what is said of it, and what is cleared.
+
+use std::collections::BTreeMap;
+
+use super::{Control, Images, VERSION, gone};
+use crate::{
+    config::{CameraConfig, Config},
+    mqtt::Message,
+    name::{CameraName, PromptName},
+    prompt::Prompt,
+};
+
+/// A camera and its prompts as configured.
+pub(in crate::app) struct Known {
+    pub(super) enabled: bool,
+    pub(super) prompts: BTreeMap<PromptName, bool>,
+}
+
+/// All cameras of a configuration, and whether it enables them and the prompts about them.
+pub(in crate::app) fn known(config: &Config) -> BTreeMap<CameraName, Known> {
+    let prompts = |camera: &CameraName| {
+        let about = config.prompts.iter().filter(|prompt| prompt.cameras.contains(camera));
+        about.map(|prompt| (prompt.prompt.name.clone(), prompt.enabled)).collect()
+    };
+    let known = |camera: &CameraConfig| Known { enabled: camera.enabled, prompts: prompts(&camera.name) };
+    config.cameras.iter().map(|camera| (camera.name.clone(), known(camera))).collect()
+}
+
+/// A change of what is asked.
+pub(in crate::app) enum Change {
+    /// One more prompt about a camera, or another of this name.
+    Added { camera: CameraName, prompt: Prompt, image: bool },
+    /// One less.
+    Removed { camera: CameraName, prompt: PromptName },
+    /// A camera is watched from now on.
+    Watched { camera: CameraName },
+    /// It is watched no more.
+    Unwatched { camera: CameraName },
+    /// Another configuration is in use.
+    Configured(BTreeMap<CameraName, Known>),
+    /// The files hold one that is not used, for this reason; or they hold the one that is.
+    Refused(Option<String>),
+}
+
+impl Control {
+    /// Says what is asked now, and clears what is not asked any more.
+    pub(super) fn change(&mut self, change: Change) {
+        let (before, seen) = (self.published(), self.images.clone());
+        let added = match change {
+            Change::Added { camera, prompt, image } => {
+                let key = (camera.clone(), prompt.name.clone());
+                if image {
+                    _ = self.images.insert(key)
+                } else {
+                    _ = self.images.remove(&key)
+                }
+                if let Some(known) = self.known.get_mut(&camera) {
+                    known.prompts.insert(prompt.name.clone(), true);
+                }
+                let asked = self.watched.entry(camera.clone()).or_default();
+                asked.retain(|other| other.name != prompt.name);
+                let name = prompt.name.clone();
+                asked.push(prompt);
+                Some((camera, name))
+            }
+            Change::Removed { camera, prompt } => {
+                self.images.remove(&(camera.clone(), prompt.clone()));
+                if let Some(known) = self.known.get_mut(&camera) {
+                    known.prompts.remove(&prompt);
+                }
+                if let Some(asked) = self.watched.get_mut(&camera) {
+                    asked.retain(|other| other.name != prompt);
+                }
+                None
+            }
+            Change::Watched { camera } => {
+                self.switches.add(&camera);
+                self.outbox.offer(Message::camera_enabled(&self.topics, &camera, true));
+                self.watched.entry(camera).or_default();
+                None
+            }
+            Change::Unwatched { camera } => {
+                self.switches.remove(&camera);
+                self.images.retain(|(other, _)| *other != camera);
+                self.watched.remove(&camera);
+                None
+            }
+            Change::Configured(known) => {
+                self.known = known;
+                return;
+            }
+            Change::Refused(problem) => {
+                self.outbox.offer(Message::about(&self.topics, VERSION, &self.model, problem.as_deref()));
+                return;
+            }
+        };
+        let now = self.published();
+        let gone = gone(&before, &now);
+        let unseen: Images = seen.difference(&self.images).cloned().collect();
+        // as at the start: what is to be cleared is remembered until it is, what is to be published before it is
+        for (camera, prompts) in now {
+            self.remembered.published.entry(camera).or_default().extend(prompts);
+        }
+        self.remembered.images.extend(self.images.iter().cloned());
+        self.save();
+        self.outbox.clear(self.to_clear(&gone, &unseen));
+        self.announce(&gone, &unseen);
+        if let Some((camera, prompt)) = added {
+            let on = self.switches.asks(&camera, &prompt);
+            self.outbox.offer(Message::enabled(&self.topics, &camera, &prompt, on));
+        }
+    }
+}
