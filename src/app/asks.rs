@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 use super::{
     ask::{self, LONGEST_TEXT, json_of, kind_of},
     complain::{complain, not_retained},
-    roster::Roster,
+    roster::{Roster, View},
 };
 use crate::{
-    answer::{BlindReason, FailedReason, Ids, ModelLabel, Outcome, Reading, StaleReason, read},
+    answer::{FailedReason, Ids, ModelLabel, Outcome, Reading, StaleReason, read},
     engine::{Engine, Replied},
     frame::Stamp,
     mqtt::{
@@ -27,7 +27,6 @@ use crate::{
     prompt::{AnswerKind, Prompt},
     supervise::Stop,
     telemetry::Event,
-    window::Window,
 };
 
 /// Questions that wait to be understood.
@@ -42,15 +41,6 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_QUESTION: usize = 1000;
 const LONGEST_CHOICE: usize = 64;
 const MOST_CHOICES: usize = 101;
-
-/// What a camera shows at the moment.
-#[derive(Debug, Clone, Default)]
-pub(super) struct View {
-    /// A window of its newest frames; none while it is not connected.
-    pub(super) window: Option<Window>,
-    /// Why they show nothing, if so.
-    pub(super) blind: Option<BlindReason>,
-}
 
 /// A question, understood.
 struct Question {

@@ -7,11 +7,21 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::asks::View;
 use crate::{
+    answer::BlindReason,
     config::PromptConfig,
     name::{CameraName, PromptName},
+    window::Window,
 };
+
+/// What a camera shows at the moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View {
+    /// A window of its newest frames; none while it is not connected.
+    pub(super) window: Option<Window>,
+    /// Why they show nothing, if so.
+    pub(super) blind: Option<BlindReason>,
+}
 
 /// What belongs to one camera.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
-use super::{answers::Input, asks::View, switches::Off};
+use super::{answers::Input, roster::View, switches::Off};
 use crate::{
     camera::{self, Camera, Latest, Patience, Retry, worth_a_try},
     config::PromptConfig,
