@@ -81,6 +81,7 @@ impl Roster {
         entry.prompts.send_modify(|prompts| {
             prompts.retain(|other| other.prompt.name != name);
             prompts.push(prompt);
+            prompts.sort_by(|a, b| a.prompt.name.cmp(&b.prompt.name)); // as a start would have them
         });
     }
 

@@ -61,6 +61,7 @@ impl Control {
                 asked.retain(|other| other.name != prompt.name);
                 let name = prompt.name.clone();
                 asked.push(prompt);
+                asked.sort_by(|a, b| a.name.cmp(&b.name)); // as a start would have them
                 Some((camera, name))
             }
             Change::Removed { camera, prompt } => {

@@ -4,12 +4,13 @@ use std::{fs, time::Duration};
 
 use wader::{
     answer::wire::{self, AnswerMessage},
+    mqtt::Arrival,
     scene::{self, Drawn, Served, Source},
 };
 
 use crate::support::{
     broker::{free_port, within},
-    service::{Service, config, listen, wader},
+    service::{Service, config, listen, until, wader},
     video::drawn,
 };
 
@@ -73,12 +74,14 @@ pub(super) fn truth_of(slots: &AnswerMessage) -> Option<bool> {
 async fn the_answer_follows_the_gate_that_was_shown_by_examples() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wader.toml");
-    // It begins at the end of a minute, when nobody walks before the gate.
-    let (camera, port) = (serve(3, 48), free_port().await);
+    // It begins a little before the end of a minute, when nobody walks before the gate.
+    let (camera, port) = (serve(3, 42), free_port().await);
     let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
     fs::write(&file, config(&broker, &[("yard", camera.url())], PROMPTS)).unwrap();
     let (file, out) = (file.to_str().unwrap(), folder.path().join("examples/gate"));
     let out = out.to_str().unwrap();
+    // It runs while the examples are taken, and is asked in words until there are enough.
+    let mut service = Service::start_in(folder, &[]);
 
     // At ends of minutes, when nobody walks: two moments with the gate open, two with the gate shut.
     for (label, start_s) in [("open", 54), ("shut", 1014), ("open", 114), ("shut", 1074)] {
@@ -93,8 +96,13 @@ async fn the_answer_follows_the_gate_that_was_shown_by_examples() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.err.contains("prompts.gate: examples: 2 of `open`, 2 of `shut`"), "{said:?}");
 
-    let mut service = Service::start_in(folder, &[]);
+    // which it read again by itself, and refused while there were too few
     let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
+    let of_gate = |a: &Arrival| {
+        let said = (a.topic == "wader/yard/gate/answer").then(|| wire::read_answer(&a.payload).unwrap());
+        said.is_some_and(|said| said.outcome == "answer")
+    };
+    until(&mut listener, "the first answer by examples", of_gate).await;
     let (mut checked, mut changes, mut open_so_far) = ([0, 0], Vec::new(), None);
     let mut gates = Vec::new();
     let watch = async {
