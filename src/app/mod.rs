@@ -7,6 +7,9 @@ mod assemble;
 mod complain;
 mod control;
 mod feedback;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod kept;
 mod lessons;

@@ -2,8 +2,9 @@
 //!
 //! A password leaves this type through [`Address::password`] only; whatever is printed of an address is redacted.
 
-use std::{fmt, path::PathBuf};
+use std::{borrow::Cow, fmt, path::PathBuf};
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// Schemes an address may have; `test` goes with descriptions that make their own picture.
@@ -106,23 +107,7 @@ impl Address {
 }
 
 fn decode(text: &str) -> Result<String, AddressError> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (bytes[at], escape) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(decoded).map_err(|_| AddressError::NotUtf8)
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| AddressError::NotUtf8)
 }
 
 fn redact_path(path: &str) -> String {
@@ -169,6 +154,8 @@ mod tests {
         let address = Address::parse("rtsp://front%20desk:p%40ss%3A%2Fw%C3%B6rd%25@10.0.0.5:8554/s?x=1").unwrap();
         assert_eq!(address.location(), "rtsp://10.0.0.5:8554/s?x=1");
         assert_eq!(address.user(), Some("front desk"));
+        // a `+` is no digit, whatever a reader of numbers takes it for
+        assert_eq!(Address::parse("rtsp://a:%+5%4@h/").unwrap().password(), Some("%+5%4"));
         assert_eq!(address.password(), Some("p@ss:/wörd%"));
         assert_eq!(Address::parse("file:///srv/a%20b.mkv").unwrap().path(), Some("/srv/a b.mkv".into()));
         assert_eq!(Address::parse("rtsp://10.0.0.5/s").unwrap().user(), None);

@@ -20,6 +20,9 @@ pub use address::{Address, AddressError};
 pub use description::{Description, DescriptionError, Slots};
 pub use error::{Error, Patience};
 pub use latest::Latest;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use pipeline::fuzzing;
 pub use pipeline::{FileError, JpegError, clip, jpeg, still};
 
 use crate::{

@@ -14,8 +14,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         clean.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '<' | '>' | '\\'));
-        let (url, after) = after.split_at(end.unwrap_or(after.len()));
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>' | '\\'));
+        let word = &after[..end.unwrap_or(after.len())];
+        // An apostrophe ends a quoted URL, and may as well stand in a password: it does where an `@` comes after it.
+        let end = word.rfind('@').unwrap_or_default();
+        let end = word[end..].find('\'').map_or(word.len(), |at| end + at);
+        let (url, after) = after.split_at(end);
         clean.push_str(&redact_url(url));
         rest = after;
     }
@@ -53,6 +57,7 @@ mod tests {
             ("{\"url\":\"rtsp://me:hun@ter2@a/b\"}", "{\"url\":\"rtsp://***@a/b\"}"),
             ("http://a/b?token=hunter2 and mqtt://c:1883", "http://a/b?*** and mqtt://c:1883"),
             ("me@example.org asks", "me@example.org asks"),
+            ("from 'rtsp://me:it's@a/b', 'http://a'", "from 'rtsp://***@a/b', 'http://a'"),
         ] {
             assert_eq!(redact(text), clean);
         }
@@ -60,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_password_of_a_url_is_left(before in "[a-z ]*", password in "[a-z@:/%]{1,12}", after in " ?[a-z]*") {
+        fn no_password_of_a_url_is_left(before in "[a-z ]*", password in "[a-z@:/%'?]{1,12}", after in " ?[a-z]*") {
             let text = format!("{before}rtsp://me:S3CR3T{password}@host/sub{after}");
             prop_assert!(!redact(&text).contains("S3CR3T"));
         }

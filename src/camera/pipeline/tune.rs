@@ -78,7 +78,7 @@ fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
 }
 
 /// Counts holes in the numbers of RTP packets.
-fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
+pub(super) fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
     let Some(pad) = depayloader.static_pad("sink") else { return };
     let shared = Arc::clone(shared);
     let last = Mutex::new(None);
@@ -107,7 +107,7 @@ fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
 
 /// Sees what goes into a decoder. After lost packets nothing before the next key frame is whole, and decoders show it
 /// nevertheless: it is kept from them. So are all frames but key frames where that is asked for.
-fn watch_decoder(decoder: &gst::Element, shared: &Arc<Shared>) {
+pub(super) fn watch_decoder(decoder: &gst::Element, shared: &Arc<Shared>) {
     let Some(pad) = decoder.static_pad("sink") else { return };
     let shared = Arc::clone(shared);
     // Nothing is whole before the first key frame.
