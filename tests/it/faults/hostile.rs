@@ -205,7 +205,7 @@ async fn row_45_a_flood_of_prompts_slows_no_standing_prompt() {
              answers; memory {grown} KiB more after {STRETCHES} floods",
             (ratio - 1.0) * 100.0
         ),
-        met: ratio < 1.05 && grown < 2 << 10,
+        met: ratio < 1.05 && grown < 4 << 10,
     });
     assert!(service.terminate().await.success(), "{}", service.log());
 }
@@ -356,6 +356,8 @@ async fn row_47_no_secret_comes_out_anywhere() {
         ("mqtt://", "http://"),
         ("password", "pasword"),
         ("@127.0.0.1", "@"),
+        ("password = \"", "password = "),
+        (" = \"rtsp", " = rtsp"),
     ] {
         fs::write(&wrong, written.replace(from, to)).unwrap();
         let said = wader(&["check", "--config", &wrong]).await;
