@@ -7,33 +7,32 @@
 
 #![no_main]
 
-use std::{fs, time::Duration};
+use std::{cell::OnceCell, fs, path::Path};
 
 use libfuzzer_sys::fuzz_target;
+use rusqlite::Connection;
 use wader::{
     app::fuzzing::remembered_again,
-    store::{Entry, History, Limits, Query, feedback::kept, search},
+    store::{Query, feedback::kept, search},
 };
 use wader_fuzz::{folder, parts};
 
-fn entry(id: &str, value: &str, ask: &str) -> Entry {
-    Entry {
-        id: id.to_owned(),
-        at: i64::MAX / 2,
-        camera: "door".to_owned(),
-        prompt: "person".to_owned(),
-        ask: ask.to_owned(),
-        outcome: "answer",
-        reason: None,
-        value: Some(value.to_owned()),
-        probability: Some(0.5),
-        changed: true,
-        json: value.as_bytes().to_vec(),
-    }
+/// A history with one answer, as it is on the disk.
+fn history(file: &Path) -> Connection {
+    let connection = Connection::open(file).expect("a database");
+    let tables = "PRAGMA user_version = 1; CREATE TABLE answers (id TEXT PRIMARY KEY, at INTEGER NOT NULL, \
+        camera TEXT NOT NULL, prompt TEXT NOT NULL, ask TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT, value TEXT, \
+        probability REAL, changed INTEGER NOT NULL, json BLOB NOT NULL) WITHOUT ROWID;
+        INSERT INTO answers VALUES ('1', 1, 'door', 'person', '', 'answer', NULL, '', 0.5, 1, x'7b7d');";
+    connection.execute_batch(tables).expect("a table");
+    connection
 }
 
 fuzz_target!(|data: &[u8]| {
-    thread_local! { static FOLDER: tempfile::TempDir = folder(); }
+    thread_local! {
+        static FOLDER: tempfile::TempDir = folder();
+        static SEARCHED: OnceCell<Connection> = const { OnceCell::new() };
+    }
     let Some((&what, data)) = data.split_first() else { return };
     FOLDER.with(|folder| {
         let folder = folder.path();
@@ -62,10 +61,10 @@ fuzz_target!(|data: &[u8]| {
             _ => {
                 let [wanted, value, ask] = parts(data).map(String::from_utf8_lossy);
                 let file = folder.join("searched.db");
-                let limits = Limits { bytes: 1 << 20, age: Duration::from_secs(3600) };
-                let history = History::start(&file, limits).expect("a history");
-                history.offer(entry("1", &value, &ask));
-                drop(history);
+                SEARCHED.with(|searched| {
+                    let connection = searched.get_or_init(|| history(&file));
+                    connection.execute("UPDATE answers SET value = ?, ask = ?", [&*value, &*ask]).expect("an answer");
+                });
                 let query = Query { text: Some(wanted.to_string()), limit: 9, ..Query::default() };
                 let found = search(&file, &query).expect("a search");
                 // SQLite's own texts end at a zero byte, and it knows the case of ASCII only

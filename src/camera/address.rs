@@ -40,6 +40,8 @@ pub struct Address {
     url: Url,
     user: Option<String>,
     password: Option<String>,
+    /// The password as it stood in the URL.
+    escaped: Option<String>,
 }
 
 impl Address {
@@ -56,16 +58,17 @@ impl Address {
             _ => {}
         }
         let user = Some(url.username()).filter(|user| !user.is_empty()).map(decode).transpose()?;
-        let password = url.password().map(decode).transpose()?;
+        let escaped = url.password().map(str::to_owned);
+        let password = escaped.as_deref().map(decode).transpose()?;
         // Both fail only for URLs that cannot hold a user, which then have none to remove.
         url.set_username("").and_then(|()| url.set_password(None)).ok();
-        Ok(Self { url, user, password })
+        Ok(Self { url, user, password, escaped })
     }
 
     /// The same address for this user, in plain text.
     #[must_use]
     pub fn with_login(self, user: &str, password: &str) -> Self {
-        Self { user: Some(user.to_owned()), password: Some(password.to_owned()), ..self }
+        Self { user: Some(user.to_owned()), password: Some(password.to_owned()), escaped: None, ..self }
     }
 
     /// The URL to open: without user and password, with the query. Not for printing.
@@ -97,10 +100,12 @@ impl Address {
     pub fn scrub(&self, text: &str) -> String {
         let shown = self.to_string();
         let mut text = text.replace(self.location(), &shown);
-        for secret in [self.url.query(), self.password()].into_iter().flatten() {
-            if !secret.is_empty() {
-                text = text.replace(secret, "…");
-            }
+        let secrets = [self.url.query(), self.password(), self.escaped.as_deref()].into_iter().flatten();
+        let mut secrets: Vec<&str> = secrets.filter(|secret| !secret.is_empty()).collect();
+        // a short one that is part of a longer would leave the rest of it
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for secret in secrets {
+            text = text.replace(secret, "…");
         }
         redact_path(&text)
     }
@@ -177,6 +182,13 @@ mod tests {
             assert!(address.password().is_none() || !foreign.contains("hunter2"), "{foreign}");
             assert!(!foreign.contains("password=hunter2") && !foreign.contains("token=hunter2"), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_foreign_texts_escaped_or_not() {
+        let address = Address::parse("rtsp://me:hunter%40%272@cam/s?h").unwrap();
+        let shown = address.scrub("rtsp://me:hunter%40%272@cam/s?h is not me:hunter@'2");
+        assert!(!shown.contains("unter"), "{shown}");
     }
 
     #[test]
