@@ -64,6 +64,8 @@ fuzz_target!(|data: &[u8]| {
     let Ok(Some(written)) = write(&SPELLER, schema.grammar(), 200, choose) else { return };
     let value: Value = match serde_json::from_str(&written) {
         Ok(value) => value,
+        // the grammar knows no largest number; such an answer is told as failed
+        Err(error) if error.to_string().starts_with("number out of range") => return,
         Err(error) => panic!("not JSON ({error}): {written:?} of {}", schema.text()),
     };
     if ["pattern", "format", "multipleOf"].iter().all(|key| !schema.text().contains(key)) {

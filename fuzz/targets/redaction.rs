@@ -80,8 +80,7 @@ fuzz_target!(|input: Input<'_>| {
                 hides(&shown);
             }
             if place % 4 < 2 {
-                let foreign =
-                    format!("cannot open {url} ({password}, {}) at {}", escaped(&password), address.location());
+                let foreign = format!("cannot open {url} ({password}) at {}", address.location());
                 hides(&address.scrub(&foreign));
             } else {
                 hides(&address.scrub(&format!("cannot open {}", address.location())));

@@ -107,12 +107,24 @@ impl Address {
         for secret in secrets {
             text = text.replace(secret, "…");
         }
-        redact_path(&text)
+        redact_path(&without_users(&text))
     }
 }
 
 fn decode(text: &str) -> Result<String, AddressError> {
     percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| AddressError::NotUtf8)
+}
+
+/// A text whose URLs have lost what stands before an `@`: a library may have been given the URL as it was written.
+fn without_users(text: &str) -> String {
+    let words = text.split_inclusive(char::is_whitespace).map(|word| match word.split_once("://") {
+        Some((before, url)) => match url.rfind('@') {
+            Some(at) => Cow::Owned(format!("{before}://…{}", &url[at..])),
+            None => Cow::Borrowed(word),
+        },
+        None => Cow::Borrowed(word),
+    });
+    words.collect()
 }
 
 fn redact_path(path: &str) -> String {
@@ -189,6 +201,8 @@ mod tests {
         let address = Address::parse("rtsp://me:hunter%40%272@cam/s?h").unwrap();
         let shown = address.scrub("rtsp://me:hunter%40%272@cam/s?h is not me:hunter@'2");
         assert!(!shown.contains("unter"), "{shown}");
+        let shown = Address::parse("rtsp://me:it's@cam/").unwrap().scrub("no rtsp://me:it's@cam/ here");
+        assert_eq!(shown, "no rtsp://…@cam/ here");
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub struct Stream {
     units: gst::Pad,
     /// Those that were let through.
     passed: Arc<Mutex<usize>>,
-    _elements: [gst::Element; 2],
+    /// Kept, because what is linked holds nothing of each other.
+    lines: [(gst::Element, gst::Pad); 2],
 }
 
 impl Stream {
@@ -45,7 +46,7 @@ impl Stream {
         let passed = Arc::new(Mutex::new(0));
         let (packets, first) = line(&Arc::default(), |element| tune::watch_packets(element, &shared))?;
         let (units, second) = line(&passed, |element| tune::watch_decoder(element, &shared))?;
-        Some(Self { packets, units, passed, _elements: [first, second] })
+        Some(Self { packets, units, passed, lines: [first, second] })
     }
 
     /// A packet of RTP arrives.
@@ -67,7 +68,7 @@ impl Stream {
 }
 
 /// A pad to push into, before an element that is watched, and which counts what comes out of it.
-fn line(passed: &Arc<Mutex<usize>>, watch: impl FnOnce(&gst::Element)) -> Option<(gst::Pad, gst::Element)> {
+fn line(passed: &Arc<Mutex<usize>>, watch: impl FnOnce(&gst::Element)) -> Option<(gst::Pad, (gst::Element, gst::Pad))> {
     let element = gst::ElementFactory::make("identity").build().ok()?;
     watch(&element);
     let passed = Arc::clone(passed);
@@ -85,12 +86,12 @@ fn line(passed: &Arc<Mutex<usize>>, watch: impl FnOnce(&gst::Element)) -> Option
     element.set_state(gst::State::Playing).ok()?;
     begin.push_event(gst::event::StreamStart::new("fuzz"));
     begin.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-    Some((begin, element))
+    Some((begin, (element, end)))
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        for element in &self._elements {
+        for (element, _) in &self.lines {
             element.set_state(gst::State::Null).ok();
         }
     }
