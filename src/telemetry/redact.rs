@@ -14,11 +14,10 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         clean.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>' | '\\'));
-        let word = &after[..end.unwrap_or(after.len())];
-        // An apostrophe ends a quoted URL, and may as well stand in a password: it does where an `@` comes after it.
-        let end = word.rfind('@').unwrap_or_default();
-        let end = word[end..].find('\'').map_or(word.len(), |at| end + at);
+        // An apostrophe, a backquote and a backslash may stand in a password, so they end no URL; but for the backslash of
+        // a quote within a quoted text.
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>')).unwrap_or(after.len());
+        let end = if after[end..].starts_with('"') { after[..end].trim_end_matches('\\').len() } else { end };
         let (url, after) = after.split_at(end);
         clean.push_str(&redact_url(url));
         rest = after;
@@ -57,6 +56,8 @@ mod tests {
             ("{\"url\":\"rtsp://me:hun@ter2@a/b\"}", "{\"url\":\"rtsp://***@a/b\"}"),
             ("http://a/b?token=hunter2 and mqtt://c:1883", "http://a/b?*** and mqtt://c:1883"),
             ("me@example.org asks", "me@example.org asks"),
+            ("'http://a/s?pwd=it's`hunter2', no", "'http://a/s?*** no"),
+            (r#"{"m":"not \"http://a/s?pwd=hunter2\""}"#, r#"{"m":"not \"http://a/s?***\""}"#),
             ("from 'rtsp://me:it's@a/b', 'http://a'", "from 'rtsp://***@a/b', 'http://a'"),
         ] {
             assert_eq!(redact(text), clean);
