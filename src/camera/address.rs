@@ -99,7 +99,8 @@ impl Address {
     /// A foreign text with all that is secret in this address taken out, for texts of libraries that were given it.
     pub fn scrub(&self, text: &str) -> String {
         let shown = self.to_string();
-        let mut text = text.replace(self.location(), &shown);
+        // first, while the URLs in it can still be told by their `://`
+        let mut text = without_users(&text.replace(self.location(), &shown));
         let secrets = [self.url.query(), self.password(), self.escaped.as_deref()].into_iter().flatten();
         let mut secrets: Vec<&str> = secrets.filter(|secret| !secret.is_empty()).collect();
         // a short one that is part of a longer would leave the rest of it
@@ -107,7 +108,7 @@ impl Address {
         for secret in secrets {
             text = text.replace(secret, "…");
         }
-        redact_path(&without_users(&text))
+        redact_path(&text)
     }
 }
 
@@ -203,6 +204,8 @@ mod tests {
         assert!(!shown.contains("unter"), "{shown}");
         let shown = Address::parse("rtsp://me:it's@cam/").unwrap().scrub("no rtsp://me:it's@cam/ here");
         assert_eq!(shown, "no rtsp://…@cam/ here");
+        let shown = Address::parse("rtsp://me:it's@cam/?:/").unwrap().scrub("rtsp://me:it's@cam/?:/ is gone");
+        assert!(!shown.contains("it's"), "{shown}");
     }
 
     #[test]
