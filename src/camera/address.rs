@@ -2,7 +2,7 @@
 //!
 //! A password leaves this type through [`Address::password`] only; whatever is printed of an address is redacted.
 
-use std::{borrow::Cow, fmt, path::PathBuf};
+use std::{borrow::Cow, fmt, ops::Range, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -97,35 +97,43 @@ impl Address {
     }
 
     /// A foreign text with all that is secret in this address taken out, for texts of libraries that were given it.
+    ///
+    /// All is found in the text as it is, before anything is taken out: else one secret could hide the end of another.
     pub fn scrub(&self, text: &str) -> String {
-        let shown = self.to_string();
-        // first, while the URLs in it can still be told by their `://`
-        let mut text = without_users(&text.replace(self.location(), &shown));
-        let secrets = [self.url.query(), self.password(), self.escaped.as_deref()].into_iter().flatten();
-        let mut secrets: Vec<&str> = secrets.filter(|secret| !secret.is_empty()).collect();
-        // a short one that is part of a longer would leave the rest of it
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        for secret in secrets {
-            text = text.replace(secret, "…");
+        let secrets = [self.url.query(), self.url.fragment(), self.password(), self.escaped.as_deref()];
+        let secrets = secrets.into_iter().flatten().filter(|secret| !secret.is_empty());
+        let found = secrets.flat_map(|secret| occurrences(text, secret));
+        let mut found: Vec<Range<usize>> = found.chain(users(text)).collect();
+        found.sort_by_key(|range| range.start);
+        let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
+        for range in found {
+            if range.start > at || (at == 0 && range.start == 0) {
+                clean.push_str(&text[at..range.start]);
+                clean.push('…');
+            }
+            at = at.max(range.end);
         }
-        redact_path(&text)
+        clean.push_str(&text[at..]);
+        redact_path(&clean)
     }
+}
+
+/// Where a part stands in a text, also where it overlaps itself.
+fn occurrences<'a>(text: &'a str, part: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    text.char_indices().filter(move |&(at, _)| text[at..].starts_with(part)).map(move |(at, _)| at..at + part.len())
+}
+
+/// What stands before an `@` of each URL in a text: a library may have been given the URL as it was written.
+fn users(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    text.match_indices("://").filter_map(|(at, scheme)| {
+        let begin = at + scheme.len();
+        let word = text[begin..].split(char::is_whitespace).next().unwrap_or_default();
+        word.rfind('@').map(|end| begin..begin + end)
+    })
 }
 
 fn decode(text: &str) -> Result<String, AddressError> {
     percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| AddressError::NotUtf8)
-}
-
-/// A text whose URLs have lost what stands before an `@`: a library may have been given the URL as it was written.
-fn without_users(text: &str) -> String {
-    let words = text.split_inclusive(char::is_whitespace).map(|word| match word.split_once("://") {
-        Some((before, url)) => match url.rfind('@') {
-            Some(at) => Cow::Owned(format!("{before}://…{}", &url[at..])),
-            None => Cow::Borrowed(word),
-        },
-        None => Cow::Borrowed(word),
-    });
-    words.collect()
 }
 
 fn redact_path(path: &str) -> String {
@@ -206,6 +214,11 @@ mod tests {
         assert_eq!(shown, "no rtsp://…@cam/ here");
         let shown = Address::parse("rtsp://me:it's@cam/?:/").unwrap().scrub("rtsp://me:it's@cam/?:/ is gone");
         assert!(!shown.contains("it's"), "{shown}");
+        // the password looks like a URL itself, the next is a part of its own query, and of all that stands around it
+        let address = Address::parse("rtsp://me:p%3A%2F%2F**%40h%20unter@cam/").unwrap();
+        assert_eq!(address.scrub("not p://**@h unter, no"), "not …, no");
+        let address = Address::parse("rtsp://me:a@cam/?token=abc").unwrap();
+        assert_eq!(address.scrub("at rtsp://cam/?token=abc"), "…t rtsp://c…m/?…");
     }
 
     #[test]
