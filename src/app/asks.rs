@@ -20,7 +20,7 @@ use crate::{
     engine::{Engine, Replied},
     frame::Stamp,
     mqtt::{
-        Arrival, Code, Complaint, Handle, Message, Topics, covers,
+        Arrival, Code, Complaint, Handle, Message, Topics, covers, in_a_line,
         wire::{AskMessage, read_ask},
     },
     name::{CameraName, PromptName},
@@ -184,7 +184,7 @@ fn allows(lately: &mut VecDeque<Stamp>, now: Stamp) -> bool {
 }
 
 /// The kind of answer that somebody wants. The error is for whoever asked.
-fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
+pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
     let question = asked.question.trim();
     if question.is_empty() || question.chars().count() > LONGEST_QUESTION {
         return Err(format!("a question has 1 to {LONGEST_QUESTION} characters"));
@@ -194,7 +194,7 @@ fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
         if asked.choices.is_some() || bounded || asked.answer.as_deref().is_some_and(|answer| answer != "json") {
             return Err("a `schema` stands alone: its answer is JSON".to_owned());
         }
-        return json_of(&schema.to_string()).map_err(|error| format!("`schema`: {error}"));
+        return json_of(&schema.to_string()).map_err(|error| in_a_line(&format!("`schema`: {error}")));
     }
     match (asked.answer.as_deref(), &asked.choices) {
         (None | Some("choice"), Some(choices)) => {

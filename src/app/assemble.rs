@@ -124,6 +124,9 @@ pub(super) fn access(
     if let Some(ca) = tls.and_then(|tls| tls.ca.clone()) {
         access = access.with_ca(ca);
     }
+    if let Some(client) = tls.and_then(|tls| tls.client.clone()) {
+        access = access.with_client_certificate(client.cert, client.key);
+    }
     Ok(access)
 }
 

@@ -18,6 +18,7 @@ pub(super) fn not_retained(arrival: &Arrival, what: &str) -> Result<(), (Code, S
 
 /// Logs a complaint and publishes it.
 pub(super) fn complain(outbox: &Handle, topics: &Topics, complaint: &Complaint) {
+    let complaint = &complaint.bounded();
     Event::Complained { code: complaint.code.word(), message: &complaint.message }.emit();
     outbox.offer(Message::error(topics, complaint, SystemTime::now()));
 }

@@ -8,6 +8,9 @@ mod changes;
 mod complain;
 mod control;
 mod feedback;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod kept;
 mod lessons;

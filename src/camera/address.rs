@@ -2,8 +2,9 @@
 //!
 //! A password leaves this type through [`Address::password`] only; whatever is printed of an address is redacted.
 
-use std::{fmt, path::PathBuf};
+use std::{borrow::Cow, fmt, ops::Range, path::PathBuf};
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// Schemes an address may have; `test` goes with descriptions that make their own picture.
@@ -39,6 +40,8 @@ pub struct Address {
     url: Url,
     user: Option<String>,
     password: Option<String>,
+    /// The password as it stood in the URL.
+    escaped: Option<String>,
 }
 
 impl Address {
@@ -55,16 +58,17 @@ impl Address {
             _ => {}
         }
         let user = Some(url.username()).filter(|user| !user.is_empty()).map(decode).transpose()?;
-        let password = url.password().map(decode).transpose()?;
+        let escaped = url.password().map(str::to_owned);
+        let password = escaped.as_deref().map(decode).transpose()?;
         // Both fail only for URLs that cannot hold a user, which then have none to remove.
         url.set_username("").and_then(|()| url.set_password(None)).ok();
-        Ok(Self { url, user, password })
+        Ok(Self { url, user, password, escaped })
     }
 
     /// The same address for this user, in plain text.
     #[must_use]
     pub fn with_login(self, user: &str, password: &str) -> Self {
-        Self { user: Some(user.to_owned()), password: Some(password.to_owned()), ..self }
+        Self { user: Some(user.to_owned()), password: Some(password.to_owned()), escaped: None, ..self }
     }
 
     /// The URL to open: without user and password, with the query. Not for printing.
@@ -106,36 +110,43 @@ impl Address {
     }
 
     /// A foreign text with all that is secret in this address taken out, for texts of libraries that were given it.
+    ///
+    /// All is found in the text as it is, before anything is taken out: else one secret could hide the end of another.
     pub fn scrub(&self, text: &str) -> String {
-        let shown = self.to_string();
-        let mut text = text.replace(self.location(), &shown);
-        for secret in [self.url.query(), self.password()].into_iter().flatten() {
-            if !secret.is_empty() {
-                text = text.replace(secret, "…");
+        let secrets = [self.url.query(), self.url.fragment(), self.password(), self.escaped.as_deref()];
+        let secrets = secrets.into_iter().flatten().filter(|secret| !secret.is_empty());
+        let found = secrets.flat_map(|secret| occurrences(text, secret));
+        let mut found: Vec<Range<usize>> = found.chain(users(text)).collect();
+        found.sort_by_key(|range| range.start);
+        let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
+        for range in found {
+            if range.start > at || (at == 0 && range.start == 0) {
+                clean.push_str(&text[at..range.start]);
+                clean.push('…');
             }
+            at = at.max(range.end);
         }
-        redact_path(&text)
+        clean.push_str(&text[at..]);
+        redact_path(&clean)
     }
 }
 
+/// Where a part stands in a text, also where it overlaps itself.
+fn occurrences<'a>(text: &'a str, part: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    text.char_indices().filter(move |&(at, _)| text[at..].starts_with(part)).map(move |(at, _)| at..at + part.len())
+}
+
+/// What stands before an `@` of each URL in a text: a library may have been given the URL as it was written.
+fn users(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    text.match_indices("://").filter_map(|(at, scheme)| {
+        let begin = at + scheme.len();
+        let word = text[begin..].split(char::is_whitespace).next().unwrap_or_default();
+        word.rfind('@').map(|end| begin..begin + end)
+    })
+}
+
 fn decode(text: &str) -> Result<String, AddressError> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (bytes[at], escape) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(decoded).map_err(|_| AddressError::NotUtf8)
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| AddressError::NotUtf8)
 }
 
 fn redact_path(path: &str) -> String {
@@ -182,6 +193,8 @@ mod tests {
         let address = Address::parse("rtsp://front%20desk:p%40ss%3A%2Fw%C3%B6rd%25@10.0.0.5:8554/s?x=1").unwrap();
         assert_eq!(address.location(), "rtsp://10.0.0.5:8554/s?x=1");
         assert_eq!(address.user(), Some("front desk"));
+        // a `+` is no digit, whatever a reader of numbers takes it for
+        assert_eq!(Address::parse("rtsp://a:%+5%4@h/").unwrap().password(), Some("%+5%4"));
         assert_eq!(address.password(), Some("p@ss:/wörd%"));
         assert_eq!(Address::parse("file:///srv/a%20b.mkv").unwrap().path(), Some("/srv/a b.mkv".into()));
         assert_eq!(Address::parse("rtsp://10.0.0.5/s").unwrap().user(), None);
@@ -203,6 +216,22 @@ mod tests {
             assert!(address.password().is_none() || !foreign.contains("hunter2"), "{foreign}");
             assert!(!foreign.contains("password=hunter2") && !foreign.contains("token=hunter2"), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_foreign_texts_escaped_or_not() {
+        let address = Address::parse("rtsp://me:hunter%40%272@cam/s?h").unwrap();
+        let shown = address.scrub("rtsp://me:hunter%40%272@cam/s?h is not me:hunter@'2");
+        assert!(!shown.contains("unter"), "{shown}");
+        let shown = Address::parse("rtsp://me:it's@cam/").unwrap().scrub("no rtsp://me:it's@cam/ here");
+        assert_eq!(shown, "no rtsp://…@cam/ here");
+        let shown = Address::parse("rtsp://me:it's@cam/?:/").unwrap().scrub("rtsp://me:it's@cam/?:/ is gone");
+        assert!(!shown.contains("it's"), "{shown}");
+        // the password looks like a URL itself, the next is a part of its own query, and of all that stands around it
+        let address = Address::parse("rtsp://me:p%3A%2F%2F**%40h%20unter@cam/").unwrap();
+        assert_eq!(address.scrub("not p://**@h unter, no"), "not …, no");
+        let address = Address::parse("rtsp://me:a@cam/?token=abc").unwrap();
+        assert_eq!(address.scrub("at rtsp://cam/?token=abc"), "…t rtsp://c…m/?…");
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub use description::{Description, DescriptionError, Slots};
 pub use error::{Error, Patience};
 pub use knock::worth_a_try;
 pub use latest::Latest;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use pipeline::fuzzing;
 pub use pipeline::{FileError, JpegError, clip, jpeg, still};
 pub use retry::{Retry, Wait};
 

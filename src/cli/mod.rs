@@ -136,10 +136,17 @@ impl ConfigArguments {
         file.parent().map_or_else(PathBuf::new, ToOwned::to_owned)
     }
 
+    /// From here on the process holds passwords: what it leaves when it dies must not.
+    fn keep_secrets() {
+        // it fails only where there are no such processes
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
+    }
+
     /// As [`Self::load`], for a command that takes examples: a prompt may have too few of them yet.
     pub(crate) fn load_for_examples(&self) -> Option<crate::config::Config> {
         let sources = crate::config::Sources::of_process(self.config.clone());
         let sources = crate::config::Sources { examples_may_be_few: true, ..sources };
+        Self::keep_secrets();
         match crate::config::load(&sources, &crate::config::system_lookup) {
             Ok(loaded) => Some(loaded.config),
             Err(report) => {
@@ -152,6 +159,7 @@ impl ConfigArguments {
     /// Loads the configuration, or reports every problem and gives nothing.
     pub(crate) fn load(&self) -> Option<crate::config::Loaded> {
         let sources = crate::config::Sources::of_process(self.config.clone());
+        Self::keep_secrets();
         match crate::config::load(&sources, &crate::config::system_lookup) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {

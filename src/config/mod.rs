@@ -8,6 +8,9 @@ mod check;
 mod diff;
 mod duration;
 mod file;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod print;
 mod problem;
 mod secret;
@@ -110,11 +113,22 @@ pub enum BrokerConfig {
     },
 }
 
-/// How the broker proves who it is.
+/// How the broker proves who it is, and we to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
     /// A PEM file of authorities to trust, in place of the system's.
     pub ca: Option<PathBuf>,
+    /// Our own certificate, where the broker asks who we are.
+    pub client: Option<ClientCertificate>,
+}
+
+/// How we prove to the broker who we are; the files are read anew for each connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// A PEM file of the certificate, and of those that lead to its authority.
+    pub cert: PathBuf,
+    /// A PEM file of its key.
+    pub key: PathBuf,
 }
 
 /// Who we are to the broker.

@@ -142,6 +142,10 @@ fn mqtt(page: &mut Page<'_>, mqtt: &MqttConfig) {
             if let Some(ca) = tls.as_ref().and_then(|tls| tls.ca.as_ref()) {
                 page.path(&["mqtt", "ca"], ca);
             }
+            if let Some(client) = tls.as_ref().and_then(|tls| tls.client.as_ref()) {
+                page.path(&["mqtt", "cert"], &client.cert);
+                page.path(&["mqtt", "key"], &client.key);
+            }
         }
     }
     page.word(&["mqtt", "prefix"], &mqtt.prefix);

@@ -40,8 +40,9 @@ impl fmt::Display for Secret {
 ///
 /// Hides too much rather than too little, since it also meets URLs that do not parse.
 pub(super) fn redact(text: &str) -> String {
-    let Some(begin) = text.find("://").map(|at| at + 3) else { return hide_named(text) };
+    let Some(begin) = text.find("://").map(|at| at + 3) else { return hide_loose(&hide_named(text)) };
     let (scheme, rest) = text.split_at(begin);
+    let scheme = &hide_loose(scheme);
     // The last `@`: a password may hold others.
     let (credentials, address) = match rest.rsplit_once('@') {
         Some((credentials, address)) if is_reference(credentials) => (format!("{credentials}@"), address),
@@ -65,6 +66,14 @@ pub(super) fn redact_url(url: &Url, has_login: bool) -> String {
     }
     let shown = hide_named(url.as_str());
     if has_login { shown.replacen("://", &format!("://{HIDDEN}@"), 1) } else { shown }
+}
+
+/// A text that is no URL, as `rtsp//user:password@host` is none: without what may be a password before an `@`.
+fn hide_loose(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, after)) if before.contains([':', '/']) && !is_reference(before) => format!("{HIDDEN}@{after}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// A text without the values of `password=…` and its like.
@@ -114,7 +123,10 @@ mod tests {
             ("rtsp://10.0.0.5/s?token=hun@ter2", "rtsp://***"),
             ("rtsp://door:hun?ter2@10.0.0.5/sub", "rtsp://***"),
             ("rtsp://door:${DOOR:?set it}@10.0.0.5/sub", "rtsp://door:${DOOR:?set it}@10.0.0.5/sub"),
+            ("rtsp//door:hunter2@10.0.0.5/sub", "***@10.0.0.5/sub"),
+            ("door:hunter2@rtsp://10.0.0.5/sub", "***@rtsp://10.0.0.5/sub"),
             ("no url at all", "no url at all"),
+            ("Is it me@example.org?", "Is it me@example.org?"),
         ] {
             assert_eq!(redact(text), shown);
         }

@@ -25,6 +25,9 @@ use crate::{
     window::Window,
 };
 
+/// A question that is asked once has at most so many tokens, the template's among them: its pass must not be long.
+const MOST_TOKENS_ASKED: usize = 256;
+
 /// What a prompt needs, made when it was first seen.
 enum Ready {
     Ask(Box<Question>),
@@ -275,6 +278,11 @@ impl<M: Model> Worker<M> {
     /// Answers a question that is asked once about a window, whatever prompts it names; nothing of it is kept but what
     /// standing prompts need too: features of frames, and the text before the picture, which is the same for all questions.
     pub fn ask_once(&mut self, mut window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
+        let text = self.model.language().question(&prompt.ask);
+        let (tokens, most) = (text.prefix.len() + text.suffix.len(), MOST_TOKENS_ASKED);
+        if tokens > most {
+            return Err(PlanError::TooLong { tokens, most });
+        }
         let ready = self.plan(prompt, &mut HashMap::new())?;
         window.prompts = vec![prompt.name.clone()];
         let key = (window.camera.clone(), prompt.name.clone());

@@ -20,6 +20,9 @@ mod contract;
 mod decode;
 mod error;
 mod flamingo;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod golden;
 mod graph_file;
 mod language;

@@ -94,16 +94,66 @@ pub struct Complaint {
     pub prompt: Option<String>,
 }
 
+/// The most characters of a complaint's message, and of the name of what it is about: strangers write parts of both.
+const LONGEST_MESSAGE: usize = 2000;
+const LONGEST_NAME: usize = 64;
+/// And of a library's complaint about what somebody wrote, which it quotes.
+const LONGEST_LINE: usize = 400;
+
 impl Complaint {
     /// One that is about no camera.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), camera: None, prompt: None }
     }
+
+    /// The same, whatever was written by whoever it is about: not long, and without signs that move a terminal's cursor.
+    #[must_use]
+    pub fn bounded(&self) -> Self {
+        let name = |name: &Option<String>| name.as_deref().map(|name| plain(name, LONGEST_NAME, false));
+        Self {
+            code: self.code,
+            message: plain(&self.message, LONGEST_MESSAGE, true),
+            camera: name(&self.camera),
+            prompt: name(&self.prompt),
+        }
+    }
+}
+
+/// A library's complaint about what somebody wrote: on one line, and not long.
+pub fn in_a_line(complaint: &str) -> String {
+    plain(complaint, LONGEST_LINE, false)
+}
+
+/// At most so many characters of a text, control characters escaped; line breaks where they may be.
+fn plain(text: &str, longest: usize, lines: bool) -> String {
+    let is_plain = |c: char| !c.is_control() || (lines && c == '\n');
+    let cut = text.char_indices().nth(longest).map_or(text.len(), |(at, _)| at);
+    if cut == text.len() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(cut);
+    for c in text[..cut].chars() {
+        if is_plain(c) { shown.push(c) } else { shown.extend(c.escape_default()) }
+    }
+    if cut < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_strangers_wrote_is_told_in_few_plain_characters() {
+        let said = |text: &str| Complaint { camera: Some(text.to_owned()), ..Complaint::new(Code::BadPayload, text) };
+        let long = said(&"é\u{1b}[2J".repeat(100_000)).bounded();
+        assert!(long.message.len() < 20_000 && long.camera.is_some_and(|camera| camera.chars().count() < 400));
+        assert_eq!(said("one\ntwo\u{1b}").bounded().message, "one\ntwo\\u{1b}");
+        assert_eq!(in_a_line("unknown field `a\nINFO all is well`"), "unknown field `a\\nINFO all is well`");
+        assert_eq!(said("as it is").bounded(), said("as it is"));
+    }
 
     #[test]
     fn the_schema_lists_every_code() {

@@ -86,7 +86,9 @@ pub(super) fn arrival(publish: Publish) -> Arrival {
 
 /// Whether a topic filter, with its wildcards, covers a topic that may be published on.
 pub fn covers(filter: &str, topic: &str) -> bool {
-    rumqttc::valid_topic(topic) && !topic.is_empty() && rumqttc::valid_filter(filter) && rumqttc::matches(topic, filter)
+    // a broker ends the connection of whoever publishes on a topic with such a character
+    let is_plain = !topic.is_empty() && !topic.contains(char::is_control);
+    is_plain && rumqttc::valid_topic(topic) && rumqttc::valid_filter(filter) && rumqttc::matches(topic, filter)
 }
 
 /// A subscription that stands.
@@ -160,5 +162,22 @@ impl Listener {
 
     fn broken(&self, source: impl std::error::Error + Send + Sync + 'static) -> ListenError {
         ListenError::Connection { broker: self.broker.clone(), source: Box::new(source) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wildcard_and_no_control_character_is_a_topic_to_answer_on() {
+        for topic in ["wader/response/a", "wader/response"] {
+            assert!(covers("wader/response/#", topic), "{topic}");
+        }
+        for topic in
+            ["", "wader/response/+", "wader/response/#", "wader/response/a\0", "wader/response/a\n", "wader/state"]
+        {
+            assert!(!covers("wader/response/#", topic), "{topic:?}");
+        }
     }
 }

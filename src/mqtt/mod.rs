@@ -22,7 +22,7 @@ pub mod wire;
 
 pub use access::{Access, AccessError};
 pub use client::{Error, Publisher, Spec};
-pub use complaint::{Code, Complaint};
+pub use complaint::{Code, Complaint, in_a_line};
 pub use handle::{Disk, Handle, Link};
 pub use listen::{Arrival, ListenError, Listener, covers};
 pub use message::{CameraStatus, Class, Content, Message, OFF, ON, ServiceStatus};

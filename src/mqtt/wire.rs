@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Complaint;
+use super::{Complaint, in_a_line};
 use crate::answer::ModelLabel;
 
 /// The version of [`ErrorMessage`].
@@ -83,11 +83,20 @@ pub struct AskMessage {
     pub id: Option<String>,
 }
 
+/// The longest question with all that belongs to it, in bytes: a schema is most of it. What somebody says of an answer is
+/// shorter.
+const LONGEST_ASK: usize = 16 << 10;
+const LONGEST_FEEDBACK: usize = 4 << 10;
+
 /// Reads a question: JSON, or the bare words. The error is for whoever asked.
 pub fn read_ask(payload: &[u8]) -> Result<AskMessage, String> {
+    if payload.len() > LONGEST_ASK {
+        return Err(format!("a question has at most {LONGEST_ASK} bytes, and this one has {}", payload.len()));
+    }
     let text = std::str::from_utf8(payload).map_err(|_| "a question is text in UTF-8".to_owned())?.trim();
     if text.starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| format!("the question is not as it should be: {error}"));
+        return serde_json::from_str(text)
+            .map_err(|error| in_a_line(&format!("the question is not as it should be: {error}")));
     }
     Ok(AskMessage { question: text.to_owned(), ..AskMessage::default() })
 }
@@ -107,7 +116,11 @@ pub struct FeedbackMessage {
 
 /// Reads what somebody says of an answer. The error is for them.
 pub fn read_feedback(payload: &[u8]) -> Result<FeedbackMessage, String> {
-    let wrong = |error| format!(r#"it is not like {{"answer_id": "…", "right": false, "answer": "no"}}: {error}"#);
+    let like = r#"it is not like {"answer_id": "…", "right": false, "answer": "no"}"#;
+    if payload.len() > LONGEST_FEEDBACK {
+        return Err(format!("{like}: it has more than {LONGEST_FEEDBACK} bytes"));
+    }
+    let wrong = |error| in_a_line(&format!("{like}: {error}"));
     serde_json::from_slice(payload).map_err(wrong)
 }
 

@@ -68,6 +68,14 @@ pub enum PlanError {
         /// Why not.
         source: Box<Self>,
     },
+    /// It is asked once, by whom nobody vouches for, and longer than such a question may be.
+    #[error("the question has {tokens} tokens with all that belongs to it, and {most} are the most")]
+    TooLong {
+        /// How many it has.
+        tokens: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// The model did not run.
     #[error(transparent)]
     Model(#[from] model::Error),

@@ -14,8 +14,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         clean.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '<' | '>' | '\\'));
-        let (url, after) = after.split_at(end.unwrap_or(after.len()));
+        // An apostrophe, a backquote and a backslash may stand in a password, so they end no URL; but for the backslash of
+        // a quote within a quoted text.
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>')).unwrap_or(after.len());
+        let end = if after[end..].starts_with('"') { after[..end].trim_end_matches('\\').len() } else { end };
+        let (url, after) = after.split_at(end);
         clean.push_str(&redact_url(url));
         rest = after;
     }
@@ -53,6 +56,9 @@ mod tests {
             ("{\"url\":\"rtsp://me:hun@ter2@a/b\"}", "{\"url\":\"rtsp://***@a/b\"}"),
             ("http://a/b?token=hunter2 and mqtt://c:1883", "http://a/b?*** and mqtt://c:1883"),
             ("me@example.org asks", "me@example.org asks"),
+            ("'http://a/s?pwd=it's`hunter2', no", "'http://a/s?*** no"),
+            (r#"{"m":"not \"http://a/s?pwd=hunter2\""}"#, r#"{"m":"not \"http://a/s?***\""}"#),
+            ("from 'rtsp://me:it's@a/b', 'http://a'", "from 'rtsp://***@a/b', 'http://a'"),
         ] {
             assert_eq!(redact(text), clean);
         }
@@ -60,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_password_of_a_url_is_left(before in "[a-z ]*", password in "[a-z@:/%]{1,12}", after in " ?[a-z]*") {
+        fn no_password_of_a_url_is_left(before in "[a-z ]*", password in "[a-z@:/%'?]{1,12}", after in " ?[a-z]*") {
             let text = format!("{before}rtsp://me:S3CR3T{password}@host/sub{after}");
             prop_assert!(!redact(&text).contains("S3CR3T"));
         }

@@ -68,6 +68,8 @@ async fn what_cannot_be_asked_is_told_and_is_no_success() {
     assert!(said.err.contains("unsure (unknown_words): zeppelin"), "{said:?}");
     let said = ask(&["is it there", "--image", folder.path().join("none.png").to_str().unwrap()]).await;
     assert!(said.code == 1 && said.err.contains("none.png` cannot be decoded as a picture"), "{said:?}");
+    let said = ask(&["is it there ".repeat(90).trim(), "--image", picture]).await;
+    assert!(said.code == 1 && said.err.contains("and 256 are the most"), "{said:?}");
     fs::write(&file, "no picture").unwrap();
     let said = ask(&["is it there", "--clip", picture]).await;
     assert!(said.code == 1 && said.err.contains("cannot be decoded"), "{said:?}");

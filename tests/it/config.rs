@@ -91,7 +91,9 @@ fn the_samples_examples_are_legal() {
     assert_eq!(loaded.config.prompts.iter().map(|prompt| prompt.examples.len()).sum::<usize>(), 2);
     let BrokerConfig::Remote { host, port, tls, login } = loaded.config.mqtt.broker else { panic!("not remote") };
     assert_eq!((host.as_str(), port, login.unwrap().password.reveal()), ("broker.lan", 8883, "hunter2"));
-    assert_eq!(tls.unwrap().ca.unwrap(), Path::new("/etc/ssl/certs/broker-ca.pem"));
+    let tls = tls.unwrap();
+    assert_eq!(tls.ca.unwrap(), Path::new("/etc/ssl/certs/broker-ca.pem"));
+    assert_eq!(tls.client.unwrap().key, Path::new("/etc/wader/mqtt.key"));
     assert_eq!(loaded.config.model.threads.unwrap().get(), 2);
 }
 

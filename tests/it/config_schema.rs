@@ -109,6 +109,9 @@ fn what_is_right_is_right_for_both() {
         format!(
             "[mqtt]\nurl = \"MQTTS://broker.lan:8884/\"\nuser = \"a\"\npassword = \"b\"\nca = \"/etc/ca.pem\"\n{CAMERA}"
         ),
+        format!(
+            "[mqtt]\nurl = \"mqtts://broker.lan\"\nca = \"ca.pem\"\ncert = \"own.pem\"\nkey = \"own.key\"\n{CAMERA}"
+        ),
         format!("mqtt.response_topics = [\"tools/+/answers\", \"a/#\", \"b\"]\nmodel.device = \"cuda:1\"\n{CAMERA}"),
         format!(
             "{CAMERA}{PROMPT}active = [{{ days = [\"Sun\", \"MON\"], to = \"6:30\" }}, {{ to = \"24:00\" }}, {{}}]\n"
@@ -149,6 +152,11 @@ fn what_is_wrong_in_itself_is_wrong_for_both() {
         format!("mqtt = {{ url = \"embedded\", ca = \"/etc/ca.pem\" }}\n{CAMERA}"),
         format!("mqtt = {{ url = \"mqtt://localhost\", ca = \"/etc/ca.pem\" }}\n{CAMERA}"),
         format!("mqtt.ca = \"/etc/ca.pem\"\n{CAMERA}"),
+        format!("mqtt = {{ url = \"mqtts://localhost\", ca = \"a.pem\", cert = \"b.pem\" }}\n{CAMERA}"),
+        format!("mqtt = {{ url = \"mqtts://localhost\", ca = \"a.pem\", key = \"b.key\" }}\n{CAMERA}"),
+        format!("mqtt = {{ url = \"mqtts://localhost\", cert = \"a.pem\", key = \"b.key\" }}\n{CAMERA}"),
+        format!("mqtt = {{ url = \"mqtt://localhost\", ca = \"a\", cert = \"b\", key = \"c\" }}\n{CAMERA}"),
+        format!("mqtt = {{ url = \"embedded\", cert = \"a.pem\", key = \"b.key\" }}\n{CAMERA}"),
         format!("model.device = \"gpu\"\n{CAMERA}"),
         format!("model.threads = \"three\"\n{CAMERA}"),
         format!("model.threads = \"${{}}\"\n{CAMERA}"),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and so says where")]
 
+mod access;
 mod answer;
 mod ask;
 mod camera;

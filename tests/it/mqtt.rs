@@ -37,7 +37,7 @@ fn person_came(expiry: Option<Duration>) -> Vec<Message> {
 }
 
 /// A bare event with this text.
-fn event(text: impl Into<String>) -> Message {
+pub(crate) fn event(text: impl Into<String>) -> Message {
     message(Class::Event, "wader/door/person/event", text)
 }
 

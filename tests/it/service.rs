@@ -6,8 +6,8 @@ use crate::support::config::root;
 
 /// How long wader takes to stop at most, as the architecture promises.
 const OWN_STOP: Duration = Duration::from_secs(5);
-/// The highest exposure that `systemd-analyze security` may find, of 100.
-const EXPOSURE: &str = "15";
+/// The highest exposure that `systemd-analyze security` may find, in tenths of 10: without and with the drop-in for a GPU.
+const EXPOSURE: [(&str, Option<&str>); 2] = [("15", None), ("20", Some("gpu.conf"))];
 
 fn unit_path() -> PathBuf {
     root().join("systemd/wader.service")
@@ -31,6 +31,7 @@ fn the_unit_waits_longer_than_wader_needs() {
     assert!(seconds(&unit, "TimeoutStopSec") > OWN_STOP);
     assert!(seconds(&unit, "WatchdogSec") >= Duration::from_secs(30), "a large model may need seconds for a token");
     assert!(seconds(&unit, "TimeoutStartSec") >= Duration::from_secs(60));
+    assert_eq!(values(&unit, "LimitCORE"), ["0"], "a core dump holds passwords");
     // An empty list of capabilities is a line that one forgets.
     assert_eq!(values(&unit, "CapabilityBoundingSet"), [""]);
 }
@@ -61,15 +62,27 @@ fn systemd_finds_nothing_wrong_and_little_exposed() {
         eprintln!("skipped: systemd-analyze is not installed");
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let installed = folder.path().join("wader.service");
     let unit = fs::read_to_string(unit_path()).unwrap().replace("/usr/bin/wader", env!("CARGO_BIN_EXE_wader"));
-    fs::write(&installed, unit).unwrap();
-    for arguments in [&["verify"][..], &["security", "--offline=true", "--threshold", EXPOSURE]] {
-        let output = Command::new("systemd-analyze").args(arguments).arg(&installed).output().unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        assert!(!said.contains("Unknown key") && !said.contains("Failed to parse"), "{said}");
+    for (most, drop_in) in EXPOSURE {
+        let folder = tempfile::tempdir().unwrap();
+        let installed = folder.path().join("wader.service");
+        fs::write(&installed, &unit).unwrap();
+        if let Some(name) = drop_in {
+            let beside = folder.path().join("wader.service.d");
+            fs::create_dir(&beside).unwrap();
+            fs::copy(unit_path().with_file_name(name), beside.join(name)).unwrap();
+        }
+        for arguments in [&["verify"][..], &["security", "--offline=true", "--threshold", most]] {
+            let output = Command::new("systemd-analyze").args(arguments).arg(&installed).output().unwrap();
+            let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let said = format!("{out}{err}");
+            assert!(output.status.success(), "{arguments:?} with {drop_in:?}: {said}");
+            assert!(!said.contains("Unknown key") && !said.contains("Failed to parse"), "{said}");
+            let all = said.lines().find(|line| line.contains("Overall exposure level"));
+            eprintln!("with {drop_in:?}: {}", all.unwrap_or("verified"));
+            // so that the drop-in is known to have been read
+            assert!(arguments[0] == "verify" || drop_in.is_none() == (said.contains("✓ PrivateDevices=")), "{said}");
+        }
     }
 }
 

@@ -19,7 +19,7 @@ fn headless(sources: &[Source]) -> Complaints {
 #[test]
 fn each_source_file_says_its_duty() {
     assert_eq!(headless(&[Source::new("src/a.rs", "use b;"), Source::new("src/b.rs", "//! Duty.\n")]).len(), 1);
-    none(&headless(&tracked(&["src", "tests", "benches"], "rs")));
+    none(&headless(&tracked(&["src", "tests", "benches", "fuzz"], "rs")));
 }
 
 // Sizes --------------------------------------------------------------------------------------------------------------
@@ -35,7 +35,7 @@ fn no_source_file_has_grown_a_second_duty() {
     let planted = Source::new("src/a.rs", &"x\n".repeat(LONGEST_FILE + 1));
     assert_eq!(too_long(&[planted]).len(), 1);
     assert_eq!(too_long(&[Source::new("src/a.rs", &"x\n".repeat(LONGEST_FILE))]), Complaints::new());
-    let mut sources = tracked(&["src", "tests", "benches"], "rs");
+    let mut sources = tracked(&["src", "tests", "benches", "fuzz"], "rs");
     sources.extend(tracked(&["models"], "py"));
     assert!(sources.len() > 20, "only {} source files were found", sources.len());
     none(&too_long(&sources));
@@ -108,7 +108,8 @@ fn no_tracked_file_knows_the_machine_it_was_written_on() {
 
 /// Texts in backquotes and link targets that look like paths of this repository.
 fn mentioned_paths(document: &str) -> Vec<(usize, String)> {
-    let folders = ["src", "tests", "benches", "config", "systemd", "pipelines", "models", "docs", ".ci", ".config"];
+    let folders =
+        ["src", "tests", "benches", "fuzz", "config", "systemd", "pipelines", "models", "docs", ".ci", ".config"];
     let mut paths = Vec::new();
     for (number, line) in document.lines().enumerate() {
         let quoted = line.split('`').skip(1).step_by(2);

@@ -20,12 +20,7 @@ pub(super) fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     let last = Mutex::new(None);
     let check = move |buffer: &gst::BufferRef| {
-        // The sequence number is bytes 2 and 3 of the RTP header (RFC 3550, 5.1).
-        let mut number = [0; 2];
-        if buffer.copy_to_slice(2, &mut number).is_err() {
-            return;
-        }
-        let number = u16::from_be_bytes(number);
+        let Some(number) = number_of(buffer) else { return };
         let before = lock(&last).replace(number);
         if before.is_some_and(|before: u16| before.wrapping_add(1) != number) {
             shared.losses.fetch_add(1, Ordering::Relaxed);
@@ -40,6 +35,14 @@ pub(super) fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// The number of an RTP packet: bytes 2 and 3 of its header (RFC 3550, 5.1).
+fn number_of(packet: &gst::BufferRef) -> Option<u16> {
+    let mut number = [0; 2];
+    // to ask for more than there is would end in a panic
+    let is_there = packet.size() >= 4 && packet.copy_to_slice(2, &mut number).is_ok();
+    is_there.then(|| u16::from_be_bytes(number))
 }
 
 /// Stands around a decoder.
@@ -99,4 +102,19 @@ fn refuse_large(sink: &gst::Pad, shared: &Arc<Shared>) {
         shared.break_with(Error::TooLarge { width, height });
         gst::PadProbeReturn::Drop
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_short_for_a_packet_has_no_number() {
+        gst::init().unwrap();
+        let number = |bytes: &[u8]| number_of(&gst::Buffer::from_slice(bytes.to_vec()));
+        assert_eq!(number(&[0x80, 96, 1, 2, 0]), Some(0x0102));
+        for short in [&[0x80, 96, 1][..], &[0x80], &[]] {
+            assert_eq!(number(short), None);
+        }
+    }
 }

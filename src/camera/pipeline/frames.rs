@@ -7,7 +7,7 @@ use std::{
 
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSinkCallbacks};
-use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
+use gstreamer_video::{VideoFormat, VideoFrameExt, VideoFrameRef, VideoInfo};
 
 use super::{IN_FLIGHT, Shared, lock, pipeline_error};
 use crate::{
@@ -97,6 +97,9 @@ pub(super) fn pixels(sample: &gst::Sample) -> Result<(Size, Vec<u8>), String> {
         return Err("a sample without a picture reached the appsink".to_owned());
     };
     let info = VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
+    if !info.is_valid() || info.format() != VideoFormat::Rgb {
+        return Err(format!("`{caps}` are no caps of an RGB picture"));
+    }
     let picture = VideoFrameRef::from_buffer_ref_readable(buffer, &info).map_err(|error| error.to_string())?;
     let size = Size { width: picture.width(), height: picture.height() };
     let row = size.width as usize * 3;
@@ -107,4 +110,27 @@ pub(super) fn pixels(sample: &gst::Sample) -> Result<(Size, Vec<u8>), String> {
         pixels.extend_from_slice(line.get(..row).ok_or("a row is shorter than the picture is wide")?);
     }
     Ok((size, pixels))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_picture_of_rgb_is_an_error_whatever_its_caps_say() {
+        gst::init().unwrap();
+        let read = |caps: &str, bytes: usize| {
+            let (buffer, caps) = (gst::Buffer::from_slice(vec![7; bytes]), gst::Caps::from_str(caps).unwrap());
+            pixels(&gst::Sample::builder().buffer(&buffer).caps(&caps).build())
+        };
+        let rgb = "video/x-raw,format=RGB,width=4,height=2";
+        assert_eq!(read(rgb, 24), Ok((Size { width: 4, height: 2 }, vec![7; 24])));
+        assert!(read(rgb, 23).is_err());
+        for caps in ["video/x-raw,format=I420,width=4,height=2", "video/x-raftrm,width=4", "video/x-h264", "image/jpeg"]
+        {
+            assert!(read(caps, 24).is_err(), "{caps}");
+        }
+    }
 }

@@ -8,6 +8,8 @@ mod decoder;
 mod faults;
 mod file;
 mod frames;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod jpeg;
 mod tune;
 
@@ -123,26 +125,7 @@ impl Pipeline {
         gst::init().map_err(|error| failed(error.to_string()))?;
         let pipeline = parse(spec)?;
         let owned = (Owned(pipeline.clone()), Alive::one_of(alive));
-        let shared = Arc::new(Shared {
-            spec: spec.clone(),
-            numbers,
-            frames: Latest::new(),
-            sampling: Mutex::new(Sampling {
-                timeline: Timeline::default(),
-                behind: None,
-                pace: Pace::new(spec.frames_per_second),
-                chosen: VecDeque::with_capacity(IN_FLIGHT),
-            }),
-            fault: Mutex::new(None),
-            faulted: Notify::new(),
-            last_data: AtomicU64::new(0),
-            last_picture: AtomicU64::new(0),
-            losses: AtomicU64::new(0),
-            requests: AtomicU32::new(0),
-            requests_of_step: AtomicU32::new(0),
-            other_streams: AtomicBool::new(false),
-            video_streams: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(spec, numbers));
         let lacks = |name: &str| failed(format!("it has no element named `{name}`"));
         set_address(&pipeline.by_name("source").ok_or_else(|| lacks("source"))?, spec)?;
         let sample = pipeline.by_name("sample").and_then(|element| element.static_pad("src"));
@@ -205,6 +188,29 @@ fn read(moment: &AtomicU64) -> Option<Stamp> {
 }
 
 impl Shared {
+    fn new(spec: &Spec, numbers: Arc<AtomicU64>) -> Self {
+        Self {
+            spec: spec.clone(),
+            numbers,
+            frames: Latest::new(),
+            sampling: Mutex::new(Sampling {
+                timeline: Timeline::default(),
+                behind: None,
+                pace: Pace::new(spec.frames_per_second),
+                chosen: VecDeque::with_capacity(IN_FLIGHT),
+            }),
+            fault: Mutex::new(None),
+            faulted: Notify::new(),
+            last_data: AtomicU64::new(0),
+            last_picture: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
+            requests_of_step: AtomicU32::new(0),
+            other_streams: AtomicBool::new(false),
+            video_streams: AtomicBool::new(false),
+        }
+    }
+
     fn saw(&self, what: &AtomicU64) -> Stamp {
         let now = Stamp::now();
         what.store(u64::try_from(now.since_origin().as_nanos()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);

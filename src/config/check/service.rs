@@ -11,8 +11,8 @@ use url::Url;
 
 use super::{
     super::{
-        BrokerConfig, Device, HistoryConfig, HomeAssistantConfig, LoginConfig, ModelConfig, MqttConfig, OutboxConfig,
-        Secret, TlsConfig,
+        BrokerConfig, ClientCertificate, Device, HistoryConfig, HomeAssistantConfig, LoginConfig, ModelConfig,
+        MqttConfig, OutboxConfig, Secret, TlsConfig,
         file::{self, Paths},
     },
     Checker,
@@ -105,6 +105,8 @@ fn embedded(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<BrokerConfig
         ("user", mqtt.user.is_some()),
         ("password", mqtt.password.is_some()),
         ("ca", mqtt.ca.is_some()),
+        ("cert", mqtt.cert.is_some()),
+        ("key", mqtt.key.is_some()),
         ("allow_plaintext_password", mqtt.allow_plaintext_password.is_some()),
     ];
     for (key, _) in meaningless.iter().filter(|(_, given)| *given) {
@@ -155,8 +157,10 @@ fn remote(checker: &mut Checker<'_>, mqtt: &file::Mqtt, url: &str) -> Option<Bro
         checker.wrong_with(&path, "names no host and port that can be reached", format!("write {URL_EXAMPLES}"));
         return None;
     }
-    if mqtt.ca.is_some() && !tls {
-        checker.wrong_with(&["mqtt", "ca"], "has no meaning without TLS", "write `mqtts` in the URL, or delete it");
+    for (key, given) in [("ca", &mqtt.ca), ("cert", &mqtt.cert), ("key", &mqtt.key)] {
+        if given.is_some() && !tls {
+            checker.wrong_with(&["mqtt", key], "has no meaning without TLS", "write `mqtts` in the URL, or delete it");
+        }
     }
     let login = login(checker, mqtt);
     let in_the_open = !tls && login.is_some() && !is_loopback(&host);
@@ -167,8 +171,28 @@ fn remote(checker: &mut Checker<'_>, mqtt: &file::Mqtt, url: &str) -> Option<Bro
             "write `mqtts`, or `allow_plaintext_password = true` where the network is trusted",
         );
     }
-    let tls = tls.then(|| TlsConfig { ca: mqtt.ca.clone() });
+    let client = client_certificate(checker, mqtt);
+    let tls = tls.then(|| TlsConfig { ca: mqtt.ca.clone(), client });
     Some(BrokerConfig::Remote { host, port, tls, login })
+}
+
+fn client_certificate(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<ClientCertificate> {
+    let (cert, key) = match (&mqtt.cert, &mqtt.key) {
+        (Some(cert), Some(key)) => (cert.clone(), key.clone()),
+        (Some(_), None) => {
+            checker.missing(&["mqtt", "key"], "a `cert` needs the file of its key");
+            return None;
+        }
+        (None, Some(_)) => {
+            checker.missing(&["mqtt", "cert"], "a `key` needs the file of its certificate");
+            return None;
+        }
+        (None, None) => return None,
+    };
+    if mqtt.ca.is_none() {
+        checker.missing(&["mqtt", "ca"], "a `cert` needs the file of the authorities that may vouch for the broker");
+    }
+    Some(ClientCertificate { cert, key })
 }
 
 fn login(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<LoginConfig> {

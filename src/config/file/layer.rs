@@ -314,13 +314,22 @@ pub(super) fn spell_path<K: AsRef<str>>(path: &[K]) -> String {
 
 /// What a report may show of a value: one line, not too long, no secrets.
 fn show(path: &[String], written: &str) -> String {
-    let is_password = path.last().is_some_and(|key| key == "password");
-    if is_password && !names_its_secret(written.trim_matches(['"', '\''])) {
+    // below `cameras` stand names, and what is said of one is its URL
+    let named = path.len() == 2 && path[0] == "cameras";
+    if !named && path.last().is_some_and(|key| is_password(key)) && !names_its_secret(written.trim_matches(['"', '\'']))
+    {
         return HIDDEN.to_owned();
     }
     let line = redact(written.lines().next().unwrap_or_default());
     let cut = line.char_indices().nth(SHOWN).map_or(line.len(), |(at, _)| at);
     if cut < line.len() || written.contains('\n') { format!("{} …", &line[..cut]) } else { line }
+}
+
+/// Whether a key means a password, also where it is misspelt or another program's.
+fn is_password(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let like = ["pass", "pwd", "secret"].iter().any(|word| key.contains(word)) || key.ends_with("token");
+    like || strsim::osa_distance(&key, "password") <= 3
 }
 
 /// Puts a value at a path, making the tables around it; `None` when something other than a table is in the way.
@@ -355,6 +364,14 @@ mod tests {
         ] {
             assert_eq!(show(&path, written), shown);
         }
+    }
+
+    #[test]
+    fn a_misspelt_password_is_one() {
+        for key in ["password", "pasword", "Passwort", "passwd", "mqtt_pass", "PWD", "token", "paswrod"] {
+            assert_eq!(show(&["mqtt".to_owned(), key.to_owned()], "\"hunter2\""), "***", "{key}");
+        }
+        assert_eq!(show(&["mqtt".to_owned(), "key".to_owned()], "\"own.key\""), "\"own.key\"");
     }
 
     #[test]

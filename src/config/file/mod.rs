@@ -79,6 +79,10 @@ pub(super) struct Mqtt {
     pub(super) allow_plaintext_password: Option<bool>,
     /// A PEM file of the authorities that may vouch for the broker, with `mqtts`; without it, the system's.
     pub(super) ca: Option<PathBuf>,
+    /// A PEM file with a certificate of wader's own, and those that lead from it to its authority; `key` and `ca` belong to it.
+    pub(super) cert: Option<PathBuf>,
+    /// A PEM file with the key of that certificate.
+    pub(super) key: Option<PathBuf>,
     /// Topic filters on which askers may have their answers, besides `wader/response/#`.
     #[schemars(schema_with = "schema::response_topics", extend("default" = []))]
     pub(super) response_topics: Option<Vec<String>>,

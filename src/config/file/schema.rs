@@ -105,7 +105,8 @@ fn complete(schema: &mut Value) {
     schema["required"] = json!(["cameras"]);
     schema["properties"]["cameras"]["minProperties"] = 1.into();
     let tables = &mut schema["$defs"];
-    tables["Mqtt"]["dependentRequired"] = json!({ "user": ["password"], "password": ["user"], "ca": ["url"] });
+    tables["Mqtt"]["dependentRequired"] = json!({ "user": ["password"], "password": ["user"], "ca": ["url"],
+        "cert": ["key", "ca"], "key": ["cert", "ca"] });
     tables["Camera"]["required"] = json!(["url"]);
     tables["Prompt"]["required"] = json!(["ask", "answer"]);
     for (answer, key) in [("choice", "choices"), ("json", "schema")] {
@@ -129,12 +130,12 @@ fn none(keys: &[&str]) -> Value {
 
 /// Which keys have a meaning with which broker.
 pub(super) fn brokers() -> Value {
-    let mut embedded = none(&["user", "password", "allow_plaintext_password", "ca"]);
+    let mut embedded = none(&["user", "password", "allow_plaintext_password", "ca", "cert", "key"]);
     embedded["properties"]["listen"] = like(r"^(\[.+\]|[^:]+):[0-9]+$").to_value();
     let plain = json!({ "properties": { "url": { "pattern": r"^\s*[Mm][Qq][Tt][Tt]:" } }, "required": ["url"] });
     json!([
         { "if": is("url", "embedded"), "then": embedded },
-        { "if": plain, "then": none(&["ca"]) },
+        { "if": plain, "then": none(&["ca", "cert", "key"]) },
     ])
 }
 

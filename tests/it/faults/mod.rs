@@ -2,6 +2,7 @@
 
 mod broker;
 mod camera;
+mod hostile;
 mod matrix;
 mod media;
 mod mqtt;

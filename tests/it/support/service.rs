@@ -15,10 +15,62 @@ use wader::{
 
 use super::{broker::within, model::oracle_folder};
 
+/// What is part of each password that the service is given by [`config`], and of nothing else: it must come out nowhere.
+pub(crate) const CANARY: &str = "cAnArY-hunter2";
+/// It as a password that must be escaped in a URL, and so escaped.
+pub(crate) const PASSWORD: &str = "cAnArY-hunter2@/%41";
+const ESCAPED: &str = "cAnArY-hunter2%40%2F%2541";
+
+/// Whether a text tells a password of the service: as it is, escaped, in any case, or as HTTP writes it.
+pub(crate) fn tells(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text).to_lowercase();
+    // "owner:" and the canary in base64, which Basic authentication sends
+    text.contains(&CANARY.to_lowercase()) || text.contains(&"b3duZXI6Y0FuQXJZLWh1bnRlcj".to_lowercase())
+}
+
+/// The folder of a service that ran; when it goes, all that was left in it is searched for passwords.
+struct Searched(tempfile::TempDir);
+
+impl Searched {
+    /// The files that tell a password, but for the configuration.
+    fn telling(&self) -> Vec<PathBuf> {
+        let (mut folders, mut telling) = (vec![self.0.path().to_owned()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                let is_config = path.extension().is_some_and(|ending| ending == "toml");
+                match fs::read(&path) {
+                    _ if path.is_dir() => folders.push(path),
+                    Ok(bytes) if !is_config && tells(&bytes) => telling.push(path),
+                    _ => {}
+                }
+            }
+        }
+        telling
+    }
+
+    /// What `wader check --print` says of its configuration.
+    fn printed(&self) -> Vec<u8> {
+        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_wader"));
+        let said = check.args(["check", "--print", "--config"]).arg(self.0.path().join("wader.toml")).output();
+        said.map(|said| [said.stdout, said.stderr].concat()).unwrap_or_default()
+    }
+}
+
+impl Drop for Searched {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        assert_eq!(self.telling(), Vec::<PathBuf>::new(), "these files tell a password");
+        let printed = self.printed();
+        assert!(!tells(&printed), "`check --print` tells a password: {}", String::from_utf8_lossy(&printed));
+    }
+}
+
 /// A running `wader run`; killed when it goes.
 pub(crate) struct Service {
     child: Child,
-    folder: tempfile::TempDir,
+    folder: Searched,
 }
 
 impl Service {
@@ -40,22 +92,23 @@ impl Service {
         fs::write(folder.path().join("wader.toml"), config).unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_wader")]);
-        Self::start_by(command, folder, &[])
+        Self::begin(command, Searched(folder), &[])
     }
 
     /// Starts it with the `wader.toml` of this folder and these variables.
     pub(crate) fn start_in(folder: tempfile::TempDir, variables: &[(&str, &str)]) -> Self {
-        Self::start_by(Command::new(env!("CARGO_BIN_EXE_wader")), folder, variables)
+        Self::begin(Command::new(env!("CARGO_BIN_EXE_wader")), Searched(folder), variables)
     }
 
-    fn start_by(mut command: Command, folder: tempfile::TempDir, variables: &[(&str, &str)]) -> Self {
-        let file = folder.path().join("wader.toml");
-        let log = fs::File::create(folder.path().join("log")).unwrap();
+    fn begin(mut command: Command, folder: Searched, variables: &[(&str, &str)]) -> Self {
+        assert!(!tells(&fs::read(folder.0.path().join("log")).unwrap_or_default()), "the log tells a password");
+        let file = folder.0.path().join("wader.toml");
+        let log = fs::File::create(folder.0.path().join("log")).unwrap();
         let child = command
             .args(["run", "--config"])
             .arg(&file)
             // not the home of whoever runs the tests
-            .env("STATE_DIRECTORY", folder.path().join("state"))
+            .env("STATE_DIRECTORY", folder.0.path().join("state"))
             .envs(variables.iter().copied())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -68,7 +121,7 @@ impl Service {
 
     /// What it wrote so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.folder.0.path().join("log")).unwrap_or_default()
     }
 
     /// Its process.
@@ -140,7 +193,7 @@ impl Service {
 
     /// Starts it again after it has ended, in the same folder.
     pub(crate) fn started_again(self) -> Self {
-        Self::start_in(self.folder, &[])
+        Self::begin(Command::new(env!("CARGO_BIN_EXE_wader")), self.folder, &[])
     }
 
     /// Starts it again after it has ended, with another configuration, in the same folder.
@@ -151,7 +204,7 @@ impl Service {
 
     /// A file of its folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.0.path().join(name)
     }
 
     /// Waits for it to end by itself.
@@ -180,10 +233,21 @@ pub(crate) async fn wader(arguments: &[&str]) -> Said {
     Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// A configuration with the oracle, this broker, and these cameras.
+/// A configuration with the oracle, this broker, and these cameras; where these have no passwords, they are given one that
+/// nobody asks for.
 pub(crate) fn config(broker: &str, cameras: &[(&str, &str)], rest: &str) -> String {
     let model: PathBuf = oracle_folder();
-    let cameras: String = cameras.iter().map(|(name, url)| format!("{name} = \"{url}\"\n")).collect();
+    let with_password = |url: &str| match url.strip_prefix("rtsp://") {
+        Some(place) if !place.contains('@') => format!("rtsp://owner:{ESCAPED}@{place}"),
+        _ => url.to_owned(),
+    };
+    let cameras: String = cameras.iter().map(|(name, url)| format!("{name} = \"{}\"\n", with_password(url))).collect();
+    let login = if broker.contains("mqtt://") && !broker.contains("user") && !broker.contains('@') {
+        format!("\nuser = \"owner\"\npassword = \"{PASSWORD}\"")
+    } else {
+        String::new()
+    };
+    let broker = format!("{broker}{login}");
     format!(
         "[mqtt]\n{broker}\n[model]\npath = \"{}\"\ndevice = \"cpu\"\n[defaults.camera]\nframes_per_second = 5\n\
          silence = \"3s\"\n[cameras]\n{cameras}{rest}",
@@ -255,6 +319,7 @@ impl Described {
 
 /// Holds what wader says against its own description of all topics; what others say to it is theirs.
 fn assert_as_described(arrival: &Arrival) {
+    assert!(!tells(&arrival.payload) && !tells(arrival.topic.as_bytes()), "a topic tells a password: {arrival:?}");
     static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(Described::read_all);
     let heard = ["/set", "/ask", "/feedback"].iter().any(|end| arrival.topic.ends_with(end));
     let ours = arrival.topic.starts_with("wader/") && !arrival.topic.starts_with("wader/response/");
