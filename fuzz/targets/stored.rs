@@ -1,19 +1,28 @@
-//! What is read back from the disk at a start, or by `wader history`: the history, what others said, what is remembered.
-//! Nothing panics, a damaged file is an error, what was remembered is remembered again, and a search finds what it should.
-//!
-//! The outbox is kept in memory today; when it is kept on disk, its reader belongs here.
+//! What is read back from the disk at a start, or by `wader history`: the outbox, the history, what others said, what is
+//! remembered. Nothing panics, a damaged file is an error, what was kept comes back as it was, and a search finds what it
+//! should.
 //!
 //! An input's first byte chooses what the rest is.
 
 #![no_main]
 
-use std::{cell::OnceCell, fs, path::Path};
+use std::{
+    cell::OnceCell,
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use libfuzzer_sys::fuzz_target;
 use rusqlite::Connection;
 use wader::{
     app::fuzzing::remembered_again,
-    store::{Query, feedback::kept, search},
+    store::{
+        Query,
+        feedback::kept,
+        search,
+        spool::{Row, Spool},
+    },
 };
 use wader_fuzz::{folder, parts};
 
@@ -36,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((&what, data)) = data.split_first() else { return };
     FOLDER.with(|folder| {
         let folder = folder.path();
-        match what % 4 {
+        match what % 6 {
             0 => {
                 let file = folder.join("wader.db");
                 fs::write(&file, data).expect("a file");
@@ -57,6 +66,36 @@ fuzz_target!(|data: &[u8]| {
                 fs::write(place.join("feedback.json"), data).expect("a file");
                 let all = kept(&folder.join("feedback")).expect("what is no feedback is passed over");
                 assert!(all.len() <= 1);
+            }
+            4 => {
+                let file = folder.join("outbox.db");
+                fs::write(&file, data).expect("a file");
+                if let Ok(mut spool) = Spool::open(&file) {
+                    _ = (spool.rows(), spool.keys(), spool.write(&[], &[1]));
+                }
+                for name in ["outbox.db", "outbox.db-wal", "outbox.db-journal"] {
+                    fs::remove_file(folder.join(name)).ok();
+                }
+            }
+            5 => {
+                let [topic, class, payload] = parts(data).map(<[u8]>::to_vec);
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let row = Row {
+                    key: data.len() as u64,
+                    since: SystemTime::UNIX_EPOCH + Duration::from_millis(data.len() as u64),
+                    class: text(&class),
+                    topic: text(&topic),
+                    payload: payload.into(),
+                    retain: data.len().is_multiple_of(2),
+                    content: text(&class),
+                    expiry: None,
+                    correlation: Some(class.into()),
+                };
+                let file = folder.join("kept.db");
+                let mut spool = Spool::open(&file).expect("a file of our own");
+                spool.write(std::slice::from_ref(&row), &[]).expect("a row");
+                assert_eq!(spool.rows().expect("rows"), std::slice::from_ref(&row));
+                spool.write(&[], &[row.key]).expect("a row less");
             }
             _ => {
                 let [wanted, value, ask] = parts(data).map(String::from_utf8_lossy);
