@@ -2,10 +2,12 @@
 
 mod broker;
 mod camera;
+mod inference;
 mod matrix;
 mod media;
 mod mqtt;
 mod outbox;
+mod overload;
 mod refusal;
 mod rig;
 mod time;
