@@ -2,6 +2,7 @@
 
 mod broker;
 mod camera;
+mod host;
 mod inference;
 mod matrix;
 mod media;
