@@ -74,14 +74,14 @@ pub(crate) fn run(options: &Options) {
         let waiting = Instant::now();
         let mut settled = engine.counts();
         let done = |now: &wader::engine::Counts| {
-            now.windows - before.windows + now.replaced - before.replaced >= offered as u64
+            now.windows - before.windows + now.tally.replaced - before.tally.replaced >= offered as u64
         };
         while !done(&settled) && waiting.elapsed().as_secs_f64() < 5.0 {
             std::thread::sleep(Duration::from_millis(5));
             settled = engine.counts();
         }
         std::thread::sleep(Duration::from_millis(20));
-        let dropped = settled.replaced - before.replaced;
+        let dropped = settled.tally.replaced - before.tally.replaced;
         let taken = settled.windows - before.windows;
         phases.push((load, start, end, offered, dropped, taken, gap * CAMERAS as u32));
     }

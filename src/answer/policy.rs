@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Outcome, Value};
+use super::{Outcome, StaleReason, Value};
 use crate::frame::{Now, Stamp};
 
 /// Which answers are published.
@@ -126,7 +126,8 @@ impl Policy {
 
     /// Takes the next outcome, which came at `now`, and says what of it is news.
     ///
-    /// Only an answer moves the state. Anything else ends a row of equal answers, and leaves the state as it is.
+    /// Only an answer moves the state. Anything else leaves the state as it is and ends a row of equal answers, but for a
+    /// late one: it says nothing about the camera, and a model that is too slow would else never change a state.
     pub fn take(&mut self, outcome: &Outcome, now: Now) -> News {
         let (changed, transition) = self.follow(outcome, now);
         let news = News {
@@ -158,7 +159,9 @@ impl Policy {
     /// Moves the state where the outcome does; says whether it moved, and from which state.
     fn follow(&mut self, outcome: &Outcome, now: Now) -> (bool, Option<Transition>) {
         let Some(value) = outcome.value() else {
-            self.row = None;
+            if *outcome != Outcome::Stale(StaleReason::Late) {
+                self.row = None;
+            }
             return (false, None);
         };
         let length = match self.row.take() {
@@ -227,6 +230,7 @@ mod tests {
             'u' => Outcome::Unsure(UnsureReason::LowProbability),
             'm' => Outcome::Unsure(UnsureReason::LowMass),
             's' => Outcome::Stale(StaleReason::NoFrames),
+            'l' => Outcome::Stale(StaleReason::Late),
             _ => Outcome::Failed(FailedReason::ModelError("out of memory".to_owned())),
         }
     }
@@ -290,6 +294,8 @@ mod tests {
         check(Publish::OnChange, 2, "yynynn", "a s a a a se");
         // Anything that is no answer ends the row.
         check(Publish::OnChange, 2, "yynunn", "a s a a a se");
+        // A model that is late says nothing about the camera.
+        check(Publish::OnChange, 2, "nlnlyly", "a a sa a a a sae");
         check(Publish::OnChange, 3, "nnnyyfyyy", "a . s a . a a . se");
         // A text is hardly ever said twice.
         check(Publish::OnChange, 3, "tT", "sa sae");

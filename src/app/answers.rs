@@ -24,7 +24,7 @@ use crate::{
     },
     camera,
     engine::{Replied, Seen, Spent},
-    frame::Now,
+    frame::{Now, Stamp},
     mqtt::{CameraStatus, Code, Complaint, Handle, Message, Topics},
     name::{CameraName, PromptName},
     prompt::{Hours, Prompt, Reply},
@@ -42,6 +42,8 @@ pub(super) enum Input {
     Blind { camera: CameraName, prompts: Vec<PromptName>, seen: Seen, reason: BlindReason },
     /// It is connected, and gave no frame for the windows of these prompts.
     NoFrames { camera: CameraName, prompts: Vec<PromptName> },
+    /// Nobody will look at a window that these prompts asked about: a newer one took its place before the model was free.
+    Replaced { camera: CameraName, prompts: Vec<PromptName>, seen: Seen },
     /// A prompt is asked again: its hours have begun, or it was switched on.
     Awake { camera: CameraName, prompt: PromptName },
     /// It was switched off, and is left alone.
@@ -70,12 +72,21 @@ pub(super) struct Standing {
     /// Whether the newest picture is published with each answer.
     pub(super) image: bool,
     pub(super) hash: String,
+    /// Until when what was said last holds, or what is asked first would; `None` where nothing is known.
+    pub(super) holds_until: Option<Stamp>,
 }
 
 impl Standing {
     /// How long an answer says something about the camera, on its own.
     const fn valid(&self) -> Duration {
         self.every.saturating_mul(3)
+    }
+
+    /// Whether it is late at this moment, when a window is replaced whose newest frame was taken then: the model has not
+    /// come to it for as long as what it said would hold.
+    fn is_late(&mut self, replaced: Stamp, now: Stamp) -> bool {
+        let valid = self.valid();
+        now > *self.holds_until.get_or_insert_with(|| replaced.later_by(valid))
     }
 
     /// What a reply says about a window whose newest frame is so old by now.
@@ -174,6 +185,13 @@ impl Answers {
             Input::NoFrames { camera, prompts } => {
                 self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::NoFrames), None, &now);
             }
+            Input::Replaced { camera, mut prompts, seen } => {
+                prompts.retain(|prompt| {
+                    let standing = self.standing.get_mut(&(camera.clone(), prompt.clone()));
+                    standing.is_some_and(|standing| standing.is_late(seen.last, now.mono))
+                });
+                self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::Late), Some(seen), &now);
+            }
             Input::Added { camera, prompt, standing } => _ = self.standing.insert((camera, prompt), *standing),
             Input::Removed { camera, prompt, done } => {
                 self.standing.remove(&(camera, prompt));
@@ -238,6 +256,12 @@ impl Answers {
             let complaint = Complaint { code: Code::NoEvidence, message, camera, prompt };
             complain(&self.outbox, &self.topics, &complaint);
         }
+        standing.holds_until = match (&reading.outcome, seen) {
+            // it is known to be late, and need not be told of it before as long again
+            (Outcome::Stale(StaleReason::Late), _) => Some(now.mono.later_by(standing.valid())),
+            (Outcome::Stale(_), _) | (_, None) => None,
+            (_, Some(seen)) => Some(seen.last.later_by(standing.valid())),
+        };
         let news = standing.policy.take(&reading.outcome, *now);
         let answer = Answer {
             id: self.ids.next(now.wall),
@@ -344,6 +368,7 @@ mod tests {
             hours: Hours::default(),
             image: false,
             hash: String::new(),
+            holds_until: None,
         }
     }
 
@@ -364,6 +389,19 @@ mod tests {
             let reading = standing(None).read(&reply, Duration::from_millis(milliseconds));
             assert_eq!(reading.outcome.to_string(), expected, "{reply:?} after {milliseconds} ms");
         }
+    }
+
+    #[test]
+    fn a_prompt_that_the_model_does_not_come_to_is_late_when_its_last_answer_holds_no_more() {
+        let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));
+        let mut first = standing(None);
+        assert!(!first.is_late(at(10), at(11)), "nothing was said yet, and nothing could have been for long");
+        assert!(!first.is_late(at(14), at(16)));
+        assert!(first.is_late(at(16), at(17)), "three intervals of two seconds after the first window");
+        let mut answered = standing(None);
+        answered.holds_until = Some(at(30));
+        assert!(!answered.is_late(at(29), at(30)));
+        assert!(answered.is_late(at(31), at(32)));
     }
 
     #[test]

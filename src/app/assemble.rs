@@ -338,6 +338,7 @@ pub(super) fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: 
             min_mass: min_mass.unwrap_or(usual.min_mass),
         },
         hash: standing_hash(prompt, shown),
+        holds_until: None,
     }
 }
 

@@ -19,6 +19,7 @@ mod newcomers;
 mod roster;
 mod shown;
 mod switches;
+mod troubles;
 mod watch;
 mod watchdog;
 mod watchers;
@@ -57,6 +58,7 @@ use kept::Kept;
 use newcomers::Newcomers;
 use roster::Roster;
 use shown::Prepared;
+use troubles::Troubles;
 use watchdog::Watchdog;
 use watchers::Watchers;
 
@@ -259,6 +261,9 @@ impl App {
         let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
         let asks = Asks::new(&config, engine.clone(), roster, (label, min_mass), control.outbox());
         tasks.start("asks", asks.run(questioned, watching.clone()));
+        let (outbox, topics) = (control.outbox(), assemble::topics(&config));
+        let troubles = Troubles { outbox, topics, notify, status: status.clone() };
+        tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, mut begin_again) = mpsc::channel(1);
         let changes = Changes { config, manifest, newcomers, watchers, notify, status: status.clone(), again };
@@ -296,7 +301,8 @@ impl App {
         let mut late = tasks.finish(STOP_WITHIN / 2).await;
         engine.stop();
         let done = engine.counts();
-        Event::Worked { frames: done.work.frames_encoded, windows: done.windows, replies: done.replies }.emit();
+        let (frames, replaced, dropped) = (done.work.frames_encoded, done.tally.replaced, done.tally.dropped);
+        Event::Worked { frames, windows: done.windows, replaced, dropped, replies: done.replies }.emit();
         // joins the thread, whose panic was reported; one that hangs is left behind
         let joined = tokio::task::spawn_blocking(move || drop(engine));
         if tokio::time::timeout(STOP_WITHIN / 4, joined).await.is_err() {

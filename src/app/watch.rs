@@ -187,9 +187,13 @@ impl Watch {
         let blind = window.as_ref().and_then(|window| self.sight.judge(window.frames.iter().flatten()));
         self.view.send_replace(View { window, blind });
         let replaced = self.engine.offer(windows);
-        if replaced > 0 {
-            let total = self.engine.counts().replaced;
+        if !replaced.is_empty() {
+            let total = self.engine.counts().tally.replaced;
             Event::WindowReplaced { camera: &self.name, total }.emit();
+        }
+        for window in replaced {
+            let (camera, seen) = (self.name.clone(), Seen::of(&window));
+            self.tell(Input::Replaced { camera, prompts: window.prompts, seen }).await;
         }
     }
 

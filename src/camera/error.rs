@@ -94,6 +94,22 @@ pub enum Error {
         /// How many.
         pipelines: usize,
     },
+    /// The process has come near a limit of what it may have: with another camera, none would be safe.
+    #[error(
+        "no room for another camera: of {limit} {what}, {taken} are taken, and a camera wants {needed}; raise {remedy}"
+    )]
+    NoRoom {
+        /// What there is too little of.
+        what: &'static str,
+        /// How many the process may have.
+        limit: u64,
+        /// How many it has.
+        taken: u64,
+        /// How many are to be free.
+        needed: u64,
+        /// What sets the limit.
+        remedy: &'static str,
+    },
     /// The stream ended: the camera hung up, or the file is over.
     #[error("the stream ended")]
     Ended,

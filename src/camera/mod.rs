@@ -11,6 +11,7 @@ mod latest;
 mod pace;
 mod pipeline;
 mod retry;
+mod room;
 mod whole;
 
 use std::{
@@ -131,7 +132,10 @@ impl Camera {
             return Err(Error::Stuck { pipelines: stuck });
         }
         let (spec, numbers, alive) = (self.spec.clone(), Arc::clone(&self.numbers), Arc::clone(&self.alive));
-        let starting = tokio::task::spawn_blocking(move || Pipeline::start(&spec, numbers, alive));
+        let starting = tokio::task::spawn_blocking(move || {
+            room::check()?;
+            Pipeline::start(&spec, numbers, alive)
+        });
         let pipeline = tokio::select! {
             // The pipeline, once started, stops where it is dropped.
             () = stop.given() => return Ok(()),

@@ -3,8 +3,10 @@
 //! The accelerator is a thread behind a handle: windows in, replies out, joined when the handle goes.
 
 mod asks;
+mod batch;
 mod compare;
 mod lesson;
+mod mend;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -23,9 +25,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Asks;
 pub use asks::Busy;
+use batch::BatchSize;
 pub use compare::Doubt;
 pub use lesson::{Lesson, Unlearnt};
-pub use queue::{Queue, Waiting};
+pub use mend::{Remedy, Trouble};
+pub use queue::{Queue, Tally, Waiting};
 pub use worker::{Unaskable, Worker};
 
 use crate::{
@@ -102,8 +106,8 @@ pub struct Counts {
     pub work: Work,
     /// Windows taken from the queue.
     pub windows: u64,
-    /// Windows that a newer one replaced while they waited.
-    pub replaced: u64,
+    /// What became of those that were offered.
+    pub tally: Tally,
     /// Replies to standing prompts, failures included.
     pub replies: u64,
     /// Questions that were asked once and replied to.
@@ -187,7 +191,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Engine {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    alive: watch::Receiver<()>,
+    troubles: watch::Receiver<Option<Trouble>>,
 }
 
 impl Engine {
@@ -205,23 +209,24 @@ impl Engine {
             counts: Mutex::new(Counts { work: worker.work(), ..Counts::default() }),
             runs: worker.runs(),
         });
-        let (here, alive) = watch::channel(());
+        let (here, troubles) = watch::channel(None);
         let theirs = shared.clone();
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
-            let _here = here; // dropped when this thread ends, however it ends
-            work(&theirs, worker, batch.max(1), &replies);
+            // `here` is dropped when this thread ends, however it ends
+            work(&theirs, worker, BatchSize::new(batch), &replies, &here);
         })?;
-        Ok(Self { shared, thread: Some(thread), alive })
+        Ok(Self { shared, thread: Some(thread), troubles })
     }
 
-    /// Hands windows over; never waits. Says how many older ones they replaced.
-    pub fn offer(&self, windows: Vec<Window>) -> usize {
+    /// Hands windows over; never waits. Gives the older ones that they replaced: nobody will look at those, and what was
+    /// asked about them is asked about the newer ones.
+    pub fn offer(&self, windows: Vec<Window>) -> Vec<Window> {
         if windows.is_empty() {
-            return 0;
+            return windows;
         }
         let now = Stamp::now();
         let mut inbox = lock(&self.shared.inbox);
-        let replaced = windows.into_iter().filter_map(|window| inbox.windows.offer(window, now).then_some(())).count();
+        let replaced = windows.into_iter().filter_map(|window| inbox.windows.offer(window, now)).collect();
         drop(inbox);
         self.shared.filled.notify_one();
         replaced
@@ -284,8 +289,8 @@ impl Engine {
 
     /// Counts so far.
     pub fn counts(&self) -> Counts {
-        let replaced = lock(&self.shared.inbox).windows.replaced();
-        Counts { replaced, ..*lock(&self.shared.counts) }
+        let tally = lock(&self.shared.inbox).windows.tally();
+        Counts { tally, ..*lock(&self.shared.counts) }
     }
 
     /// Whether there is work, and that it goes on: each run of a graph is a piece of it.
@@ -295,10 +300,16 @@ impl Engine {
         Pulse { moved: self.shared.runs.load(Ordering::Relaxed), busy }
     }
 
-    /// Waits until the thread has ended; before a stop was asked for this means that it panicked.
+    /// Waits until the thread has ended; before a stop was asked for this means that it panicked, or that only a new
+    /// process can use the accelerator again.
     pub async fn ended(&self) {
-        let mut alive = self.alive.clone();
-        while alive.changed().await.is_ok() {}
+        let mut troubles = self.troubles();
+        while troubles.changed().await.is_ok() {}
+    }
+
+    /// The last trouble with the accelerator, and what was done about it.
+    pub fn troubles(&self) -> watch::Receiver<Option<Trouble>> {
+        self.troubles.clone()
     }
 
     /// Asks the thread to end: the batch in hand is finished, what waits is dropped.
@@ -323,7 +334,14 @@ impl Drop for Engine {
     }
 }
 
-fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies: &mpsc::Sender<Replied>) {
+fn work<M: Model>(
+    shared: &Shared,
+    mut worker: Worker<M>,
+    mut batch: BatchSize,
+    replies: &mpsc::Sender<Replied>,
+    troubles: &watch::Sender<Option<Trouble>>,
+) {
+    let mut asked_just_now = false;
     loop {
         let mut inbox = lock(&shared.inbox);
         if std::mem::take(&mut inbox.working) {
@@ -337,8 +355,14 @@ fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies:
         }
         inbox.working = true;
         let changes = std::mem::take(&mut inbox.changes);
-        let waiting = inbox.windows.take(batch);
-        let asked = inbox.asks.next(Stamp::now(), !waiting.is_empty());
+        // One or the other, in turns where both hurry: what is taken after a question is what is newest then.
+        let windows_wait = !inbox.windows.is_empty();
+        let asked = match std::mem::take(&mut asked_just_now) && windows_wait {
+            true => None,
+            false => inbox.asks.next(Stamp::now(), windows_wait),
+        };
+        asked_just_now = asked.is_some();
+        let waiting = if asked_just_now { Vec::new() } else { inbox.windows.take(batch.next()) };
         drop(inbox);
         changes.into_iter().for_each(|change| change.apply(&mut worker));
         if let Some((Asked { window, prompt, reply }, since)) = asked {
@@ -350,10 +374,11 @@ fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies:
             }
             reply.send(replied).ok(); // who asked may have gone
         }
-        if waiting.is_empty() {
-            continue;
-        }
+        let begun = Stamp::now();
         let answers = worker.answer(&waiting);
+        if !waiting.is_empty() {
+            batch.took(waiting.len(), Stamp::now().since(begun));
+        }
         {
             let mut counts = lock(&shared.counts);
             counts.work = worker.work();
@@ -363,6 +388,17 @@ fn work<M: Model>(shared: &Shared, mut worker: Worker<M>, batch: usize, replies:
         for answer in answers {
             if replies.blocking_send(answer).is_err() {
                 return; // nobody listens any more: the process is ending
+            }
+        }
+        for trouble in worker.take_troubles() {
+            match trouble.remedy {
+                Remedy::SmallerBatches(most) => batch.limit(most),
+                _ => batch.limit(usize::MAX), // it is another session
+            }
+            let is_lost = trouble.remedy == Remedy::NewProcess;
+            troubles.send_replace(Some(trouble));
+            if is_lost {
+                return; // which ends the process
             }
         }
     }

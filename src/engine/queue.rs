@@ -19,7 +19,18 @@ pub struct Waiting {
 #[derive(Debug, Default)]
 pub struct Queue {
     cameras: BTreeMap<CameraName, Vec<Waiting>>,
-    replaced: u64,
+    tally: Tally,
+}
+
+/// What became of windows; those that were offered and neither replaced nor dropped were taken, or wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Put in.
+    pub offered: u64,
+    /// Replaced by a newer one before anybody took them: the accelerator is slower than the prompts ask.
+    pub replaced: u64,
+    /// Thrown away: their camera was switched off or is watched no more, or the end came.
+    pub dropped: u64,
 }
 
 impl Queue {
@@ -29,23 +40,24 @@ impl Queue {
     }
 
     /// Puts a window in. One of the same camera and form that still waits is replaced by the newer pictures, and
-    /// its prompts are asked about those. The place in the line stays: replacing starves nobody. Says whether one was.
-    pub fn offer(&mut self, mut window: Window, now: Stamp) -> bool {
+    /// its prompts are asked about those. The place in the line stays: replacing starves nobody. Gives the one that was
+    /// replaced.
+    pub fn offer(&mut self, mut window: Window, now: Stamp) -> Option<Window> {
+        self.tally.offered += 1;
         let places = self.cameras.entry(window.camera.clone()).or_default();
         match places.iter_mut().find(|w| w.window.spec == window.spec) {
             Some(place) => {
-                self.replaced += 1;
+                self.tally.replaced += 1;
                 for prompt in &place.window.prompts {
                     if !window.prompts.contains(prompt) {
                         window.prompts.push(prompt.clone());
                     }
                 }
-                place.window = window;
-                true
+                Some(std::mem::replace(&mut place.window, window))
             }
             None => {
                 places.push(Waiting { window, since: now });
-                false
+                None
             }
         }
     }
@@ -63,11 +75,13 @@ impl Queue {
 
     /// Throws away what waits of this camera.
     pub fn forget(&mut self, camera: &CameraName) {
-        self.cameras.remove(camera);
+        let waited = self.cameras.remove(camera).unwrap_or_default();
+        self.tally.dropped += waited.len() as u64;
     }
 
     /// Throws away what waits.
     pub fn clear(&mut self) {
+        self.tally.dropped += self.cameras.values().map(|waiting| waiting.len() as u64).sum::<u64>();
         self.cameras.clear();
     }
 
@@ -76,9 +90,9 @@ impl Queue {
         self.cameras.is_empty()
     }
 
-    /// How many windows were replaced before the engine came to them.
-    pub const fn replaced(&self) -> u64 {
-        self.replaced
+    /// What became of windows so far.
+    pub const fn tally(&self) -> Tally {
+        self.tally
     }
 }
 
@@ -114,11 +128,28 @@ mod tests {
     fn the_newest_window_is_asked_for_all_that_waited() {
         let mut queue = Queue::new();
         queue.offer(window("a", 8, &["slow", "fast"]), at(0));
-        queue.offer(window("a", 8, &["fast"]), at(1));
-        queue.offer(window("a", 4, &["other_form"]), at(2));
-        assert_eq!(queue.replaced(), 1);
+        let replaced = queue.offer(window("a", 8, &["fast"]), at(1)).unwrap();
+        assert_eq!(replaced.prompts.len(), 2, "what was asked of the one that nobody looks at");
+        assert!(queue.offer(window("a", 4, &["other_form"]), at(2)).is_none());
+        assert_eq!(queue.tally(), Tally { offered: 3, replaced: 1, dropped: 0 });
         assert_eq!(taken(&mut queue, 9), ["a fast+slow", "a other_form"]);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn each_window_that_nobody_looks_at_is_counted_with_its_reason() {
+        let mut queue = Queue::new();
+        for second in 0..3 {
+            queue.offer(window("a", 8, &["p"]), at(second));
+            queue.offer(window("b", 8, &["p"]), at(second));
+            queue.offer(window("b", 4, &["q"]), at(second));
+        }
+        queue.forget(&CameraName::new("b").unwrap());
+        queue.forget(&CameraName::new("nobody").unwrap());
+        assert_eq!(taken(&mut queue, 9), ["a p"]);
+        queue.offer(window("a", 8, &["p"]), at(4));
+        queue.clear();
+        assert_eq!(queue.tally(), Tally { offered: 10, replaced: 6, dropped: 3 });
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
     Added, Replied, Seen, Spent, Waiting,
     compare::{Compared, Doubt, Looks, Prepared},
     lesson::{Learnt, Lesson, learn},
+    mend::Mending,
 };
 use crate::{
     frame::{Frame, Stamp},
@@ -78,7 +79,7 @@ pub struct Unaskable {
 
 /// Owns the model and everything that is kept between windows.
 pub struct Worker<M: Model> {
-    model: M,
+    pub(super) model: M,
     prompts: HashMap<(CameraName, PromptName), Ready>,
     prefixes: HashMap<Vec<TokenId>, M::Prefix>,
     features: HashMap<CameraName, BTreeMap<u64, Features>>,
@@ -86,6 +87,7 @@ pub struct Worker<M: Model> {
     doubts: Vec<Doubt>,
     /// The prompts that are answered by examples out of what others said.
     taught: HashSet<(CameraName, PromptName)>,
+    pub(super) mending: Mending,
 }
 
 /// What is to be answered of some windows: each reply, or why there is none; `None` until it is known.
@@ -116,6 +118,7 @@ impl<M: Model> Worker<M> {
             looks: Looks::default(),
             doubts: Vec::new(),
             taught: HashSet::new(),
+            mending: Mending::default(),
         };
         let mut asked_before: HashMap<Prompt, Question> = HashMap::new();
         let mut compared: HashMap<&PromptName, Prepared> = HashMap::new();
@@ -251,9 +254,8 @@ impl<M: Model> Worker<M> {
         self.model.runs()
     }
 
-    /// Answers all prompts of these windows. A fault of the model is the failure of every prompt that it
-    /// concerns, never an answer.
-    pub fn answer(&mut self, waiting: &[Waiting]) -> Vec<Replied> {
+    /// Answers all prompts of these windows, as the model is now.
+    pub(super) fn answer_once(&mut self, waiting: &[Waiting]) -> Vec<Replied> {
         let begun = Stamp::now();
         let mut spent = Spent::default();
         let replies = self.replies(waiting, &mut spent);
@@ -299,10 +301,19 @@ impl<M: Model> Worker<M> {
     fn replies(&mut self, waiting: &[Waiting], spent: &mut Spent) -> Vec<Option<Result<Reply, String>>> {
         let mut replies: Vec<_> = pairs(waiting).map(|(w, p)| self.unasked(&w.window.camera, p).map(Ok)).collect();
         let asked = self.ask(waiting, spent, &mut replies);
-        fail(&mut replies, &self.places(waiting, |ready| !ready.questions().is_empty()), asked);
+        self.fail(&mut replies, &self.places(waiting, |ready| !ready.questions().is_empty()), asked);
         let compared = self.compare(waiting, spent, &mut replies);
-        fail(&mut replies, &self.places(waiting, |ready| matches!(ready, Ready::Compare(_))), compared);
+        self.fail(&mut replies, &self.places(waiting, |ready| matches!(ready, Ready::Compare(_))), compared);
         replies
+    }
+
+    /// Makes a fault of the model the failure of the prompts that it concerns, and of no others.
+    fn fail(&mut self, replies: &mut Replies, places: &[usize], done: Result<(), model::Error>) {
+        let Err(error) = done else { return };
+        for &place in places {
+            replies[place] = Some(Err(error.to_string()));
+        }
+        self.mending.fault = Some((error.fault(), error.to_string()));
     }
 
     /// What was prepared for a prompt of a camera.
@@ -527,15 +538,6 @@ fn prepare<M: Model>(
 
 fn pairs(waiting: &[Waiting]) -> impl Iterator<Item = (&Waiting, &PromptName)> {
     waiting.iter().flat_map(|w| w.window.prompts.iter().map(move |p| (w, p)))
-}
-
-/// Makes a fault of the model the failure of the prompts that it concerns, and of no others.
-fn fail(replies: &mut Replies, places: &[usize], done: Result<(), model::Error>) {
-    if let Err(error) = done {
-        for &place in places {
-            replies[place] = Some(Err(error.to_string()));
-        }
-    }
 }
 
 fn timed<T>(spent: &mut Duration, work: impl FnOnce() -> T) -> T {

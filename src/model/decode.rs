@@ -22,7 +22,15 @@ pub struct Prefix {
     /// K and V of each layer, `[heads, tokens, head_dim]`; empty for an empty prefix.
     layers: Vec<Vec<f32>>,
     /// By number of rows; on the device where the model is.
-    copies: RefCell<BTreeMap<usize, Arc<Vec<Tensor>>>>,
+    copies: RefCell<Copies>,
+}
+
+/// Copies of a prefix by number of rows.
+#[derive(Debug, Default)]
+struct Copies {
+    /// The opening of the model that they were made for.
+    opening: u64,
+    made: BTreeMap<usize, Arc<Vec<Tensor>>>,
 }
 
 impl Prefix {
@@ -141,7 +149,11 @@ impl Flamingo {
 
     /// A prefix' K/V for so many rows: copied, not run again.
     fn copies(&self, prefix: &Prefix, rows: usize) -> Result<Arc<Vec<Tensor>>, Error> {
-        if let Some(copies) = prefix.copies.borrow().get(&rows) {
+        let mut copies = prefix.copies.borrow_mut();
+        if copies.opening != self.openings {
+            *copies = Copies { opening: self.openings, made: BTreeMap::new() };
+        }
+        if let Some(copies) = copies.made.get(&rows) {
             return Ok(Arc::clone(copies));
         }
         let decoder = &self.manifest.decoder;
@@ -152,11 +164,10 @@ impl Flamingo {
             .map(|numbers| Tensor::floats(self.manifest.float, &shape, numbers.repeat(rows))?.placed(self.placement))
             .collect::<Result<_, _>>()?;
         let made = Arc::new(made);
-        let mut copies = prefix.copies.borrow_mut();
-        if copies.len() == KEPT_COPIES {
-            copies.clear();
+        if copies.made.len() == KEPT_COPIES {
+            copies.made.clear();
         }
-        copies.insert(rows, Arc::clone(&made));
+        copies.made.insert(rows, Arc::clone(&made));
         Ok(made)
     }
 }

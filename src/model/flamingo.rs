@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
 };
 
@@ -13,8 +13,8 @@ use ndarray::Array3;
 use crate::frame::{Frame, Size};
 
 use super::{
-    Cells, Comparison, Error, Examples, Features, Float, Gates, Generation, Grammar, Manifest, Model, Moments,
-    Placement, Provider, Row, Spec, Template, TokenId, Work, Writing,
+    Cells, Comparison, Device, Error, Examples, Features, Float, Gates, Generation, Grammar, Manifest, Model, Moments,
+    Placement, Provider, Reopen, Row, Spec, Template, TokenId, Work, Writing,
     constraint::Constraint,
     contract::{self, Role},
     decode::Prefix,
@@ -43,6 +43,10 @@ pub struct Flamingo {
     pub(super) begun: HashMap<Grammar, Constraint>,
     pub(super) work: Work,
     runs: Arc<AtomicU64>,
+    folder: PathBuf,
+    spec: Spec,
+    /// How often it was opened: what lies on the device is of that time.
+    pub(super) openings: u64,
 }
 
 impl std::fmt::Debug for Flamingo {
@@ -83,8 +87,7 @@ impl Flamingo {
         graphs.each().for_each(|(_, graph)| graph.count_in(&runs));
         let Graphs { encoder, resampler, decoder, comparing } = graphs;
         let placement = provider.used;
-        let (layers, shape) = (manifest.decoder.self_layers, media_shape(&manifest, 1));
-        let zeros = Tensor::floats(manifest.float, &shape, vec![0.0; shape.iter().product()])?;
+        let layers = manifest.decoder.self_layers;
         Ok(Self {
             template,
             provider,
@@ -95,10 +98,13 @@ impl Flamingo {
             comparing,
             past_names: contract::past_names(layers),
             present_names: contract::present_names(layers),
-            no_media: VisualTokens { media_kv: zeros.placed(placement)?, windows: 0 },
+            no_media: no_media(&manifest, placement)?,
             begun: HashMap::new(),
             work: Work::default(),
             runs,
+            folder: folder.to_owned(),
+            spec: spec.clone(),
+            openings: 1,
             manifest,
         })
     }
@@ -124,6 +130,13 @@ impl Flamingo {
     }
 }
 
+/// Media K/V that no token sees.
+fn no_media(manifest: &Manifest, placement: Placement) -> Result<VisualTokens, Error> {
+    let shape = media_shape(manifest, 1);
+    let zeros = Tensor::floats(manifest.float, &shape, vec![0.0; shape.iter().product()])?;
+    Ok(VisualTokens { media_kv: zeros.placed(placement)?, windows: 0 })
+}
+
 /// The shape of `media_kv` for so many windows.
 fn media_shape(manifest: &Manifest, windows: usize) -> [usize; 6] {
     let decoder = &manifest.decoder;
@@ -145,6 +158,11 @@ impl Model for Flamingo {
         }
         let pixels = self.pixels(frames)?;
         let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
+        if features.iter().any(|feature| !feature.is_finite()) {
+            // Kept, they would spoil each window that the frame is in; and not every decoder lets them show.
+            let problem = "a feature is not a number; the model is damaged or overflows in its precision".into();
+            return Err(Error::Run { graph: Role::VisionEncoder.name(), problem });
+        }
         self.work.frames_encoded += frames.len() as u64;
         self.work.calls[0] += 1;
         let shape = (frames.len(), self.manifest.vision.tokens, self.manifest.vision.dim);
@@ -197,6 +215,10 @@ impl Model for Flamingo {
         self.compare_all(comparisons)
     }
 
+    fn reopen(&mut self, place: Reopen) -> Result<(), Error> {
+        self.open_anew(place)
+    }
+
     fn runs(&self) -> Arc<AtomicU64> {
         self.runs.clone()
     }
@@ -207,6 +229,30 @@ impl Model for Flamingo {
 }
 
 impl Flamingo {
+    /// Opens the graphs anew, with every check of the first time.
+    fn open_anew(&mut self, place: Reopen) -> Result<(), Error> {
+        let device = match (place, self.placement) {
+            (Reopen::OnProcessor, Placement::Cpu) => return Err(Error::request("it is on the processor already")),
+            (Reopen::OnProcessor, _) | (Reopen::There, Placement::Cpu) => Device::Cpu,
+            // not what was asked for: `auto` would go on elsewhere, and nobody would be told
+            (Reopen::There, Placement::Cuda(device)) => Device::Cuda(device),
+        };
+        // first, or there would be no room for the new ones
+        let comparing = self.comparing.iter_mut().flat_map(|c| [&mut c.appearance_encoder, &mut c.comparer]);
+        [&mut self.encoder, &mut self.resampler, &mut self.decoder].into_iter().chain(comparing).for_each(Graph::close);
+        let Loaded { manifest, provider, mut graphs, .. } = load(&self.folder, &Spec { device, ..self.spec.clone() })?;
+        if manifest.sha256 != self.manifest.sha256 {
+            return Err(Error::request("its folder holds another model by now"));
+        }
+        graphs.each().for_each(|(_, graph)| graph.count_in(&self.runs));
+        self.no_media = no_media(&manifest, provider.used)?;
+        (self.placement, self.provider) = (provider.used, provider);
+        let Graphs { encoder, resampler, decoder, comparing } = graphs;
+        (self.encoder, self.resampler, self.decoder, self.comparing) = (encoder, resampler, decoder, comparing);
+        self.openings += 1;
+        Ok(())
+    }
+
     /// The input `pixels`: frames of the model's size.
     pub(super) fn pixels(&self, frames: &[Arc<Frame>]) -> Result<Tensor, Error> {
         let Size { width, height } = self.input_size();

@@ -19,6 +19,7 @@ mod constraint;
 mod contract;
 mod decode;
 mod error;
+mod fault;
 mod flamingo;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -40,6 +41,7 @@ pub use appearance::{Cells, Comparison};
 pub use constraint::Grammar;
 pub use decode::Prefix;
 pub use error::Error;
+pub use fault::Fault;
 pub use flamingo::{Flamingo, VisualTokens};
 pub use language::Language;
 pub use load::Spec;
@@ -152,6 +154,15 @@ pub struct Work {
     pub calls: [u64; 5],
 }
 
+/// Where a model is opened anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reopen {
+    /// Where it was.
+    There,
+    /// On this machine's processor, where it was not already.
+    OnProcessor,
+}
+
 /// Seam 2: the model as the engine sees it. One owner, one thread.
 pub trait Model {
     /// Windows through the resampler, kept where the decoder reads them (on the device).
@@ -196,6 +207,11 @@ pub trait Model {
     /// For each comparison, the log-odds that its query shows what the examples of state 1 show, not those of state 0.
     fn compare(&mut self, _: &[Comparison<'_>]) -> Result<Vec<f32>, Error> {
         Err(Error::request("it has no `comparer`"))
+    }
+    /// Gives back all that it holds of its device, and opens it anew; what it made before can still be used. A model that
+    /// fails to open cannot be run any more.
+    fn reopen(&mut self, _: Reopen) -> Result<(), Error> {
+        Err(Error::request("it cannot be opened anew"))
     }
     /// Counts each run of a graph when it has ended, for whoever wants to see from another thread that there is progress.
     fn runs(&self) -> Arc<AtomicU64> {

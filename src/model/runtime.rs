@@ -116,7 +116,7 @@ impl Runtime {
             self.session(file, placement, threads, profile).map_err(|error| error.to_string().trim().to_owned())?;
         let ports = |outlets: &[Outlet]| outlets.iter().map(Port::of).collect();
         let (inputs, outputs) = (ports(session.inputs()), ports(session.outputs()));
-        Ok(Graph { name, placement, inputs, outputs, session, runs: Arc::default() })
+        Ok(Graph { name, placement, inputs, outputs, session: Some(session), runs: Arc::default() })
     }
 
     fn session(&self, file: &Path, placement: Placement, threads: usize, profile: &Path) -> ort::Result<Session> {
@@ -274,7 +274,8 @@ pub(super) struct Graph {
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
     placement: Placement,
-    session: Session,
+    /// `None` once it was closed.
+    session: Option<Session>,
     runs: Arc<AtomicU64>,
 }
 
@@ -307,6 +308,11 @@ impl Graph {
         self.runs = runs.clone();
     }
 
+    /// Gives back what it holds of its device; it cannot be run any more.
+    pub(super) fn close(&mut self) {
+        self.session = None;
+    }
+
     /// Runs once. On a device, outputs named in `kept` stay there; the others come back.
     pub(super) fn run(&mut self, inputs: &[(&str, &Tensor)], kept: &[String]) -> Result<Outputs, Error> {
         let graph = self.name;
@@ -324,7 +330,7 @@ impl Graph {
     fn run_here(&mut self, inputs: &[(&str, &Tensor)]) -> ort::Result<Vec<(String, Tensor)>> {
         let values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
             inputs.iter().map(|(name, tensor)| (Cow::from(*name), SessionInputValue::from(&tensor.0))).collect();
-        taken(&self.outputs, self.session.run(values)?)
+        taken(&self.outputs, opened(&mut self.session)?.run(values)?)
     }
 
     /// Bindings are made for each run: a binding that is used again would write over tensors that are still held.
@@ -335,20 +341,27 @@ impl Graph {
         there: &MemoryInfo<'_>,
     ) -> ort::Result<Vec<(String, Tensor)>> {
         let here = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)?;
-        let mut binding = self.session.create_binding()?;
+        let session = opened(&mut self.session)?;
+        let mut binding = session.create_binding()?;
         for (name, tensor) in inputs {
             binding.bind_input(*name, &tensor.0)?;
         }
         for port in &self.outputs {
             binding.bind_output_to_device(&port.name, if kept.contains(&port.name) { there } else { &here })?;
         }
-        taken(&self.outputs, self.session.run_binding(&binding)?)
+        taken(&self.outputs, session.run_binding(&binding)?)
     }
 
     /// Ends the record of which provider ran each node; gives its file.
     pub(super) fn end_profile(&mut self) -> Result<PathBuf, Error> {
-        self.session.end_profiling().map(PathBuf::from).map_err(|error| Error::Profile { problem: error.to_string() })
+        let ended = opened(&mut self.session).and_then(Session::end_profiling);
+        ended.map(PathBuf::from).map_err(|error| Error::Profile { problem: error.to_string() })
     }
+}
+
+/// A session that was not closed.
+fn opened(session: &mut Option<Session>) -> ort::Result<&mut Session> {
+    session.as_mut().ok_or_else(|| ort::Error::new("it was closed"))
 }
 
 /// A device's number as ONNX Runtime takes it; one that no machine has stays one that no machine has.

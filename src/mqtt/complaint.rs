@@ -35,11 +35,13 @@ pub enum Code {
     OutboxNotSaved,
     /// A prompt's answers owe nothing to the picture.
     NoEvidence,
+    /// The accelerator failed; the message says what was done about it.
+    ModelTrouble,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadPayload,
         Self::BadResponseTopic,
         Self::TooMany,
@@ -56,6 +58,7 @@ impl Code {
         Self::MessagesLost,
         Self::OutboxNotSaved,
         Self::NoEvidence,
+        Self::ModelTrouble,
     ];
 
     /// The word that is published.
@@ -77,6 +80,7 @@ impl Code {
             Self::MessagesLost => "messages_lost",
             Self::OutboxNotSaved => "outbox_not_saved",
             Self::NoEvidence => "no_evidence",
+            Self::ModelTrouble => "model_trouble",
         }
     }
 }

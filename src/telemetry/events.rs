@@ -316,6 +316,10 @@ pub enum Event<'a> {
         frames: u64,
         /// Windows that were asked about.
         windows: u64,
+        /// Windows that nobody looked at, because a newer one took their place.
+        replaced: u64,
+        /// Windows that nobody looked at, because their camera was switched off or left, or the end came.
+        dropped: u64,
         /// Replies given, failures included.
         replies: u64,
     },
@@ -413,8 +417,8 @@ impl Event<'_> {
             Self::StageStill { stage, still } =>
                 error!(event = "stage_still", stage, ?still, "a stage has work and does not move; the watchdog is not fed"),
             Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),
-            Self::Worked { frames, windows, replies } =>
-                info!(event = "worked", frames, windows, replies, "the engine's work is done"),
+            Self::Worked { frames, windows, replaced, dropped, replies } =>
+                info!(event = "worked", frames, windows, replaced, dropped, replies, "the engine's work is done"),
             Self::StopLate { task } => error!(event = "stop_late", task, "a task did not end in its time"),
             Self::Stopped { took } => info!(event = "stopped", ?took, "stopped"),
         }

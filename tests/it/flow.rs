@@ -198,7 +198,7 @@ fn work_is_least(cameras: u32, prompts: usize) {
         calls: [0; 5],
     };
     assert_eq!(done, least, "{cameras} cameras, {prompts} prompts");
-    assert_eq!(after.replaced, 0);
+    assert_eq!(after.tally.replaced, 0);
     // cameras whose windows came together went through the graphs together
     assert!(after.work.calls[1] <= windows);
 }

@@ -12,6 +12,7 @@ use wader::{
 
 use crate::support::{
     broker::{DEADLINE, Mosquitto, within},
+    faults::{Row, keep, of},
     service::{Service, answer, config, listen, until},
     video::drawn,
 };
@@ -156,6 +157,19 @@ async fn a_bad_edit_changes_nothing_and_is_told_of_and_a_good_one_begins_only_wh
     let log = service.log();
     assert_eq!(log.matches("camera_online").count(), 4, "door, yard, then yard and gate: {log}");
     assert!(log.contains("bad_configuration") && log.contains("received anew: `yard`"), "{log}");
+    keep(&Row {
+        row: 43,
+        fault: "a configuration with a word too many, one that the model cannot serve, then good ones",
+        target: "the old one goes on; the error names its place; interruption 0 frames",
+        detection: "told on the topic, in the log and to the service manager, with file and key".to_owned(),
+        recovery: String::new(),
+        lost: of(missing, frames.0.len()),
+        duplicated: String::new(),
+        dropped: String::new(),
+        effect: format!("a camera that nobody touched misses {missing} frames, also when others are begun anew"),
+        met: missing == 0,
+        run: "reload::a_bad_edit",
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ use wader::{frame::Stamp, scene};
 
 use crate::support::{
     broker::{free_port, within},
+    faults::{Row, keep, seconds},
     model::{FolderCopy, oracle_folder},
     service::{Service, answer, config, listen},
     video::drawn,
@@ -90,6 +91,13 @@ async fn a_stage_that_hangs_is_not_fed_for_and_ends_the_process() {
     let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
     answer(&mut listener, "wader/good/there/answer").await;
     let _hangs = scene::serve(drawn(61), hangs).unwrap();
+    // who subscribes is told before the process is ended: the last answer holds no more
+    let mut said = answer(&mut listener, "wader/good/there/answer").await;
+    while said.outcome == "answer" {
+        said = answer(&mut listener, "wader/good/there/answer").await;
+    }
+    assert_eq!((said.outcome.as_str(), said.reason.as_deref()), ("stale", Some("late")), "{said:?}");
+    assert!(said.latency_ms.is_none(), "the model was not asked: {said:?}");
     let ended = within("wader ends by itself", service.ended()).await;
     let end = Stamp::now();
     assert_eq!(ended.code(), Some(75), "{}", service.log());
@@ -99,6 +107,33 @@ async fn a_stage_that_hangs_is_not_fed_for_and_ends_the_process() {
     let starved = end.since(*fed.last().unwrap());
     println!("fed {} times, then not for {starved:?} until the end", fed.len());
     assert!(starved > WATCHDOG / 2, "it hung for {WATCHDOG:?} before the end, and was fed for at most half of it");
+    let counted = |name: &str| {
+        let worked = log.lines().find(|line| line.contains("worked")).unwrap_or_default();
+        let after = worked.split(&format!("{name}=")).nth(1).unwrap_or_default();
+        after.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().to_owned()
+    };
+    for (row, fault, target) in [
+        (32, "a graph hangs inside the model", "the process is ended; lost windows counted"),
+        (41, "a stage stands still: here the engine", "pings stop <= WatchdogSec / 2"),
+    ] {
+        keep(&Row {
+            row,
+            fault,
+            target,
+            detection: format!(
+                "no ping for the last {} of {} that it hung (WatchdogSec)",
+                seconds(starved),
+                seconds(WATCHDOG)
+            ),
+            recovery: "exit code 75, and the service manager starts it anew".to_owned(),
+            lost: "what the hanging batch was asked".to_owned(),
+            duplicated: String::new(),
+            dropped: format!("{} windows replaced, {} dropped, counted", counted("replaced"), counted("dropped")),
+            effect: "`stale` (`late`) once their last answer holds no more".to_owned(),
+            met: starved > WATCHDOG / 2 && !counted("replaced").is_empty(),
+            run: "watchdog::a_stage_that_hangs",
+        });
+    }
 }
 
 /// Processes that take all the processor they get; ended when dropped.
@@ -137,4 +172,17 @@ async fn four_times_the_load_of_the_processor_is_no_reason_to_starve() {
     let longest = fed.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
     println!("fed {} times, at most {longest:?} apart", fed.len());
     assert!(longest < WATCHDOG, "the manager would have killed it:\n{}", service.log());
+    keep(&Row {
+        row: 40,
+        fault: "four times as many busy processes as there are processors",
+        target: "no false restart",
+        detection: String::new(),
+        recovery: String::new(),
+        lost: String::new(),
+        duplicated: String::new(),
+        dropped: String::new(),
+        effect: format!("pings at most {} apart, of {} that the manager waits", seconds(longest), seconds(WATCHDOG)),
+        met: true,
+        run: "watchdog::four_times",
+    });
 }

@@ -2,11 +2,14 @@
 
 mod broker;
 mod camera;
+mod host;
 mod hostile;
+mod inference;
 mod matrix;
 mod media;
 mod mqtt;
 mod outbox;
+mod overload;
 mod refusal;
 mod rig;
 mod time;

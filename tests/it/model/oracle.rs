@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use wader::model::{Ended, Flamingo, Gates, Model, Moments, Row, VisualTokens, Work};
+use wader::model::{Ended, Flamingo, Gates, Model, Moments, Reopen, Row, VisualTokens, Work};
 
 use crate::support::model::{ask, asking, features, oracle, picture, readouts, texts, window};
 
@@ -343,4 +343,24 @@ fn requests_that_the_model_cannot_serve_are_refused_in_words() {
     let refusal = model.score(&prefix, None, &[row], Gates::Shut).unwrap_err().to_string();
     assert!(refusal.contains("the model takes 128 at most"), "{refusal}");
     assert_eq!(model.work().calls[0], 0);
+}
+
+#[test]
+fn opened_anew_it_says_the_same_and_what_it_made_before_still_serves() {
+    let mut model = oracle();
+    let asked = asking(&mut model, &["f0", "camera", "count"], Some(0));
+    let seen = features(&mut model, 7, 21);
+    let say = |model: &mut Flamingo| {
+        let media = resample(model, &[Moments { frames: vec![Some((seen.clone(), 0.0))] }]);
+        model.score(&asked.prefix, Some(&media), std::slice::from_ref(&asked.row), Gates::Open).unwrap()
+    };
+    let before = say(&mut model);
+    let runs = model.runs();
+    model.reopen(Reopen::There).unwrap();
+    let ran = runs.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(say(&mut model), before);
+    assert!(runs.load(std::sync::atomic::Ordering::Relaxed) > ran, "who watches its progress goes on seeing it");
+    // there is nowhere else to go from the processor, and it runs on
+    assert!(model.reopen(Reopen::OnProcessor).is_err());
+    assert_eq!(say(&mut model), before);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 pub(crate) mod config;
 pub(crate) mod evil_rtsp;
+pub(crate) mod failing;
 pub(crate) mod faults;
 pub(crate) mod interleaved;
 pub(crate) mod model;
@@ -12,3 +13,4 @@ pub(crate) mod recording;
 pub(crate) mod service;
 pub(crate) mod tree;
 pub(crate) mod video;
+pub(crate) mod wrapped;

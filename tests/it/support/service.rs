@@ -95,6 +95,16 @@ impl Service {
         Self::begin(command, Searched(folder), &[])
     }
 
+    /// Starts it with this configuration as a member of a control group, whose folder this is.
+    pub(crate) fn start_in_group(config: &str, group: &std::path::Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("wader.toml"), config).unwrap();
+        let mut command = Command::new("sh");
+        let join = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", group.display());
+        command.args(["-c", &join, env!("CARGO_BIN_EXE_wader")]);
+        Self::begin(command, Searched(folder), &[])
+    }
+
     /// Starts it with the `wader.toml` of this folder and these variables.
     pub(crate) fn start_in(folder: tempfile::TempDir, variables: &[(&str, &str)]) -> Self {
         Self::begin(Command::new(env!("CARGO_BIN_EXE_wader")), Searched(folder), variables)
@@ -134,6 +144,25 @@ impl Service {
     pub(crate) fn limit_files(&self, bytes: Option<u64>) {
         let limit = rustix::process::Rlimit { current: bytes, maximum: None };
         rustix::process::prlimit(Some(self.pid()), rustix::process::Resource::Fsize, limit).unwrap();
+    }
+
+    /// From now on it may have so many of these.
+    pub(crate) fn limit(&self, resource: rustix::process::Resource, most: u64) {
+        let maximum = rustix::process::getrlimit(resource).maximum; // that of whoever started it
+        let current = Some(maximum.map_or(most, |maximum| maximum.min(most)));
+        rustix::process::prlimit(Some(self.pid()), resource, rustix::process::Rlimit { current, maximum }).unwrap();
+    }
+
+    /// A figure of its `/proc/…/status`, as `VmHWM` in KiB.
+    pub(crate) fn status(&self, figure: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(figure)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// How many file descriptors it has.
+    pub(crate) fn descriptors(&self) -> u64 {
+        fs::read_dir(format!("/proc/{}/fd", self.pid().as_raw_nonzero())).unwrap().count() as u64
     }
 
     /// Asks it to end, as the service manager does, and waits.
