@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use super::secret::HIDDEN;
+
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -48,6 +50,20 @@ pub struct Problem {
     pub wrong: String,
     /// What would be right.
     pub right: Option<String>,
+}
+
+/// A value of fewer characters is no secret, and would be found in words that have nothing to do with it.
+const LEAST_SECRET: usize = 6;
+
+impl Problem {
+    /// Takes out a value that was filled in, which may be a secret.
+    pub(super) fn hide(&mut self, value: &str) {
+        for text in [Some(&mut self.wrong), self.right.as_mut()].into_iter().flatten() {
+            if value.chars().count() >= LEAST_SECRET && text.contains(value) {
+                *text = text.replace(value, HIDDEN);
+            }
+        }
+    }
 }
 
 impl fmt::Display for Problem {

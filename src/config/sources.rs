@@ -1,6 +1,7 @@
 //! Which files there are, in which order; reading them and the environment.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
@@ -103,6 +104,13 @@ pub fn added(
 }
 
 fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>) -> Result<Loaded, Report> {
+    // What was filled in is remembered, so that no report tells it.
+    let values = RefCell::new(Vec::new());
+    let lookup: Lookup<'_> = &|name| {
+        let value = lookup(name);
+        values.borrow_mut().extend(value.clone());
+        value
+    };
     let mut problems = Vec::new();
     let (mut files, mut layers) = (Vec::new(), Vec::new());
     for (path, may_be_absent) in layer_files(sources, &mut problems) {
@@ -128,6 +136,9 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
     }
     let mut warnings = Vec::new();
     let config = check(file, &origins, sources, &mut problems, &mut warnings);
+    for problem in problems.iter_mut().chain(&mut warnings) {
+        values.borrow().iter().for_each(|value| problem.hide(value));
+    }
     match config {
         Some(config) if problems.is_empty() => {
             Ok(Loaded { config, files, warnings, sources: sources.clone(), origins })

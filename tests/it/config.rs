@@ -68,6 +68,18 @@ fn the_defaults_that_the_sample_states_are_the_defaults() {
     assert!(uncomment(&sample, false).lines().count() > 0 && uncomment(&sample, false) != sample);
 }
 
+/// What a complaint quotes of the world, such as a path, may hold what was filled in.
+#[test]
+fn a_value_that_is_filled_in_is_in_no_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wader.toml");
+    let prompt = "ask = \"Is it?\"\nanswer = \"yes_no\"\nexamples = [{ path = \"a/${KEY}.png\", answer = \"yes\" }]\n";
+    fs::write(&file, format!("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"\n[prompts.p]\n{prompt}")).unwrap();
+    let report = load(&Sources::of_file(&file), &|_| Some("hunter2/".to_owned())).unwrap_err().to_string();
+    assert!(report.contains("there is no `") && report.contains("a/***.png"), "{report}");
+    assert!(!report.contains("hunter2"), "{report}");
+}
+
 /// What the configuration takes for a picture; whether it can be decoded shows later.
 fn picture(file: &Path) {
     fs::create_dir_all(file.parent().unwrap()).unwrap();
