@@ -350,7 +350,7 @@ fn opened_anew_it_says_the_same_and_what_it_made_before_still_serves() {
     let mut model = oracle();
     let asked = asking(&mut model, &["f0", "camera", "count"], Some(0));
     let seen = features(&mut model, 7, 21);
-    let mut say = |model: &mut Flamingo| {
+    let say = |model: &mut Flamingo| {
         let media = resample(model, &[Moments { frames: vec![Some((seen.clone(), 0.0))] }]);
         model.score(&asked.prefix, Some(&media), std::slice::from_ref(&asked.row), Gates::Open).unwrap()
     };
