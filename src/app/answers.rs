@@ -188,7 +188,8 @@ impl Answers {
             Input::Replaced { camera, mut prompts, seen } => {
                 prompts.retain(|prompt| {
                     let standing = self.standing.get_mut(&(camera.clone(), prompt.clone()));
-                    standing.is_some_and(|standing| standing.is_late(seen.last, now.mono))
+                    self.switches.asks(&camera, prompt)
+                        && standing.is_some_and(|standing| standing.is_late(seen.last, now.mono))
                 });
                 self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::Late), Some(seen), &now);
             }

@@ -418,7 +418,7 @@ impl Event<'_> {
                 error!(event = "stage_still", stage, ?still, "a stage has work and does not move; the watchdog is not fed"),
             Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),
             Self::Worked { frames, windows, replaced, dropped, replies } =>
-                info!(event = "worked", frames, windows, replaced, dropped, replies, "the engine's work is done"),
+                info!(event = "worked", frames, windows, replies, replaced, dropped, "the engine's work is done"),
             Self::StopLate { task } => error!(event = "stop_late", task, "a task did not end in its time"),
             Self::Stopped { took } => info!(event = "stopped", ?took, "stopped"),
         }

@@ -37,6 +37,9 @@ fn run_of(words: &str) -> Error {
     Error::Run { graph: "vision_encoder", problem: words.to_owned() }
 }
 
+/// From a new start to an answer: two seconds, loading the oracle, and room for a machine that does other things, too.
+const RESTARTED: Duration = Duration::from_secs(5);
+
 /// How many frames there is room for: at first, after it was opened anew, and on the processor.
 type Room = [usize; 3];
 
@@ -161,7 +164,7 @@ async fn row_31_a_device_that_is_lost_ends_the_process_and_a_new_one_goes_on() {
     keep(&Row {
         row: 31,
         fault: "sticky CUDA error 700, as words of a node that fails in the real service",
-        target: "exit code 70; answers within 2 s of the model being loaded again; MQTT answers lost 0",
+        target: "exit code 70; an answer within 2 s and what loading takes, 5 s for the oracle on a busy machine; MQTT answers lost 0",
         detection: format!(
             "{} after the camera that brings it about was there, its connecting included",
             seconds(detected)
@@ -171,7 +174,7 @@ async fn row_31_a_device_that_is_lost_ends_the_process_and_a_new_one_goes_on() {
         duplicated: String::new(),
         dropped: String::new(),
         effect: "all cameras reconnect: the process is theirs, too".to_owned(),
-        met: !failed.payload.is_empty() && recovered <= Duration::from_secs(10),
+        met: !failed.payload.is_empty() && recovered <= RESTARTED,
         run: "row_31",
     });
 }
