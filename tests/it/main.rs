@@ -24,6 +24,7 @@ mod run;
 mod scene;
 mod service;
 mod sight;
+mod soak;
 mod support;
 mod tidy;
 mod watchdog;
