@@ -78,8 +78,10 @@ pub(super) fn watch(decoder: &gst::Element, shared: &Arc<Shared>) {
     });
 }
 
+/// What is not kept is "handled", which is to let go of it: `Drop` makes GStreamer 1.22 let go of what the bindings have let go of
+/// already, and complain on standard error with each picture.
 const fn keep(it: bool) -> gst::PadProbeReturn {
-    if it { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    if it { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
 }
 
 /// Breaks the pipeline before a decoder makes room for a picture that is too large.
@@ -96,6 +98,6 @@ fn refuse_large(sink: &gst::Pad, shared: &Arc<Shared>) {
             return gst::PadProbeReturn::Ok;
         }
         shared.break_with(Error::TooLarge { width, height });
-        gst::PadProbeReturn::Drop
+        keep(false)
     });
 }
