@@ -17,18 +17,22 @@ use crate::support::{
 };
 
 /// Asks the oracle whose picture it is, once a second: a pause is a pause of the camera's. And something else now and then.
+///
+/// The state stays what it is. Pictures of answers that changed one are kept, up to a bound that is reached after hours: till then
+/// memory would grow as it should, and hide what grows as it should not.
 const PROMPTS: &str = r#"
 [prompts.number]
-ask = "f0 g0 camera reference"
+ask = "camera reference"
 answer = "choice"
-choices = ["f0", "g0", "camera", "reference"]
+choices = ["camera", "reference"]
 every = "1s"
 window = { frames = 1, span = "0s" }
 publish = "always"
 min_probability = 0.0
-[prompts.there]
-ask = "is it there"
-answer = "yes_no"
+[prompts.count]
+ask = "count reference"
+answer = "choice"
+choices = ["count", "reference"]
 every = "5s"
 window = { frames = 3, span = "2s" }
 "#;
@@ -122,6 +126,6 @@ impl Wanted {
                 text.push_str("silence = \"4500ms\"\n");
             }
         }
-        text + &if self.mistake { PROMPTS.replace("ask = \"is", "aks = \"is") } else { PROMPTS.to_owned() }
+        text + &if self.mistake { PROMPTS.replace("ask = \"count", "aks = \"count") } else { PROMPTS.to_owned() }
     }
 }

@@ -3,6 +3,7 @@
 
 mod cameras;
 mod fault;
+mod findings;
 mod gaps;
 mod measure;
 mod plot;
@@ -13,8 +14,8 @@ mod witness;
 use std::time::Duration;
 
 use fault::Deck;
+use findings::{Findings, Run};
 use measure::Sample;
-use report::Run;
 use rig::Rig;
 
 use crate::support::faults::say;
@@ -76,7 +77,7 @@ async fn a_minute_of_faults_leaves_no_trace() {
         seed: std::env::var("WADER_SOAK_SEED").map_or_else(|_| fastrand::u64(..1 << 32), |seed| seed.parse().unwrap()),
     };
     let run = soak(plan).await;
-    let findings = report::Findings::of(&run);
+    let findings = Findings::of(&run);
     say(&format!("{:#}", findings.json(&run)));
     assert!(findings.complaints.is_empty(), "{:#?}", findings.complaints);
 }
@@ -85,7 +86,7 @@ async fn a_minute_of_faults_leaves_no_trace() {
 #[ignore = "long: ./x soak"]
 async fn for_as_long_as_one_likes() {
     let run = soak(Plan::of_environment()).await;
-    let findings = report::Findings::of(&run);
+    let findings = Findings::of(&run);
     report::write(&run, &findings);
     assert!(findings.complaints.is_empty(), "{:#?}", findings.complaints);
 }

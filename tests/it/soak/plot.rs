@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::Run;
+use super::findings::Run;
 
 const WIDTH: f64 = 1000.0;
 const LEFT: f64 = 70.0;
@@ -14,7 +14,7 @@ type Points = Vec<(f64, f64)>;
 
 /// An SVG.
 pub(super) fn draw(run: &Run) -> String {
-    let of = |what: fn(&super::Sample) -> f64| -> Points {
+    let of = |what: fn(&super::measure::Sample) -> f64| -> Points {
         run.samples.iter().map(|sample| (sample.at, what(sample))).collect()
     };
     let panels: [(&str, Points); 5] = [
