@@ -25,6 +25,7 @@ mod run;
 mod scene;
 mod service;
 mod sight;
+mod soak;
 mod support;
 mod tidy;
 mod watchdog;

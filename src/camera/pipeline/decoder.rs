@@ -100,7 +100,7 @@ fn refuse_large(sink: &gst::Pad, shared: &Arc<Shared>) {
             return gst::PadProbeReturn::Ok;
         }
         shared.break_with(Error::TooLarge { width, height });
-        gst::PadProbeReturn::Drop
+        keep(false)
     });
 }
 
