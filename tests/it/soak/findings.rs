@@ -54,6 +54,8 @@ pub(super) struct Findings {
     /// MB an hour, and its standard error, of samples after the beginning.
     pub(super) slope: Option<(f64, f64)>,
     pub(super) anonymous_slope: Option<(f64, f64)>,
+    /// That of the second half alone: heaps take a while until each has held its most.
+    pub(super) late_slope: Option<(f64, f64)>,
     /// From when on.
     pub(super) warm: f64,
     /// Between the medians of the first and the last fifth after the beginning.
@@ -94,6 +96,7 @@ impl Findings {
             lost: past.kept.iter().filter(|id| !past.heard.ids.contains(id)).count(),
             late: past.heard.late.iter().filter(|stretch| late(stretch)).copied().collect(),
             slope: slope(&line(|sample| sample.resident)),
+            late_slope: slope(&line(|sample| sample.resident).split_off(steady.len() / 2)),
             anonymous_slope: slope(&line(|sample| sample.anonymous)),
             warm,
             more_threads: more(|sample| sample.threads as f64),
@@ -108,6 +111,11 @@ impl Findings {
 
     pub(super) fn unexplained(&self) -> impl Iterator<Item = &Pause> {
         self.pauses.iter().filter(|pause| pause.bare > LONGEST_PAUSE)
+    }
+
+    /// Whether the slope says something: a short run meets no target, whatever it finds.
+    pub(super) fn is_long_enough(&self, run: &Run) -> bool {
+        run.ended - self.warm >= ENOUGH
     }
 
     fn complain(&self, run: &Run) -> Vec<String> {
@@ -130,7 +138,7 @@ impl Findings {
         must(descriptors <= MORE_DESCRIPTORS, format!("{descriptors} descriptors more at rest than before"));
         let threads = rest(|sample| sample.threads);
         must(threads <= MORE_THREADS, format!("{threads} threads more at rest than before"));
-        if let Some((slope, _)) = self.slope.filter(|_| run.ended - self.warm >= ENOUGH) {
+        if let Some((slope, _)) = self.slope.filter(|_| self.is_long_enough(run)) {
             must(slope <= STEEPEST, format!("memory grows by {slope:.2} MB/h"));
         }
         complaints

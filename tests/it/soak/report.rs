@@ -47,7 +47,7 @@ impl Findings {
             "fault_every_s": run.plan.fault_every.as_secs_f64(),
             "seed": run.plan.seed,
             "complaints": self.complaints,
-            "memory": { "from_s": round(self.warm), "rss": slope(self.slope), "anonymous": slope(self.anonymous_slope) },
+            "memory": { "from_s": round(self.warm), "rss": slope(self.slope), "anonymous": slope(self.anonymous_slope), "rss_of_the_second_half": slope(self.late_slope) },
             "growth_after_warm_up": { "threads": self.more_threads, "descriptors": self.more_descriptors },
             "at_rest": { "before": sample(&run.before), "after": sample(&run.after) },
             "cpu_share_of_a_core": cpu.map(round),
@@ -99,7 +99,7 @@ impl Findings {
                 self.pauses.len() - self.unexplained().count(),
                 heard.ids.len()
             ),
-            met: self.complaints.is_empty(),
+            met: self.complaints.is_empty() && self.is_long_enough(run),
             ..Figures::default()
         }
     }

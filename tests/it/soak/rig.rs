@@ -13,6 +13,7 @@ use super::{
 };
 use crate::support::{
     broker::{self, Mosquitto, Way, within},
+    config::root,
     interleaved::Harm,
     proxy::Mode,
     service::Service,
@@ -80,7 +81,9 @@ impl Rig {
         let clock = Clock::start();
         let mut witness = Witness::start(broker.access(), clock, numbers);
         witness.again(0).await;
-        let service = Service::start(&Wanted::WELL.text(way.port, &cameras, &extra));
+        let unit = fs::read_to_string(root().join("systemd/wader.service")).unwrap();
+        let text = Wanted::WELL.text(way.port, &cameras, &extra);
+        let service = Service::start_with(&text, &memory_of(&unit));
         let rig = Self { clock, service, witness, broker, way, cameras, extra, suffered: Vec::new() };
         rig.settled().await;
         rig
@@ -240,6 +243,18 @@ impl Rig {
         }
         kept
     }
+}
+
+/// What a unit says to the C library of memory: measured is what is installed.
+fn memory_of(unit: &str) -> Vec<(&str, &str)> {
+    let set = unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
+    set.filter(|(name, _)| name.starts_with("MALLOC_")).collect()
+}
+
+#[test]
+fn memory_is_as_the_unit_has_it() {
+    let unit = "[Service]\nEnvironment=GST_REGISTRY=/x\nEnvironment=MALLOC_ARENA_MAX=2\n";
+    assert_eq!(memory_of(unit), [("MALLOC_ARENA_MAX", "2")]);
 }
 
 /// Keeps all processors busy, twice.
