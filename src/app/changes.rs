@@ -18,15 +18,14 @@ use super::{
     blocking,
     complain::complain,
     control::{self, Change},
-    lessons,
+    lessons::{self, Teacher},
     newcomers::{self, Newcomers},
-    shown::{digest, show},
+    shown::{Digests, digest, show},
     watchers::Watchers,
 };
 use crate::{
     config::{self, Config, Diff, Loaded, PromptConfig},
     engine::Added,
-    model::Manifest,
     mqtt::{Arrival, Code, Complaint},
     name::{CameraName, PromptName},
     supervise::Stop,
@@ -41,7 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Changes {
     /// The configuration in use, prompts of others among its own.
     pub(super) config: Config,
-    pub(super) manifest: Manifest,
+    pub(super) teacher: Teacher,
     pub(super) newcomers: Newcomers,
     pub(super) watchers: Watchers,
     pub(super) notify: Notify,
@@ -53,14 +52,30 @@ pub(super) struct Changes {
 
 /// A configuration that can be used, and what is ready of it.
 struct Ready {
+    /// As its files have it.
     loaded: Loaded,
+    /// The same, prompts of others among its own.
+    config: Config,
     /// The prompts that stand in its files.
     own: BTreeSet<PromptName>,
     diff: Diff,
     /// All cameras that it watches.
     watched: Vec<Watched>,
-    /// The prompts that the engine is given.
-    added: Vec<Added>,
+    /// The prompts that the engine was given: those that are new or different, and all of new cameras.
+    asked: Vec<(CameraName, PromptConfig)>,
+    /// What is shown with them.
+    shown: Digests,
+}
+
+impl Ready {
+    /// As if these prompts stood nowhere.
+    fn leave_out(&mut self, prompts: &[PromptName]) {
+        let stays = |prompt: &PromptConfig| !prompts.contains(&prompt.prompt.name);
+        self.config.prompts.retain(stays);
+        self.diff.added.retain(|(_, prompt)| stays(prompt));
+        self.asked.retain(|(_, prompt)| stays(prompt));
+        self.watched.iter_mut().for_each(|camera| camera.forget(prompts));
+    }
 }
 
 impl Changes {
@@ -134,47 +149,65 @@ impl Changes {
     /// Reads, checks and prepares all that a configuration needs; nothing is different afterwards. Nothing comes when the
     /// engine is ending.
     async fn prepare(&self) -> Result<Option<Ready>, String> {
-        let (before, manifest) = (self.config.clone(), self.manifest.clone());
+        let (before, manifest) = (self.config.clone(), self.teacher.manifest.clone());
         let sources = self.newcomers.sources.clone();
-        let (loaded, own, diff, watched, mut added) = blocking(move || {
-            let mut loaded = config::load(&sources, &config::system_lookup).map_err(|report| report.to_string())?;
+        let (mut ready, added) = blocking(move || {
+            let loaded = config::load(&sources, &config::system_lookup).map_err(|report| report.to_string())?;
             let own = own_prompts(&loaded.config);
-            let others = newcomers::remembered(&loaded);
-            loaded.config.prompts.extend(others);
+            let mut config = loaded.config.clone();
+            config.prompts.extend(newcomers::remembered(&loaded));
+            newcomers::drop_too_long(&mut config, &own, manifest.resampler.max_frames);
             let wrong = |error: super::Error| error.to_string();
-            let diff = Diff::between(&before, &loaded.config);
-            if diff.foundations.contains(&"model") {
-                assemble::load_model(&loaded.config).map_err(wrong)?; // only to see that it can be
-                return Ok((loaded, own, diff, Vec::new(), Vec::new()));
+            let diff = Diff::between(&before, &config);
+            let (watched, asked, shown) = (Vec::new(), Vec::new(), Digests::new());
+            let mut ready = Ready { loaded, own, config, diff, watched, asked, shown };
+            if ready.diff.foundations.contains(&"model") {
+                assemble::load_model(&ready.config).map_err(wrong)?; // only to see that it can be
+                return Ok((ready, Vec::new()));
             }
-            let watched = assemble::watched(&loaded.config, &manifest).map_err(wrong)?;
-            let added = asked_anew(&diff, &watched);
-            let added = added.into_iter().map(|(camera, prompt)| {
-                let shown = show(&prompt, &manifest).map_err(|problems| problems.join("\n"))?;
-                Ok(Added { camera, prompt: Arc::new(prompt.prompt), shown })
-            });
-            let added = added.collect::<Result<Vec<_>, String>>()?;
-            Ok((loaded, own, diff, watched, added))
+            ready.watched = assemble::watched(&ready.config, &manifest).map_err(wrong)?;
+            let begun = ready.watched.iter().filter(|camera| ready.diff.begun.contains(&camera.name));
+            ready.asked = ready.diff.added.iter().cloned().chain(begun.flat_map(Watched::asked)).collect();
+            let mut added = Vec::with_capacity(ready.asked.len());
+            for (camera, prompt) in &ready.asked {
+                let shown = show(prompt, &manifest).map_err(|problems| problems.join("\n"))?;
+                if let Some(shown) = &shown {
+                    ready.shown.insert((camera.clone(), prompt.prompt.name.clone()), digest(shown));
+                }
+                added.push(Added { camera: camera.clone(), prompt: Arc::new(prompt.prompt.clone()), shown });
+            }
+            Ok((ready, added))
         })
         .await?;
-        if diff.foundations.is_empty() && !added.is_empty() {
-            match self.newcomers.engine.add(added.clone()).await {
-                Ok(prepared) => prepared?,
+        if !ready.diff.foundations.is_empty() {
+            return Ok(Some(ready));
+        }
+        let (own, others): (Vec<_>, Vec<_>) =
+            added.into_iter().partition(|added| ready.own.contains(&added.prompt.name));
+        match self.newcomers.engine.add(own).await {
+            Ok(prepared) => prepared?,
+            Err(_) => return Ok(None),
+        }
+        // as at a start: what others added and the model cannot be asked is left out, and is no reason against the rest
+        let mut refused = Vec::new();
+        for added in others {
+            let name = added.prompt.name.clone();
+            match self.newcomers.engine.add(vec![added]).await {
+                Ok(prepared) => refused.extend(prepared.err().map(|why| (name, why))),
                 Err(_) => return Ok(None),
             }
         }
-        added.retain(|added| added.shown.is_some());
-        Ok(Some(Ready { loaded, own, diff, watched, added }))
+        ready.leave_out(&newcomers::tell_refused(refused));
+        Ok(Some(ready))
     }
 
     /// Uses a configuration in the place of the other.
-    async fn carry_out(&mut self, Ready { loaded, own, diff, mut watched, added }: Ready) {
-        let nothing = diff.is_empty();
-        if self.config.log != loaded.config.log {
+    async fn carry_out(&mut self, Ready { own, config, diff, mut watched, asked, shown, .. }: Ready) {
+        if self.config.log != config.log {
             Event::ConfigProblem { problem: "what is below `[log]` is used from the next start on" }.emit();
         }
         // first: a camera that is configured no more has not even a status
-        self.tell_control(Change::Configured(control::known(&loaded.config))).await;
+        self.tell_control(Change::Configured(control::known(&config))).await;
         for camera in &diff.ended {
             self.watchers.end(camera).await;
             self.newcomers.roster.leave(camera);
@@ -182,7 +215,7 @@ impl Changes {
             self.newcomers.tell(Input::Left { camera: camera.clone(), done }).await;
             is_done.await.ok();
             self.tell_control(Change::Unwatched { camera: camera.clone() }).await;
-            if loaded.config.camera(camera).is_some() {
+            if config.camera(camera).is_some() {
                 self.newcomers.tell(Input::SwitchedOff { camera: camera.clone() }).await; // disabled, and says so
             }
         }
@@ -194,12 +227,20 @@ impl Changes {
             self.tell_control(Change::Watched { camera: camera.clone() }).await;
             self.newcomers.tell(Input::CameraDown { camera: camera.clone() }).await;
         }
-        let about: Vec<_> = asked_anew(&diff, &watched);
-        for (camera, prompt) in about {
-            let shown = added.iter().find(|a| a.camera == camera && a.prompt.name == prompt.prompt.name);
-            let shown = shown.and_then(|added| added.shown.as_ref()).map(digest);
+        let said = if asked.is_empty() {
+            Vec::new()
+        } else {
+            let config = config.clone();
+            blocking(move || Ok(lessons::said(&config))).await.unwrap_or_default()
+        };
+        let said = Arc::new(said);
+        for (camera, prompt) in asked {
+            let shown = shown.get(&(camera.clone(), prompt.prompt.name.clone())).cloned();
             self.newcomers.begin(&camera, prompt.clone(), shown).await;
-            self.teach(&camera, &prompt).await;
+            // what others said before of its answers holds on
+            if let Err(problem) = self.teacher.teach(&camera, &prompt, Arc::clone(&said)).await {
+                Event::FeedbackProblem { problem: &problem }.emit();
+            }
         }
         for camera in diff.moved.iter().chain(&diff.begun) {
             let Some(at) = watched.iter().position(|other| other.name == *camera) else { continue };
@@ -210,28 +251,8 @@ impl Changes {
             self.watchers.begin(watched.swap_remove(at));
         }
         self.newcomers.own = own;
-        self.config = loaded.config;
-        let what = if nothing { "nothing is different".to_owned() } else { words(&diff) };
-        Event::Reloaded { what: &what }.emit();
-    }
-
-    /// What others said before of a prompt's answers holds on.
-    async fn teach(&self, camera: &CameraName, prompt: &PromptConfig) {
-        let (about, asked) = (camera.clone(), prompt.clone());
-        let (manifest, config) = (self.manifest.clone(), self.config.clone());
-        let shown = blocking(move || {
-            lessons::taught(&about, &asked, &manifest, &lessons::said(&config)).map_err(|wrong| wrong.join("; "))
-        });
-        let Ok(Some(shown)) = shown.await else { return };
-        let digest = digest(&shown);
-        let learnt = self.newcomers.engine.teach(camera.clone(), Arc::new(prompt.prompt.clone()), shown).await;
-        let Ok(Ok(lesson)) = learnt else { return };
-        super::feedback::tell(&lesson);
-        if lesson.is_learnt() {
-            let hash = assemble::standing_hash(prompt, Some(&digest));
-            let (camera, prompt) = (camera.clone(), prompt.prompt.name.clone());
-            self.newcomers.tell(Input::Taught { camera, prompt, hash }).await;
-        }
+        self.config = config;
+        Event::Reloaded { what: &words(&diff) }.emit();
     }
 
     async fn tell_control(&self, change: Change) {
@@ -244,30 +265,18 @@ pub(super) fn own_prompts(config: &Config) -> BTreeSet<PromptName> {
     config.prompts.iter().map(|prompt| prompt.prompt.name.clone()).collect()
 }
 
-/// The prompts that have to be prepared: those that are new or different, and all of new cameras.
-fn asked_anew(diff: &Diff, watched: &[Watched]) -> Vec<(CameraName, PromptConfig)> {
-    let begun = watched.iter().filter(|camera| diff.begun.contains(&camera.name));
-    diff.added.iter().cloned().chain(begun.flat_map(Watched::asked)).collect()
-}
-
 /// A difference in words.
 fn words(diff: &Diff) -> String {
-    let names = |names: &[CameraName]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let cameras = [("no more: ", &diff.ended), ("new: ", &diff.begun), ("received anew: ", &diff.moved)];
-    let mut words: Vec<String> = cameras
-        .into_iter()
-        .filter(|(_, cameras)| !cameras.is_empty())
-        .map(|(word, cameras)| format!("{word}{}", names(cameras)))
-        .collect();
-    let prompts = [
-        (
-            "asked anew: ",
-            diff.added.iter().map(|(camera, p)| format!("`{camera}/{}`", p.prompt.name)).collect::<Vec<_>>(),
-        ),
-        ("asked no more: ", diff.removed.iter().map(|(camera, prompt)| format!("`{camera}/{prompt}`")).collect()),
+    let cameras = |cameras: &[CameraName]| cameras.iter().map(|camera| format!("`{camera}`")).collect::<Vec<_>>();
+    let about = |camera: &CameraName, prompt: &PromptName| format!("`{camera}/{prompt}`");
+    let parts = [
+        ("no more", cameras(&diff.ended)),
+        ("new", cameras(&diff.begun)),
+        ("received anew", cameras(&diff.moved)),
+        ("asked anew", diff.added.iter().map(|(camera, prompt)| about(camera, &prompt.prompt.name)).collect()),
+        ("asked no more", diff.removed.iter().map(|(camera, prompt)| about(camera, prompt)).collect()),
     ];
-    words.extend(
-        prompts.into_iter().filter(|(_, all)| !all.is_empty()).map(|(word, all)| format!("{word}{}", all.join(", "))),
-    );
-    words.join("; ")
+    let said = parts.into_iter().filter(|(_, all)| !all.is_empty());
+    let words: Vec<String> = said.map(|(word, all)| format!("{word}: {}", all.join(", "))).collect();
+    if words.is_empty() { "nothing is different".to_owned() } else { words.join("; ") }
 }

@@ -5,20 +5,14 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::sync::mpsc;
 
 use super::{
-    answers::Input,
-    assemble::standing_hash,
     blocking,
     complain::{complain, not_retained},
     kept::{Judgeable, Kept},
-    lessons::{taught, teachable},
+    lessons::{Teacher, teachable},
     memory,
-    roster::Roster,
-    shown::digest,
 };
 use crate::{
     config::PromptConfig,
-    engine::{Engine, Lesson},
-    model::Manifest,
     mqtt::{
         Arrival, Code, Complaint, Handle, Topics,
         wire::{FeedbackMessage, read_feedback},
@@ -37,11 +31,7 @@ pub(super) struct Hearing {
     pub(super) kept: Kept,
     /// Where what they said is kept; `None` where the system has no folder for it.
     pub(super) folder: Option<PathBuf>,
-    /// The prompts that ask about each camera, as they are now.
-    pub(super) roster: Roster,
-    pub(super) manifest: Manifest,
-    pub(super) engine: Arc<Engine>,
-    pub(super) answers: mpsc::Sender<Input>,
+    pub(super) teacher: Teacher,
     pub(super) topics: Topics,
     pub(super) outbox: Handle,
 }
@@ -76,9 +66,10 @@ impl Hearing {
             prompt: Some(judged.prompt.to_string()),
             ..Complaint::new(code, message)
         };
-        let prompt = self.roster.prompts(&judged.camera).into_iter().find(|prompt| prompt.prompt.name == judged.prompt);
+        let prompt =
+            self.teacher.roster.prompts(&judged.camera).into_iter().find(|prompt| prompt.prompt.name == judged.prompt);
         let labels = prompt.as_ref().map(|prompt| teachable(&prompt.prompt.kind)).unwrap_or_default();
-        let (Some(prompt), Some(_), false) = (&prompt, &self.manifest.examples, labels.is_empty()) else {
+        let (Some(prompt), Some(_), false) = (&prompt, &self.teacher.manifest.examples, labels.is_empty()) else {
             let message = format!(
                 "prompt `{}` cannot be taught: it needs `answer = \"yes_no\"` or `\"choice\"`, and a model that compares",
                 judged.prompt
@@ -109,34 +100,8 @@ impl Hearing {
     /// Teaches the prompt by all that was said of its answers about the camera.
     async fn teach(&self, camera: &CameraName, prompt: &PromptConfig) -> Result<(), String> {
         let Some(folder) = self.folder.clone() else { return Ok(()) };
-        let (about, asked, manifest) = (camera.clone(), prompt.clone(), self.manifest.clone());
-        let shown = blocking(move || {
-            let kept = feedback::kept(&folder).map_err(|error| error.to_string())?;
-            taught(&about, &asked, &manifest, &kept).map_err(|problems| problems.join("; "))
-        });
-        let Some(shown) = shown.await? else { return Ok(()) };
-        let digest = digest(&shown);
-        let learnt = self.engine.teach(camera.clone(), Arc::new(prompt.prompt.clone()), shown).await;
-        let Ok(lesson) = learnt else { return Ok(()) }; // the engine is ending
-        let lesson = lesson?;
-        tell(&lesson);
-        let key = (camera.clone(), prompt.prompt.name.clone());
-        let shown = if lesson.is_learnt() { Some(digest) } else { self.roster.shown(&key.0, &key.1) };
-        let hash = standing_hash(prompt, shown.as_ref());
-        self.answers.send(Input::Taught { camera: key.0, prompt: key.1, hash }).await.ok(); // or the process is ending
-        Ok(())
-    }
-}
-
-/// Logs what came of a lesson.
-pub(super) fn tell(lesson: &Lesson) {
-    let (camera, prompt) = (&lesson.camera, &lesson.prompt);
-    match &lesson.gain {
-        Ok(gain) => {
-            let (judged, before, with) = (gain.judged, gain.before, gain.with);
-            Event::Taught { camera, prompt, judged, before, with, used: gain.helps() }.emit();
-        }
-        Err(why) => Event::NotTaught { camera, prompt, why: &why.to_string() }.emit(),
+        let said = blocking(move || feedback::kept(&folder).map_err(|error| error.to_string())).await?;
+        self.teacher.teach(camera, prompt, Arc::new(said)).await
     }
 }
 

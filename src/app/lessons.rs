@@ -1,10 +1,13 @@
-//! From what others said of answers to examples that a prompt about a camera is taught by.
+//! From what others said of answers to examples that a prompt about a camera is taught by, at the start and later.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use super::{memory, shown};
+use tokio::sync::mpsc;
+
+use super::{answers::Input, assemble::standing_hash, blocking, memory, roster::Roster, shown};
 use crate::{
     config::{Config, PromptConfig},
+    engine::{Engine, Lesson},
     frame::Size,
     model::Manifest,
     name::CameraName,
@@ -70,4 +73,49 @@ pub(super) fn taught(
         }
     }
     if wrong.is_empty() { Ok((all.examples.len() > before).then_some(all)) } else { Err(wrong) }
+}
+
+/// Teaches prompts while the service runs.
+#[derive(Clone)]
+pub(super) struct Teacher {
+    pub(super) manifest: Manifest,
+    pub(super) roster: Roster,
+    pub(super) engine: Arc<Engine>,
+    pub(super) answers: mpsc::Sender<Input>,
+}
+
+impl Teacher {
+    /// Teaches a prompt by all that was said of its answers about a camera. The error is what is wrong with pictures.
+    pub(super) async fn teach(
+        &self,
+        camera: &CameraName,
+        prompt: &PromptConfig,
+        said: Arc<Vec<Stored>>,
+    ) -> Result<(), String> {
+        let (about, asked, manifest) = (camera.clone(), prompt.clone(), self.manifest.clone());
+        let shown = blocking(move || taught(&about, &asked, &manifest, &said).map_err(|problems| problems.join("; ")));
+        let Some(shown) = shown.await? else { return Ok(()) };
+        let digest = shown::digest(&shown);
+        let learnt = self.engine.teach(camera.clone(), Arc::new(prompt.prompt.clone()), shown).await;
+        let Ok(lesson) = learnt else { return Ok(()) }; // the engine is ending
+        let lesson = lesson?;
+        tell(&lesson);
+        let key = (camera.clone(), prompt.prompt.name.clone());
+        let shown = if lesson.is_learnt() { Some(digest) } else { self.roster.shown(&key.0, &key.1) };
+        let hash = standing_hash(prompt, shown.as_ref());
+        self.answers.send(Input::Taught { camera: key.0, prompt: key.1, hash }).await.ok(); // or the process is ending
+        Ok(())
+    }
+}
+
+/// Logs what came of a lesson.
+pub(super) fn tell(lesson: &Lesson) {
+    let (camera, prompt) = (&lesson.camera, &lesson.prompt);
+    match &lesson.gain {
+        Ok(gain) => {
+            let (judged, before, with) = (gain.judged, gain.before, gain.with);
+            Event::Taught { camera, prompt, judged, before, with, used: gain.helps() }.emit();
+        }
+        Err(why) => Event::NotTaught { camera, prompt, why: &why.to_string() }.emit(),
+    }
 }

@@ -55,6 +55,7 @@ use changes::Changes;
 use control::{Control, Elsewhere};
 use feedback::Hearing;
 use kept::Kept;
+use lessons::Teacher;
 use newcomers::Newcomers;
 use roster::Roster;
 use shown::Prepared;
@@ -181,9 +182,10 @@ impl App {
         let Prepared { worker, digests, lessons, refused } = preparing.await.map_err(|_| Error::EngineBroke)??;
         let refused = newcomers::tell_refused(refused);
         watched.iter_mut().for_each(|camera| camera.forget(&refused));
+        config.prompts.retain(|prompt| !refused.contains(&prompt.prompt.name));
         for lesson in &lessons {
             match lesson {
-                Ok(lesson) => feedback::tell(lesson),
+                Ok(lesson) => lessons::tell(lesson),
                 Err(problem) => Event::FeedbackProblem { problem }.emit(),
             }
         }
@@ -198,8 +200,8 @@ impl App {
         let prompts = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
         let images = watched.iter().flat_map(Watched::asked).filter(|(_, prompt)| prompt.image);
         let images = images.map(|(camera, prompt)| (camera, prompt.prompt.name)).collect();
-        let about = (assemble::topics(&config), label.clone());
-        let mut control = Control::new(&config, about, prompts, images, outbox);
+        let topics = assemble::topics(&config);
+        let mut control = Control::new(&config, (topics.clone(), label.clone()), prompts, images, outbox);
         let (publisher, commands) = publisher.hearing(control.filters(), control::COMMANDS);
         control.begin();
         let publishing = Stop::new();
@@ -221,7 +223,7 @@ impl App {
         let status = format!("watching {watching_cameras} cameras, on {runs_on}");
         let roster = Roster::default();
         let turns = (control.switches(), Turns::new(BEGIN_AT_ONCE, TURN));
-        let mut watchers = Watchers::new(roster.clone(), engine.clone(), inputs.clone(), turns, zone.clone());
+        let mut watchers = Watchers::new(roster.clone(), engine.clone(), inputs.clone(), turns, zone);
         for camera in watched {
             roster.enter(&camera.name);
             for (name, prompt) in camera.asked() {
@@ -243,30 +245,27 @@ impl App {
             engine: engine.clone(),
             answers: inputs.clone(),
             control: changes,
-            topics: assemble::topics(&config),
+            topics: topics.clone(),
             outbox: control.outbox(),
         };
+        let teacher = Teacher { manifest, roster: roster.clone(), engine: engine.clone(), answers: inputs };
         let (feedback, said) = mpsc::channel(feedback::WAITING);
         let hearing = Hearing {
             kept,
             folder: feedback_folder(&config),
-            roster: roster.clone(),
-            manifest: manifest.clone(),
-            engine: engine.clone(),
-            answers: inputs,
-            topics: assemble::topics(&config),
+            teacher: teacher.clone(),
+            topics: topics.clone(),
             outbox: control.outbox(),
         };
         tasks.start("feedback", hearing.run(said, watching.clone()));
         let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
         let asks = Asks::new(&config, engine.clone(), roster, (label, min_mass), control.outbox());
         tasks.start("asks", asks.run(questioned, watching.clone()));
-        let (outbox, topics) = (control.outbox(), assemble::topics(&config));
-        let troubles = Troubles { outbox, topics, notify, status: status.clone() };
+        let troubles = Troubles { outbox: control.outbox(), topics, notify, status: status.clone() };
         tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, mut begin_again) = mpsc::channel(1);
-        let changes = Changes { config, manifest, newcomers, watchers, notify, status: status.clone(), again };
+        let changes = Changes { config, teacher, newcomers, watchers, notify, status: status.clone(), again };
         tasks.start("changes", changes.run(added, hangup, watching.clone()));
         let elsewhere = Elsewhere { questions, feedback, prompts };
         tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
@@ -287,7 +286,7 @@ impl App {
         };
 
         // in the direction of the data: what makes work ends first, what delivers it last
-        if matches!(outcome, Ok(None) | Err(_)) {
+        if !matches!(outcome, Ok(Some(_))) {
             notify.stopping();
         }
         let stopping = Stamp::now();

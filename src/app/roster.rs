@@ -24,7 +24,7 @@ pub(super) struct View {
 }
 
 /// What belongs to one camera.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
     prompts: watch::Sender<Vec<PromptConfig>>,
     view: watch::Sender<View>,
@@ -43,12 +43,7 @@ impl Roster {
 
     /// A camera is watched from now on, and nothing is asked about it yet. One that is here already stays as it is.
     pub(super) fn enter(&self, camera: &CameraName) {
-        let empty = || Entry {
-            prompts: watch::Sender::new(Vec::new()),
-            view: watch::Sender::new(View::default()),
-            shown: BTreeMap::new(),
-        };
-        self.entries().entry(camera.clone()).or_insert_with(empty);
+        self.entries().entry(camera.clone()).or_default();
     }
 
     /// It is watched no more.
@@ -58,10 +53,9 @@ impl Roster {
 
     /// What its task follows, and where it leaves what it shows.
     pub(super) fn of_task(&self, camera: &CameraName) -> (watch::Receiver<Vec<PromptConfig>>, watch::Sender<View>) {
-        self.enter(camera);
-        let entries = self.entries();
-        let entry = entries.get(camera).map(|entry| (entry.prompts.subscribe(), entry.view.clone()));
-        entry.unwrap_or_else(|| (watch::Sender::default().subscribe(), watch::Sender::default()))
+        let mut entries = self.entries();
+        let entry = entries.entry(camera.clone()).or_default();
+        (entry.prompts.subscribe(), entry.view.clone())
     }
 
     /// All cameras.

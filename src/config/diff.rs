@@ -54,11 +54,6 @@ impl Diff {
         self.removed.extend(gone.map(|name| (camera.clone(), name.clone())));
         self.added.extend(now.into_iter().filter(|prompt| !before.contains(prompt)).map(|p| (camera.clone(), p)));
     }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 fn all(before: &Config, now: &Config) -> BTreeSet<CameraName> {

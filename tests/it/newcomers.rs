@@ -89,6 +89,13 @@ async fn others_add_a_prompt_which_is_asked_at_once_and_after_a_restart_until_th
     let log = service.log();
     assert!(log.contains("torn.json: ") && log.contains("`list`, which was added over MQTT, is left out"), "{log}");
 
+    // another configuration with which all begins anew, in this process: what others added is still theirs
+    let whole = std::fs::read_to_string(service.path("wader.toml")).unwrap();
+    service.rewrite(&format!("{whole}[history]\nenabled = false\n"));
+    until(&mut listener, "all ends", |a| is(a, "wader/status", "stopped")).await;
+    until(&mut listener, "and begins anew", |a| is(a, "wader/status", "online")).await;
+    answer(&mut listener, "wader/yard/extra/answer").await;
+
     publish(port, "wader/prompts/extra/set", "", &[]).await;
     until(&mut listener, "it is taken away", |a| is(a, "wader/yard/extra/state", "")).await;
     let mut own = 0;
