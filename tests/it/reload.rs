@@ -13,7 +13,7 @@ use wader::{
 use crate::support::{
     broker::{DEADLINE, Mosquitto, within},
     faults::{Row, keep, of},
-    service::{Service, answer, config, listen, until},
+    service::{Service, THERE, answer, config, listen, until},
     video::drawn,
 };
 
@@ -27,15 +27,6 @@ every = "200ms"
 window = { frames = 1, span = "1s" }
 publish = "always"
 min_probability = 0.0
-"#;
-
-const THERE: &str = r#"
-[prompts.there]
-ask = "is it there"
-answer = "yes_no"
-every = "500ms"
-window = { frames = 3, span = "1s" }
-publish = "always"
 "#;
 
 fn read(answer: &AnswerMessage, word: &str) -> i64 {

@@ -15,21 +15,12 @@ use crate::support::{
     broker::{free_port, within},
     faults::{Row, keep, seconds},
     model::{FolderCopy, oracle_folder},
-    service::{Service, answer, config, listen},
+    service::{Service, THERE, answer, config, listen},
     video::drawn,
 };
 
 /// How long the manager waits; our own stages are read eight times in it.
 const WATCHDOG: Duration = Duration::from_secs(4);
-
-const THERE: &str = r#"
-[prompts.there]
-ask = "is it there"
-answer = "yes_no"
-every = "500ms"
-window = { frames = 3, span = "1s" }
-publish = "always"
-"#;
 
 /// A service manager's socket: what it was told, and when.
 struct Manager {

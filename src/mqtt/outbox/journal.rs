@@ -192,26 +192,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::mqtt::{
-        Content,
-        outbox::{Limits, Next, Ticket},
+    use crate::mqtt::outbox::{
+        Limits, Next, Ticket,
+        tests::{at, message},
     };
-
-    fn at(second: u64) -> Stamp {
-        Stamp::after_origin(Duration::from_secs(second))
-    }
-
-    fn message(class: Class, topic: &str, payload: &str) -> Message {
-        Message {
-            topic: topic.into(),
-            payload: payload.to_owned().into(),
-            class,
-            retain: class != Class::Event,
-            content: Content::Text,
-            expiry: None,
-            correlation: None,
-        }
-    }
 
     /// What is on the disk, by key.
     type Pages = BTreeMap<u64, Saved>;

@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::mqtt::Content;
 
-fn at(second: u64) -> Stamp {
+pub(super) fn at(second: u64) -> Stamp {
     Stamp::after_origin(Duration::from_secs(second))
 }
 
-fn message(class: Class, topic: &str, payload: &str) -> Message {
+pub(super) fn message(class: Class, topic: &str, payload: &str) -> Message {
     Message {
         topic: topic.into(),
         payload: payload.to_owned().into(),

@@ -12,18 +12,9 @@ use wader::{frame::Stamp, scene};
 use crate::support::{
     broker::free_port,
     faults::{self, Row, keep, of, say},
-    service::{Service, answer, config, listen},
+    service::{Service, THERE, answer, config, listen},
     video::drawn,
 };
-
-const THERE: &str = r#"
-[prompts.there]
-ask = "is it there"
-answer = "yes_no"
-every = "500ms"
-window = { frames = 3, span = "1s" }
-publish = "always"
-"#;
 
 /// A control group of version 1 with a limit of memory; gone when dropped, once nobody is in it.
 struct Group(PathBuf);

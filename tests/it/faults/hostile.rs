@@ -18,39 +18,11 @@ use wader::{
 
 use crate::support::{
     broker::{Mosquitto, publish, read_until, within},
-    faults::{self, Figures},
+    faults::{Row, record},
     model::{FolderCopy, on_cpu},
     service::{CANARY, PASSWORD, Service, answer, config, listen, tells, wader},
     video::drawn,
 };
-
-/// What a row found.
-struct Found {
-    row: u32,
-    fault: &'static str,
-    target: &'static str,
-    detection: String,
-    recovery: String,
-    lost: u64,
-    dropped: u64,
-    effect: String,
-    met: bool,
-}
-
-/// Prints and keeps a row.
-fn record(found: &Found) {
-    let Found { row, fault, target, detection, recovery, lost, dropped, effect, met } = found;
-    let figures = Figures {
-        detection: detection.clone(),
-        recovery: recovery.clone(),
-        lost: lost.to_string(),
-        duplicated: "0".to_owned(),
-        dropped: dropped.to_string(),
-        healthy: effect.clone(),
-        met: *met,
-    };
-    faults::record(*row, fault, target, &format!("faults::hostile::row_{row}"), &figures);
-}
 
 // Row 45 --------------------------------------------------------------------------------------------------------------
 
@@ -192,14 +164,16 @@ async fn row_45_a_flood_of_prompts_slows_no_standing_prompt() {
     assert!(grown < 8 << 10, "the memory grows by {grown} KiB: {resident:?}");
     // what else the machine does decides about milliseconds: they are recorded, and what is asserted is the overload's bound
     assert!(flooded < BOUND, "p99 of the age grows from {quiet:.0} to {flooded:.0} ms");
-    record(&Found {
+    record(&Row {
         row: 45,
+        run: "faults::hostile::row_45",
         fault: "flood of prompts, 1 MiB prompts, control tokens, bad topics",
         target: "standing prompts' p99 grows by less than 5 %, memory flat",
         detection: format!("{told} of {sent} messages were refused and told: {errors:?}"),
         recovery: "none needed".to_owned(),
-        lost: 0,
-        dropped: told,
+        lost: "0".to_owned(),
+        duplicated: "0".to_owned(),
+        dropped: told.to_string(),
         effect: format!(
             "p99 of the newest frame's age {quiet:.0} ms quiet, {flooded:.0} ms flooded ({:+.1} %), {answers} and {of_flood} \
              answers; memory {grown} KiB more after {STRETCHES} floods",
@@ -271,14 +245,16 @@ fn row_46_a_model_that_was_tampered_with_is_refused_before_any_library_is_loaded
     assert!(loaded.unwrap_err().to_string().contains("/nowhere/"), "external data that is listed is allowed");
     copy.change_file("weights", |bytes| bytes[63] ^= 1);
     check(&copy, "weights", "a changed byte of external data");
-    record(&Found {
+    record(&Row {
         row: 46,
+        run: "faults::hostile::row_46",
         fault: "one byte changed, added or missing in each file of a model folder, its external data, a link in its place",
         target: "100 % refused, before any call of ONNX Runtime",
         detection: format!("{refused} of {tried} refused, each naming its file, with a library that is not there"),
         recovery: "the untouched folder goes on to the library".to_owned(),
-        lost: 0,
-        dropped: 0,
+        lost: "0".to_owned(),
+        duplicated: "0".to_owned(),
+        dropped: 0.to_string(),
         effect: format!("{} files, the manifest's own list", files.len()),
         met: refused == tried,
     });
@@ -373,14 +349,16 @@ async fn row_47_no_secret_comes_out_anywhere() {
     let cores = leaves_a_core("sh -c 'echo begun >&2; read line'");
     let own = leaves_a_core(&format!("{} run --config {file}", env!("CARGO_BIN_EXE_wader")));
     assert!(!own, "a core dump holds passwords");
-    record(&Found {
+    record(&Row {
         row: 47,
+        run: "faults::hostile::row_47",
         fault: "canary passwords of three cameras and a broker; every log line, topic, command and report searched",
         target: "hits 0, no core",
         detection: format!("{} texts, {bytes} bytes: {} hits", texts.len(), hits.len()),
         recovery: "none needed".to_owned(),
-        lost: 0,
-        dropped: 0,
+        lost: "0".to_owned(),
+        duplicated: "0".to_owned(),
+        dropped: 0.to_string(),
         effect: format!("killed by SIGABRT it leaves a core: {own}; another program here: {cores}"),
         met: hits.is_empty() && !own,
     });

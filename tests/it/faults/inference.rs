@@ -19,19 +19,10 @@ use crate::support::{
     failing::{failing_with, no_numbers},
     faults::{Row, keep, seconds},
     model::{FolderCopy, oracle_folder, picture, speller_folder},
-    service::{Service, answer, config, listen, until},
+    service::{Service, THERE, answer, config, listen, until},
     video::drawn,
     wrapped::{Call, Wrapped},
 };
-
-const THERE: &str = r#"
-[prompts.there]
-ask = "is it there"
-answer = "yes_no"
-every = "500ms"
-window = { frames = 3, span = "1s" }
-publish = "always"
-"#;
 
 fn run_of(words: &str) -> Error {
     Error::Run { graph: "vision_encoder", problem: words.to_owned() }

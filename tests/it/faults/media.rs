@@ -228,7 +228,7 @@ async fn lag(served: &Served, share: f64, length: Duration) -> (Vec<Duration>, V
     (ages, camera.broke)
 }
 
-async fn slow_network(length: Duration) -> Row {
+async fn slow_network(length: Duration) -> Row<'static> {
     // All of it is picture: nothing else would fill so narrow a network.
     let served = scene::serve(scene::Spec { kbit_per_second: 400, ..drawn(1) }, 0).unwrap();
     let (ages, broke) = lag(&served, 0.7, length).await;

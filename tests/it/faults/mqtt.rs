@@ -13,7 +13,7 @@ use wader::{
 use super::broker::{Evil, Manner};
 use crate::support::{
     broker::{Mosquitto, Proxy, Running, listen, publish, read_until, within},
-    faults::{Figures, chance, long, of, record, seconds},
+    faults::{Row, chance, long, of, record, seconds},
     service::{Service, busy, until},
 };
 
@@ -127,7 +127,7 @@ async fn row_23_a_broker_that_is_killed_and_comes_back_loses_nothing() {
     let lost = seen.missing(Class::Answer, 0..last);
     let rate = waiting as f64 / drained.as_secs_f64() * every.as_secs_f64();
     let met = lost == 0 && seen.twice() <= 100 && rate >= 10.0 && seen.in_order(Class::Answer);
-    let figures = Figures {
+    let figures = Row {
         detection: seconds(detection),
         recovery: format!(
             "connected {} after it was back, {waiting} messages drained in order in {} ({rate:.0}x their arrival)",
@@ -137,10 +137,16 @@ async fn row_23_a_broker_that_is_killed_and_comes_back_loses_nothing() {
         lost: of(lost, last),
         duplicated: seen.twice().to_string(),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
     let fault = format!("broker `kill -9`, back after {} s", outage.as_secs());
-    record(23, &fault, "lost 0, duplicates ≤100, drain ≥10x arrival", "faults::mqtt::row_23", &figures);
+    record(&Row {
+        row: 23,
+        fault: &fault,
+        target: "lost 0, duplicates ≤100, drain ≥10x arrival",
+        run: "faults::mqtt::row_23",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}");
     running.stop().await;
 }
@@ -177,14 +183,20 @@ async fn row_24_a_frozen_broker_is_left_in_time_with_and_without_answers_under_w
     let worst = *detections.iter().max().unwrap();
     // the margin is the machine's
     let met = worst <= keep_alive.mul_f64(1.5) + Duration::from_millis(250);
-    let figures = Figures {
+    let figures = Row {
         detection: format!("{} ({:.2}x keep-alive)", seconds(worst), worst.as_secs_f64() / keep_alive.as_secs_f64()),
         lost: "0".to_owned(),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
     let fault = format!("broker frozen (SIGSTOP), keep-alive {} s", keep_alive.as_secs());
-    record(24, &fault, "detect ≤1.5x keep-alive", "faults::mqtt::row_24", &figures);
+    record(&Row {
+        row: 24,
+        fault: &fault,
+        target: "detect ≤1.5x keep-alive",
+        run: "faults::mqtt::row_24",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}");
 }
 
@@ -228,20 +240,20 @@ async fn row_25_a_broker_that_lost_its_session_is_told_and_heard_again() {
     seen.take(&read_until(&mut listener, "the last event", |arrival| name(arrival) == last).await);
     let lost = seen.missing(Class::Event, 0..before);
     let met = lost == 0 && subscribed <= Duration::from_secs(1);
-    let figures = Figures {
+    let figures = Row {
         recovery: format!("a question is heard {} after the connection", seconds(subscribed)),
         lost: of(lost, before),
         duplicated: seen.twice().to_string(),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
-    record(
-        25,
-        "broker lost its session (persistence wiped)",
-        "lost 0, subscriptions back ≤1 s",
-        "faults::mqtt::row_25",
-        &figures,
-    );
+    record(&Row {
+        row: 25,
+        fault: "broker lost its session (persistence wiped)",
+        target: "lost 0, subscriptions back ≤1 s",
+        run: "faults::mqtt::row_25",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}");
     running.stop().await;
 }
@@ -278,7 +290,7 @@ async fn row_26_acknowledgements_that_never_come_or_out_of_order_stop_nothing() 
     let (lost, twice) = (runs.iter().map(|run| run.1).sum::<usize>(), runs.iter().map(|run| run.2).max().unwrap());
     assert_eq!(runs[2].3, 1, "an order is no reason to leave");
     let met = lost == 0 && twice <= 100 && worst <= Duration::from_secs(10);
-    let figures = Figures {
+    let figures = Row {
         detection: "8 s without an acknowledgement, or after one was passed over".to_owned(),
         recovery: format!(
             "never: {}, one passed over: {}, out of order: {}",
@@ -289,9 +301,15 @@ async fn row_26_acknowledgements_that_never_come_or_out_of_order_stop_nothing() 
         lost: of(lost, 3 * 299),
         duplicated: twice.to_string(),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
-    record(26, "PUBACK never, or out of order", "recovers ≤10 s, no deadlock", "faults::mqtt::row_26", &figures);
+    record(&Row {
+        row: 26,
+        fault: "PUBACK never, or out of order",
+        target: "recovers ≤10 s, no deadlock",
+        run: "faults::mqtt::row_26",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}");
 }
 
@@ -313,15 +331,21 @@ async fn row_27_an_answer_larger_than_the_broker_takes_is_told_once_and_poisons_
     let told = log.matches("message_dropped").count();
     assert!(lost.contains("too_large"), "{lost}");
     let met = connections == 1 && told == 6;
-    let figures = Figures {
+    let figures = Row {
         detection: "before it is sent".to_owned(),
         lost: "0 that fit".to_owned(),
         dropped: format!("each whole answer, counted; told once for each of 6 topics ({told} lines)"),
-        healthy: "none: states go on".to_owned(),
+        effect: "none: states go on".to_owned(),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
-    record(27, "broker's limit smaller than an answer", "loops 0, error published", "faults::mqtt::row_27", &figures);
+    record(&Row {
+        row: 27,
+        fault: "broker's limit smaller than an answer",
+        target: "loops 0, error published",
+        run: "faults::mqtt::row_27",
+        ..figures.clone()
+    });
     assert!(met, "{connections} connections, {told} lines: {log}");
 }
 
@@ -355,17 +379,23 @@ async fn row_28_a_refused_password_is_hardly_tried_again_and_never_shown() {
         && tls >= Duration::from_secs(12)
         && secrets == 0
         && bytes < 1 << 20;
-    let figures = Figures {
+    let figures = Row {
         detection: "at once".to_owned(),
         recovery: format!("next try after 12 to 24 min; after a refused certificate ≥12 s ({})", seconds(tls)),
         dropped: format!("the outbox stays at its bound ({} KiB of file for 64 KiB of messages)", bytes >> 10),
         lost: "each drop counted".to_owned(),
-        healthy: "none: answers go on".to_owned(),
+        effect: "none: answers go on".to_owned(),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
     let fault = format!("password refused ({attempts} tries in {} s), certificate refused", watched.as_secs());
-    record(28, &fault, "tries ≤6/min, secrets in the log 0, outbox bounded", "faults::mqtt::row_28", &figures);
+    record(&Row {
+        row: 28,
+        fault: &fault,
+        target: "tries ≤6/min, secrets in the log 0, outbox bounded",
+        run: "faults::mqtt::row_28",
+        ..figures.clone()
+    });
     assert!(met, "{attempts} attempts, {secrets} secrets, {bytes} bytes, {tls:?}: {log}");
 }
 
@@ -444,7 +474,7 @@ async fn row_29_an_outage_longer_than_the_outbox_drops_what_it_counts_and_alerts
     let missing: Vec<usize> = (0..3).map(|which| seen.missing(classes[which], 0..counts[which])).collect();
     let counted: Vec<usize> = classes.iter().map(|class| losses.of(Loss::Full, *class) as usize).collect();
     let met = missing == counted && missing[2] == 0 && missing[0] > 0 && grown < 4 << 20 && bytes < 1 << 20;
-    let figures = Figures {
+    let figures = Row {
         recovery: format!("drained {} after it thawed", seconds(Stamp::now().since(thawed))),
         lost: format!("0 uncounted (missing {missing:?}, counted {counted:?})"),
         duplicated: seen.twice().to_string(),
@@ -457,15 +487,15 @@ async fn row_29_an_outage_longer_than_the_outbox_drops_what_it_counts_and_alerts
             bytes >> 10
         ),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
-    record(
-        29,
-        "outage longer than the outbox (256 KiB, on a disk of 1 MiB)",
-        "counted = missing exactly, alerts last, RSS flat",
-        "faults::mqtt::row_29",
-        &figures,
-    );
+    record(&Row {
+        row: 29,
+        fault: "outage longer than the outbox (256 KiB, on a disk of 1 MiB)",
+        target: "counted = missing exactly, alerts last, RSS flat",
+        run: "faults::mqtt::row_29",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}");
     running.stop().await;
 }

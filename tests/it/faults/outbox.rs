@@ -19,13 +19,13 @@ use wader::{
     mqtt::Listener,
     store::{
         self, Query,
-        spool::{Row, Spool},
+        spool::{self, Spool},
     },
 };
 
 use crate::support::{
     broker::{Mosquitto, MosquittoSub, Proxy, Way, listen, within},
-    faults::{Figures, chance, of, record, say, seconds},
+    faults::{Row, chance, of, record, say, seconds},
     service::{Service, answer, busy, until},
 };
 
@@ -82,7 +82,7 @@ impl Heard {
 }
 
 /// What is in the outbox of a service that does not run: the file is copied, so that the service will repair its own.
-fn accepted(state: &Path) -> Vec<Row> {
+fn accepted(state: &Path) -> Vec<spool::Row> {
     let copy = tempfile::tempdir().unwrap();
     for name in ["wader.outbox.db", "wader.outbox.db-wal"] {
         if state.join(name).exists() {
@@ -93,11 +93,11 @@ fn accepted(state: &Path) -> Vec<Row> {
 }
 
 /// Of a state only the newest is delivered, so an older one may never arrive.
-fn is_delivered(row: &Row) -> bool {
+fn is_delivered(row: &spool::Row) -> bool {
     row.class != "state"
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &spool::Row) -> String {
     format!("{} {}", row.topic, String::from_utf8_lossy(&row.payload))
 }
 
@@ -212,7 +212,7 @@ async fn row_36_what_was_accepted_arrives_however_often_the_service_is_killed() 
         history.len(),
         arrived.is_ok()
     ));
-    let figures = Figures {
+    let figures = Row {
         recovery: format!(
             "restart→ready p50 {}, p95 {}, worst {}, with the model; torn logs repaired: {torn}; {restored} starts found something",
             seconds(ready_of(50)),
@@ -226,16 +226,16 @@ async fn row_36_what_was_accepted_arrives_however_often_the_service_is_killed() 
         ),
         duplicated: format!("{} in all", heard.twice(|line| answers.contains(&line))),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
     let fault = format!("`kill -9` at {} moments of chance", kills());
-    record(
-        36,
-        &fault,
-        "accepted answers lost 0, torn tail repaired, restart→ready ≤2 s",
-        "faults::outbox::row_36",
-        &figures,
-    );
+    record(&Row {
+        row: 36,
+        fault: &fault,
+        target: "accepted answers lost 0, torn tail repaired, restart→ready ≤2 s",
+        run: "faults::outbox::row_36",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}\n{}", service.log());
 }
 
@@ -340,21 +340,21 @@ async fn row_37_a_disk_that_is_full_or_fails_costs_no_answer_while_the_service_r
     let well = |run: &Hindered| !run.log.contains("panicked") && run.kept > 0 && run.recovery <= Duration::from_secs(1);
     let met = well(&full) && well(&failing);
     assert!(failing.log.contains("disk I/O error") && full.log.contains("disk is full"), "{}", failing.log);
-    let figures = Figures {
+    let figures = Row {
         detection: format!("full {}, failing {}", seconds(full.detection), seconds(failing.detection)),
         recovery: format!("full {}, failing {}", seconds(full.recovery), seconds(failing.recovery)),
         lost: format!("0; {} and {} kept after it was back, then killed, and delivered", full.kept, failing.kept),
-        healthy: "none: answers go on meanwhile".to_owned(),
+        effect: "none: answers go on meanwhile".to_owned(),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
-    record(
-        37,
-        "disk full (1 MiB), writes fail (I/O error)",
-        "crash 0, answers go on, an alarm, recovery ≤1 s after space",
-        "faults::outbox::row_37",
-        &figures,
-    );
+    record(&Row {
+        row: 37,
+        fault: "disk full (1 MiB), writes fail (I/O error)",
+        target: "crash 0, answers go on, an alarm, recovery ≤1 s after space",
+        run: "faults::outbox::row_37",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}\n{}\n{}", full.log, failing.log);
 }
 
@@ -411,19 +411,19 @@ async fn row_42_a_stop_under_load_delivers_or_keeps_every_answer_and_says_which(
         && (quick.1, quick.2, quick.3) == (0, 0, 0)
         && (slow.1, slow.3) == (slow.2, 0)
         && slow.2 > 0;
-    let figures = Figures {
+    let figures = Row {
         recovery: format!("stopped in {}, with a frozen broker in {}", seconds(quick.0), seconds(slow.0)),
         lost: of(quick.3 + slow.3, quick.4 + slow.4),
         dropped: format!("none: {} kept, {} reported", slow.2, slow.1),
         met,
-        ..Figures::default()
+        ..Row::default()
     };
-    record(
-        42,
-        "SIGTERM under load, the broker there and frozen",
-        "drain ≤5 s, unacknowledged left = reported",
-        "faults::outbox::row_42",
-        &figures,
-    );
+    record(&Row {
+        row: 42,
+        fault: "SIGTERM under load, the broker there and frozen",
+        target: "drain ≤5 s, unacknowledged left = reported",
+        run: "faults::outbox::row_42",
+        ..figures.clone()
+    });
     assert!(met, "{figures:?}");
 }

@@ -79,7 +79,7 @@ async fn recording() -> Recording {
     Recording::of(drawn(1), LOOP as usize).await
 }
 
-fn row(row: u32, fault: &'static str, target: &'static str, run: &'static str) -> Row {
+fn row(row: u32, fault: &'static str, target: &'static str, run: &'static str) -> Row<'static> {
     let none = || "0".to_owned();
     Row {
         row,

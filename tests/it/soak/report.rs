@@ -13,7 +13,7 @@ use super::{
 };
 use crate::support::{
     config::root,
-    faults::{self, Figures, say},
+    faults::{self, Row, say},
 };
 
 impl Findings {
@@ -76,12 +76,12 @@ impl Findings {
         })
     }
 
-    fn row(&self, run: &Run) -> Figures {
+    fn row(&self, run: &Run) -> Row<'static> {
         let heard = &run.past.heard;
         let steepness = self.slope.map_or_else(String::new, |(slope, error)| {
             format!("RSS {slope:+.2} ± {error:.2} MB/h after {:.0} min, ", (self.warm - run.begun) / 60.0)
         });
-        Figures {
+        Row {
             recovery: format!(
                 "{steepness}{:.1} MB at rest before, {:.1} MB after; threads {} and {}, descriptors {} and {}",
                 run.before.resident,
@@ -93,14 +93,14 @@ impl Findings {
             ),
             lost: format!("{} of {}", self.lost, run.past.kept.len()),
             duplicated: heard.twice.to_string(),
-            healthy: format!(
+            effect: format!(
                 "pauses without a reason {}, with one {}; {} answers",
                 self.unexplained().count(),
                 self.pauses.len() - self.unexplained().count(),
                 heard.ids.len()
             ),
             met: self.complaints.is_empty() && self.is_long_enough(run),
-            ..Figures::default()
+            ..Row::default()
         }
     }
 }
@@ -133,5 +133,5 @@ pub(super) fn write(run: &Run, findings: &Findings) {
         fault_every.as_secs()
     );
     let target = "RSS slope ≤0.5 MB/h, descriptors and threads flat, 0 unexplained gaps";
-    faults::record(44, &fault, target, "./x soak", &findings.row(run));
+    faults::record(&Row { row: 44, fault: &fault, target, run: "./x soak", ..findings.row(run) });
 }

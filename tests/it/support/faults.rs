@@ -25,30 +25,38 @@ pub(crate) fn chance() -> (fastrand::Rng, u64) {
     (fastrand::Rng::with_seed(seed), seed)
 }
 
-/// What was measured. Empty is "does not apply".
-#[derive(Debug, Default)]
-pub(crate) struct Figures {
-    /// Until the fault was noticed.
+/// One row of the matrix and what came of it. Texts, as a person reads them; an empty one is "does not apply".
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row<'a> {
+    /// Its number.
+    pub(crate) row: u32,
+    /// What was done.
+    pub(crate) fault: &'a str,
+    /// What is wanted.
+    pub(crate) target: &'a str,
+    /// The filter of its test, or the command.
+    pub(crate) run: &'a str,
+    /// How long until it was noticed.
     pub(crate) detection: String,
-    /// Until all was well, from when it could be.
+    /// How long until all was well again, from when it could be.
     pub(crate) recovery: String,
-    /// Answers that were accepted and never arrived.
+    /// What was accepted, and nobody got and nobody was told of.
     pub(crate) lost: String,
-    /// Answers that arrived more than once.
+    /// What came twice.
     pub(crate) duplicated: String,
-    /// What a policy gave up, and counted.
+    /// What was given up on purpose, and counted.
     pub(crate) dropped: String,
     /// What cameras without a fault noticed.
-    pub(crate) healthy: String,
-    /// Whether the target is met.
+    pub(crate) effect: String,
+    /// Whether the target was met.
     pub(crate) met: bool,
 }
 
-/// Prints and keeps a row; `run` is the filter of its test.
-pub(crate) fn record(row: u32, fault: &str, target: &str, run: &str, figures: &Figures) {
-    let Figures { detection, recovery, lost, duplicated, dropped, healthy, met } = figures;
+/// Prints and keeps a row.
+pub(crate) fn record(row: &Row<'_>) {
+    let Row { row: number, fault, target, run, detection, recovery, lost, duplicated, dropped, effect, met } = row;
     let row_of_table = json!({
-        "row": row,
+        "row": number,
         "fault": fault,
         "target": target,
         "detection": detection,
@@ -56,56 +64,19 @@ pub(crate) fn record(row: u32, fault: &str, target: &str, run: &str, figures: &F
         "lost": lost,
         "duplicated": duplicated,
         "dropped_on_purpose": dropped,
-        "effect_on_healthy_cameras": healthy,
+        "effect_on_healthy_cameras": effect,
         "met": met,
-        "how_to_run": if run.starts_with("./x") { run.to_owned() } else { format!("cargo nextest run {run}") },
+        "how_to_run": if run.starts_with("./x") { (*run).to_owned() } else { format!("cargo nextest run {run}") },
     });
-    say(&format!("fault {row}: {row_of_table:#}"));
+    say(&format!("fault {number}: {row_of_table:#}"));
     fs::create_dir_all(folder()).unwrap();
-    fs::write(folder().join(format!("{row}.json")), format!("{row_of_table:#}\n")).unwrap();
-}
-
-/// One row of the matrix and what came of it. Texts, as a person reads them.
-#[derive(Debug, Default)]
-pub(crate) struct Row {
-    /// Its number.
-    pub(crate) row: u32,
-    /// What was done.
-    pub(crate) fault: &'static str,
-    /// What is wanted.
-    pub(crate) target: &'static str,
-    /// How long until it was noticed.
-    pub(crate) detection: String,
-    /// How long until all was well again.
-    pub(crate) recovery: String,
-    /// What nobody got and nobody was told of.
-    pub(crate) lost: String,
-    /// What came twice.
-    pub(crate) duplicated: String,
-    /// What was left out on purpose.
-    pub(crate) dropped: String,
-    /// What others noticed.
-    pub(crate) effect: String,
-    /// Whether the target was met.
-    pub(crate) met: bool,
-    /// The filter of its test, or the command.
-    pub(crate) run: &'static str,
+    fs::write(folder().join(format!("{number}.json")), format!("{row_of_table:#}\n")).unwrap();
 }
 
 /// Prints and keeps a row, and fails the test where its target was not met.
-pub(crate) fn keep(row: &Row) {
-    let Row { row: number, fault, target, run, .. } = *row;
-    let figures = Figures {
-        detection: row.detection.clone(),
-        recovery: row.recovery.clone(),
-        lost: row.lost.clone(),
-        duplicated: row.duplicated.clone(),
-        dropped: row.dropped.clone(),
-        healthy: row.effect.clone(),
-        met: row.met,
-    };
-    record(number, fault, target, run, &figures);
-    assert!(row.met, "row {number} misses its target: {row:?}");
+pub(crate) fn keep(row: &Row<'_>) {
+    record(row);
+    assert!(row.met, "row {} misses its target: {row:?}", row.row);
 }
 
 /// What whoever runs the test is to see.

@@ -262,6 +262,16 @@ pub(crate) async fn wader(arguments: &[&str]) -> Said {
     Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// A prompt that the oracle answers twice a second about each camera.
+pub(crate) const THERE: &str = r#"
+[prompts.there]
+ask = "is it there"
+answer = "yes_no"
+every = "500ms"
+window = { frames = 3, span = "1s" }
+publish = "always"
+"#;
+
 /// A configuration with the oracle, this broker, and these cameras; where these have no passwords, they are given one that
 /// nobody asks for.
 pub(crate) fn config(broker: &str, cameras: &[(&str, &str)], rest: &str) -> String {
