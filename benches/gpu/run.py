@@ -199,7 +199,8 @@ def main() -> None:
             if verified.get("rc") != 0:
                 folders["shipped"] = opened(options.model, Path(work) / "opened")
         if wanted is None or "variants" in wanted:
-            run.part("variants", "shipped", [sys.executable, HERE / "variants.py", options.model, work], 25)
+            command = [sys.executable, HERE / "variants.py", options.model, work, options.export]
+            run.part("variants", "shipped", command, 25)
         for name, folder, seconds, most in PLAN:
             if wanted is not None and name not in wanted or not folders[folder].is_dir():
                 continue

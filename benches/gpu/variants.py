@@ -14,9 +14,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-WIDE = ["LayerNormalization", "Softmax"]  # stay float32, beside what the converter keeps
-TOKENS = "tokens/"  # nodes of the encoder that choose and place tokens: row numbers need more than float16
-
 
 def widened(path: Path) -> onnx.ModelProto:
     """A graph with stored int8 and float16 weights as float32, and without the quantisation between its nodes."""
@@ -59,29 +56,15 @@ def dequantised(node: onnx.NodeProto, arrays: list) -> np.ndarray:
     return ((values.astype(np.float32) - zero.astype(np.float32)) * scale).astype(np.float32)
 
 
-def halved(source: onnx.ModelProto) -> onnx.ModelProto:
-    """Computed in float16; inputs and outputs stay as they are."""
-    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
-
-    wide = [node.name for node in source.graph.node if node.name.startswith(TOKENS)]
-    kinds = [*DEFAULT_OP_BLOCK_LIST, *WIDE]
-    model = convert_float_to_float16(source, keep_io_types=True, op_block_list=kinds, node_block_list=wide)
-    # one cast of each value, and none to float16 and back where both nodes stay float32: the converter puts many
-    casts = {n.output[0]: n for n in model.graph.node if n.op_type == "Cast"}
-    same = {}
-    for name, node in casts.items():
-        before = casts.get(node.input[0])
-        if before is not None and before.name.endswith("_cast_to_fp16_node") and name.endswith("_cast_to_fp32"):
-            same[name] = before.input[0]
+def once(model: onnx.ModelProto) -> onnx.ModelProto:
+    """One cast of each value, where the converter puts many; some names are given twice, too."""
     nodes, made = [], set()
     for node in model.graph.node:
         if node.output[0] in made:
             continue
         made.add(node.output[0])
         fresh = onnx.NodeProto.FromString(node.SerializeToString())
-        fresh.name = f"{node.name}_{len(nodes)}"  # some names are given twice, too
-        for place, name in enumerate(fresh.input):
-            fresh.input[place] = same.get(name, name)
+        fresh.name = f"{node.name}_{len(nodes)}"
         nodes.append(fresh)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -105,12 +88,15 @@ def place(source: Path, target: Path, graphs: dict[str, onnx.ModelProto], precis
 
 
 def main() -> None:
-    """``variants.py MODEL TARGET``: writes TARGET/fp32 and TARGET/fp16."""
-    source, target = Path(sys.argv[1]), Path(sys.argv[2])
+    """``variants.py MODEL TARGET EXPORT``: writes TARGET/fp32 and TARGET/fp16; EXPORT is where `wader_export` is."""
+    source, target, export = map(Path, sys.argv[1:4])
+    sys.path.insert(0, str(export))
+    from wader_export.graphs.precision import halved
+
     names = json.loads((source / "manifest.json").read_text())["graphs"]
     roles = ["vision_encoder", "resampler", "decoder"]
     place(source, target / "fp32", {role: widened(source / names[role]) for role in roles}, "float32")
-    place(source, target / "fp16", {role: halved(widened(source / names[role])) for role in roles}, "float16")
+    place(source, target / "fp16", {role: once(halved(widened(source / names[role]))) for role in roles}, "float16")
     halves = sum(
         t.data_type == TensorProto.FLOAT16 for t in onnx.load(target / "fp16" / names["decoder"]).graph.initializer
     )

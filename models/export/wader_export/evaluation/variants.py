@@ -9,6 +9,7 @@ from onnx import TensorProto, numpy_helper
 
 from .. import tokens
 from ..encoder.command import encoder_file
+from ..graphs.precision import halved
 from ..paths import cache_dir
 from ..sim import simulate
 from . import real, simulated, speed
@@ -16,8 +17,6 @@ from .metrics import by_kind, changing, mean_balanced
 from .model import Model
 
 PARTS = ("resampler", "decoder")
-WIDE = ["LayerNormalization", "Softmax"]  # stay float32, beside what the converter keeps
-TOKENS = "tokens/"  # nodes of the encoder that choose and place tokens: row numbers need more than float16
 
 
 def widen(path: Path) -> onnx.ModelProto:
@@ -38,28 +37,9 @@ def widen(path: Path) -> onnx.ModelProto:
     return model
 
 
-def rejoined(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Without the casts to float16 and back that the converter puts between nodes that both stay float32."""
-    casts = {n.output[0]: n for n in model.graph.node if n.op_type == "Cast"}
-    same = {}
-    for name, node in casts.items():
-        before = casts.get(node.input[0])
-        if before is not None and before.name.endswith("_cast_to_fp16_node") and name.endswith("_cast_to_fp32"):
-            same[name] = before.input[0]
-    for node in model.graph.node:
-        for i, name in enumerate(node.input):
-            node.input[i] = same.get(name, name)
-    return model
-
-
-def halved(source: onnx.ModelProto, target: Path) -> Path:
-    """Computed in float16; inputs and outputs stay as they are."""
-    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
-
-    wide = [node.name for node in source.graph.node if node.name.startswith(TOKENS)]
-    kinds = [*DEFAULT_OP_BLOCK_LIST, *WIDE]
-    converted = convert_float_to_float16(source, keep_io_types=True, op_block_list=kinds, node_block_list=wide)
-    onnx.save(rejoined(converted), target)
+def saved(model: onnx.ModelProto, target: Path) -> Path:
+    """Writes a graph; gives its file."""
+    onnx.save(model, target)
     return target
 
 
@@ -112,14 +92,14 @@ def make(model: Model, folder: Path) -> dict[str, dict[str, Path]]:
     sources = {part: widen(model.files[part]) for part in PARTS}
     result: dict[str, dict[str, Path]] = {"shipped": {}, "fp32": {"vision_encoder": wide}}
     for name, convert in (
-        ("fp16", lambda part, target: halved(sources[part], target)),
+        ("fp16", lambda part, target: saved(halved(sources[part]), target)),
         ("int8 dynamic", lambda part, target: quantised(sources[part], target)),
         ("int8 static", lambda part, target: quantised(sources[part], target, model)),
     ):
         place = folder / name.replace(" ", "-")
         place.mkdir(exist_ok=True)
         result[name] = {part: convert(part, place / f"{part}.onnx") for part in PARTS}
-    result["fp16"]["vision_encoder"] = halved(widen(wide), folder / "fp16" / "vision_encoder.onnx")
+    result["fp16"]["vision_encoder"] = saved(halved(widen(wide)), folder / "fp16" / "vision_encoder.onnx")
     plain = folder / "fp32"
     plain.mkdir(exist_ok=True)
     for part in PARTS:
