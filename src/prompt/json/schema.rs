@@ -1,6 +1,6 @@
 //! A JSON Schema that answers can be held to: every keyword known, nothing in it impossible.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ pub struct Schema {
     properties: Result<Vec<Property>, NotByProperty>,
 }
 
-/// What is wrong with a schema, and where.
+/// What is wrong with a schema, and where. Shown in one line, whatever the schema's names hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaError {
     /// The keys and numbers that lead to it.
@@ -26,11 +26,15 @@ pub struct SchemaError {
 
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.at.is_empty() {
-            f.write_str(&self.wrong)
-        } else {
-            write!(f, "at `{}`: {}", self.at.join("."), self.wrong)
+        let place = if self.at.is_empty() { String::new() } else { format!("at `{}`: ", self.at.join(".")) };
+        for character in place.chars().chain(self.wrong.chars()) {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                f.write_char(character)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -293,6 +297,7 @@ mod tests {
             ("{\"type\": ", "is not JSON"),
             ("[1]", "must be an object"),
             (r#"{"not": {}}"#, "at `not`: `not` is no keyword that wader can keep"),
+            (r#"{"a\nb": {}}"#, r"at `a\nb`: `a\nb` is no keyword"),
             (r#"{"x-guidance": {}}"#, "at `x-guidance`"),
             (r#"{"type": "objekt"}"#, "at `type`: must be one or several of `object`, `array`"),
             (

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::support::{
     broker::{self, Mosquitto, Way, within},
-    config::root,
     interleaved::Harm,
     proxy::Mode,
     service::Service,
@@ -81,9 +80,8 @@ impl Rig {
         let clock = Clock::start();
         let mut witness = Witness::start(broker.access(), clock, numbers);
         witness.again(0).await;
-        let unit = fs::read_to_string(root().join("systemd/wader.service")).unwrap();
         let text = Wanted::WELL.text(way.port, &cameras, &extra);
-        let service = Service::start_with(&text, &memory_of(&unit));
+        let service = Service::start(&text);
         let rig = Self { clock, service, witness, broker, way, cameras, extra, suffered: Vec::new() };
         rig.settled().await;
         rig
@@ -243,18 +241,6 @@ impl Rig {
         }
         kept
     }
-}
-
-/// What a unit says to the C library of memory: measured is what is installed.
-fn memory_of(unit: &str) -> Vec<(&str, &str)> {
-    let set = unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
-    set.filter(|(name, _)| name.starts_with("MALLOC_")).collect()
-}
-
-#[test]
-fn memory_is_as_the_unit_has_it() {
-    let unit = "[Service]\nEnvironment=GST_REGISTRY=/x\nEnvironment=MALLOC_ARENA_MAX=2\n";
-    assert_eq!(memory_of(unit), [("MALLOC_ARENA_MAX", "2")]);
 }
 
 /// Keeps all processors busy, twice.
