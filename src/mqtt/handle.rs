@@ -12,7 +12,8 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    Message,
+    Code, Message,
+    flood::Flood,
     outbox::{Batch, Limits, Losses, Outbox},
 };
 use crate::frame::Stamp;
@@ -50,6 +51,7 @@ pub enum Disk {
 #[derive(Debug)]
 pub(super) struct Shared {
     outbox: Mutex<Filled>,
+    flood: Mutex<Flood>,
     /// Told when there is something for the disk, or nothing more will be.
     unsaved: Condvar,
     pub(super) disk: watch::Sender<Disk>,
@@ -107,6 +109,7 @@ impl Shared {
         let outbox = if durable { Outbox::journaled(limits) } else { Outbox::new(limits) };
         Self {
             outbox: Mutex::new(Filled { outbox, ended: false }),
+            flood: Mutex::default(),
             unsaved: Condvar::new(),
             disk: watch::Sender::new(Disk::None),
             offered: Notify::new(),
@@ -172,6 +175,20 @@ impl Handle {
     pub fn offer(&self, message: Message) {
         self.0.outbox().offer(message, Stamp::now());
         self.0.offered.notify_one();
+    }
+
+    /// Whether a complaint of this kind is told now, and then how many of its kind were not since the last that was.
+    pub fn may_complain(&self, code: Code) -> Option<u64> {
+        self.flood().tell(code, Stamp::now())
+    }
+
+    /// Of which kinds there are no more complaints, and how many of each were never told.
+    pub fn untold_complaints(&self) -> Vec<(Code, u64)> {
+        self.flood().over(Stamp::now())
+    }
+
+    fn flood(&self) -> MutexGuard<'_, Flood> {
+        self.0.flood.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Empties retained topics, such as those of a camera or prompt that is gone ([`Topics::retained_of_prompt`]).

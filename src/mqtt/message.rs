@@ -176,9 +176,9 @@ impl Message {
         Self::new(topics.image(camera, prompt), jpeg, Class::Image, Content::Jpeg)
     }
 
-    /// Something went wrong.
-    pub fn error(topics: &Topics, complaint: &Complaint, at: SystemTime) -> Self {
-        Self::new(topics.error(), own::error(complaint, at), Class::Error, Content::Json)
+    /// Something went wrong; `untold`: how many complaints with this code were not told since the last one that was.
+    pub fn error(topics: &Topics, complaint: &Complaint, untold: u64, at: SystemTime) -> Self {
+        Self::new(topics.error(), own::error(complaint, untold, at), Class::Error, Content::Json)
     }
 
     /// What runs here; `refused` says why the configuration in the files is not the one that is used, where it is not.

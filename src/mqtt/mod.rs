@@ -1,7 +1,7 @@
 //! Deliver messages, survive the broker.
 //!
 //! `topics` says where, `message` what and how, `outbox` what waits and what goes first when there is no room,
-//! `handle` takes messages in, `durable` keeps them on the disk until the broker has them,
+//! `handle` takes messages in, `flood` keeps complaints about floods from being floods, `durable` keeps them on the disk until the broker has them,
 //! `client` keeps the connection, and hears what others want. `listen` is a subscriber of its own, `broker` a broker
 //! inside the process. `wire` and `discovery` are what this service says of itself, in JSON.
 //! Knows no model and no camera.
@@ -13,6 +13,7 @@ mod client;
 mod complaint;
 pub mod discovery;
 mod durable;
+mod flood;
 mod handle;
 mod listen;
 mod message;

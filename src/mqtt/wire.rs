@@ -32,6 +32,9 @@ pub struct ErrorMessage {
     /// The prompt it is about, as the command named it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prompt: Option<String>,
+    /// How many more with this code were not told since the last one: too many came at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub untold: Option<u64>,
     /// When, RFC 3339 in UTC with milliseconds.
     pub at: String,
 }
@@ -124,14 +127,15 @@ pub fn read_feedback(payload: &[u8]) -> Result<FeedbackMessage, String> {
     serde_json::from_slice(payload).map_err(wrong)
 }
 
-/// Writes a complaint as JSON.
-pub fn error(complaint: &Complaint, at: SystemTime) -> Vec<u8> {
+/// Writes a complaint as JSON, and how many with its code were not told before it.
+pub fn error(complaint: &Complaint, untold: u64, at: SystemTime) -> Vec<u8> {
     json(&ErrorMessage {
         schema: ERROR_SCHEMA.to_owned(),
         code: complaint.code.word().to_owned(),
         message: complaint.message.clone(),
         camera: complaint.camera.clone(),
         prompt: complaint.prompt.clone(),
+        untold: (untold > 0).then_some(untold),
         // A wall clock beyond the year 9999 is broken; the message still has to leave.
         at: format!("{:.3}", Timestamp::try_from(at).unwrap_or(Timestamp::MAX)),
     })

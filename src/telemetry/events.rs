@@ -197,6 +197,8 @@ pub enum Event<'a> {
         code: &'a str,
         /// Its message.
         message: &'a str,
+        /// How many with this code were not told before it.
+        untold: u64,
     },
     /// What is to outlive a restart cannot be read or written.
     MemoryProblem {
@@ -387,7 +389,9 @@ impl Event<'_> {
                 info!(event = "outbox_disk_back", messages, "the disk takes again what waits for the broker"),
             Self::Switched { camera, prompt, on } =>
                 info!(event = "switched", %camera, prompt = prompt.map(tracing::field::display), on, "switched by a command"),
-            Self::Complained { code, message } => warn!(event = "complained", code, "{}", redact(message)),
+            Self::Complained { code, message, untold: 0 } => warn!(event = "complained", code, "{}", redact(message)),
+            Self::Complained { code, message, untold } =>
+                warn!(event = "complained", code, untold, "{} (and {untold} that were not told)", redact(message)),
             Self::MemoryProblem { problem } => warn!(event = "memory_problem", "{}", redact(problem)),
             Self::Asked { camera, outcome } => info!(event = "asked", %camera, outcome, "a question is answered"),
             Self::ImageProblem { problem } => warn!(event = "image_problem", "{}", redact(problem)),

@@ -56,7 +56,7 @@ fn emit_each_event() {
         Event::SubscriptionRefused { broker: "localhost:1883", filter: "wader/+/enabled/set", reason: "NotAuthorized" },
         Event::ArrivalDropped { topic: "wader/door/enabled/set", total: 1 },
         Event::Switched { camera, prompt: Some(prompt), on: false },
-        Event::Complained { code: "bad_payload", message: reason },
+        Event::Complained { code: "bad_payload", message: reason, untold: 0 },
         Event::MemoryProblem { problem: reason },
         Event::HistoryProblem { problem: reason },
         Event::Asked { camera, outcome: "answer" },

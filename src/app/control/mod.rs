@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 pub(super) use change::{Change, Known, known};
 
 use super::{
-    complain::complain,
+    complain::{complain, tell_the_rest},
     memory::{Images, Memory, Published, Remembered, states},
     switches::Switches,
 };
@@ -35,8 +35,8 @@ use crate::{
 
 /// Commands that wait to be obeyed.
 pub(super) const COMMANDS: usize = 64;
-/// How often it is looked whether messages were lost: one complaint for many, and none while the outbox is full, or it would
-/// be the first to be lost.
+/// How often it is looked whether messages were lost or complaints not told: one complaint for many, and none while the outbox
+/// is full, or it would be the first to be lost.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How much of a wrong payload is shown.
 const SHOWN: usize = 32;
@@ -177,7 +177,10 @@ impl Control {
                 () = stop.given() => return,
                 Some(arrival) = commands.recv() => self.hear(arrival, &elsewhere),
                 Some(change) = changes.recv() => self.change(change),
-                _ = looks.tick() => self.log_losses(),
+                _ = looks.tick() => {
+                    self.log_losses();
+                    tell_the_rest(&self.outbox, &self.topics);
+                }
                 Ok(()) = disk.changed() => self.look_at_disk(&disk.borrow_and_update().clone()),
                 () = outbox.emptied(), if !all_is_cleared || !all_is_told => {
                     self.tell_losses();
@@ -372,7 +375,7 @@ impl Control {
             let message =
                 format!("what waits for the broker is in memory only, and would not outlive a restart: {problem}");
             let complaint = Complaint::new(Code::OutboxNotSaved, message);
-            self.outbox.offer(Message::error(&self.topics, &complaint, SystemTime::now()));
+            self.outbox.offer(Message::error(&self.topics, &complaint, 0, SystemTime::now()));
         }
     }
 
