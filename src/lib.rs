@@ -3,7 +3,7 @@
 //! The way of the data, which is the order of the modules below:
 //! a `camera` turns a stream into `frame`s, a `window` chooses the frames worth asking about,
 //! `sight` whether they show anything, the `engine` runs the `model` over each frame, window and `prompt` once, an `answer` says what the reply
-//! means over time, and `mqtt` delivers it. `app` puts these together; `config` says how.
+//! means over time, and `mqtt` delivers it; `web` shows it. `app` puts these together; `config` says how.
 
 pub mod answer;
 pub mod app;
@@ -22,4 +22,5 @@ pub mod store;
 pub mod supervise;
 pub mod systemd;
 pub mod telemetry;
+pub mod web;
 pub mod window;

@@ -60,6 +60,10 @@ fuzz_target!(|data: &[u8]| {
     CONFIG.with(|folder| {
         let sources = Sources::of_file(folder.path().join("wader.toml"));
         let name = PromptName::new("new").expect("a name");
+        // libFuzzer sees what is compared with what, and puts it into inputs by itself: those tell nothing
+        if String::from_utf8_lossy(payload).contains("cAnArY") {
+            return;
+        }
         let secret = |_: &str| Some("cAnArY-0123456789".to_owned());
         match added(&sources, &secret, &name, payload, Path::new("wader/prompts/new/set")) {
             Ok(prompt) => {

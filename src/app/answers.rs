@@ -291,9 +291,9 @@ impl Answers {
                 Err(problem) => Event::ImageProblem { problem: &problem.to_string() }.emit(),
             }
         }
-        if let (Some(state), Some(age)) = (&news.state, answer.newest_frame_age) {
-            Event::AnswerPublished { camera: &key.0, prompt: &key.1, state: &state.state(), age }.emit();
-        }
+        let (outcome, state) = (answer.outcome.word(), news.state.as_ref().map(Value::state));
+        let age = answer.newest_frame_age;
+        Event::Answered { camera: &key.0, prompt: &key.1, outcome, state: state.as_deref(), age }.emit();
         if news.answer
             && let Some(history) = &self.history
         {

@@ -161,6 +161,12 @@ impl Changes {
             let diff = Diff::between(&before, &config);
             let (watched, asked, shown) = (Vec::new(), Vec::new(), Digests::new());
             let mut ready = Ready { loaded, own, config, diff, watched, asked, shown };
+            if ready.diff.foundations.contains(&"web")
+                && let Some(listen) = ready.config.web.listen
+            {
+                // only to see that it can be
+                std::net::TcpListener::bind(listen).map_err(|error| wrong(super::Error::Web { listen, error }))?;
+            }
             if ready.diff.foundations.contains(&"model") {
                 assemble::load_model(&ready.config).map_err(wrong)?; // only to see that it can be
                 return Ok((ready, Vec::new()));

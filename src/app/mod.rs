@@ -4,6 +4,7 @@ mod answers;
 mod ask;
 mod asks;
 mod assemble;
+mod board;
 mod changes;
 mod complain;
 mod control;
@@ -24,7 +25,7 @@ mod watch;
 mod watchdog;
 mod watchers;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
 use tokio::{
@@ -41,6 +42,7 @@ use crate::{
     supervise::{Ended, Stop, Tasks, Turns},
     systemd::Notify,
     telemetry::Event,
+    web::Server,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
 pub use assemble::{broker_access, camera_spec};
@@ -51,6 +53,7 @@ pub use shown::{contradictions, learnt, show};
 use answers::Answers;
 use asks::Asks;
 use assemble::Watched;
+use board::Board;
 use changes::Changes;
 use control::{Control, Elsewhere};
 use feedback::Hearing;
@@ -93,6 +96,14 @@ pub enum Error {
     /// The broker cannot be talked to.
     #[error(transparent)]
     Mqtt(#[from] mqtt::Error),
+    /// The page cannot be shown.
+    #[error("cannot listen on {listen}, as `listen` below `[web]` wants it: {error}")]
+    Web {
+        /// Where.
+        listen: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// The broker's address is wrong.
     #[error(transparent)]
     Access(#[from] mqtt::AccessError),
@@ -162,6 +173,10 @@ impl App {
             BrokerConfig::Remote { host, port, tls, login } => {
                 assemble::access(host, *port, tls.as_ref(), login.as_ref())?
             }
+        };
+        let web = match config.web.listen {
+            Some(listen) => Some(Server::listen(listen).await.map_err(|error| Error::Web { listen, error })?),
+            None => None,
         };
         notify.status("loading the model");
         let (model, label) = assemble::model(&config).await?;
@@ -261,12 +276,17 @@ impl App {
         let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
         let asks = Asks::new(&config, engine.clone(), roster, (label, min_mass), control.outbox());
         tasks.start("asks", asks.run(questioned, watching.clone()));
+        let board = Board { topics: topics.clone(), outbox: control.outbox() };
         let troubles = Troubles { outbox: control.outbox(), topics, notify, status: status.clone() };
         tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, mut begin_again) = mpsc::channel(1);
         let changes = Changes { config, teacher, newcomers, watchers, notify, status: status.clone(), again };
         tasks.start("changes", changes.run(added, hangup, watching.clone()));
+        if let Some(server) = web {
+            Event::PageShown { address: server.address() }.emit();
+            tasks.start("web", server.run(Arc::new(board), watching.clone()));
+        }
         let elsewhere = Elsewhere { questions, feedback, prompts };
         tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
 

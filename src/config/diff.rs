@@ -67,13 +67,14 @@ fn watched<'a>(config: &'a Config, name: &CameraName) -> Option<&'a CameraConfig
 /// Whatever is neither a camera nor a prompt, but for the log, which is set up once in a process. A table that is new is no foundation until somebody thinks about it: the
 /// compiler asks here.
 fn foundations(before: &Config, now: &Config) -> Vec<&'static str> {
-    let Config { mqtt, model, homeassistant, history, pipelines, state, cameras: _, prompts: _, timezone, log: _ } =
+    let Config { mqtt, model, homeassistant, history, web, pipelines, state, cameras: _, prompts: _, timezone, log: _ } =
         before;
     let changed = [
         ("mqtt", *mqtt != now.mqtt),
         ("model", *model != now.model),
         ("homeassistant", *homeassistant != now.homeassistant),
         ("history", *history != now.history),
+        ("web", *web != now.web),
         ("paths", *pipelines != now.pipelines || *state != now.state),
         ("timezone", *timezone != now.timezone),
     ];
@@ -137,6 +138,7 @@ mod tests {
             "on one camera only"
         );
         assert_eq!(changed(|text| format!("[model]\ndevice = \"cpu\"\n{text}")), "model");
+        assert_eq!(changed(|text| format!("[web]\nlisten = \"127.0.0.1:8470\"\n{text}")), "web");
         assert_eq!(changed(|text| format!("[mqtt]\nprefix = \"birds\"\n{text}")), "mqtt");
     }
 }

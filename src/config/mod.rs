@@ -61,6 +61,8 @@ pub struct Config {
     pub homeassistant: HomeAssistantConfig,
     /// What is kept of answers.
     pub history: HistoryConfig,
+    /// What is shown over HTTP.
+    pub web: WebConfig,
     /// A folder of further pipeline descriptions, if there is one.
     pub pipelines: Option<PathBuf>,
     /// Where what outlives a restart is kept; `None` is where the system wants it.
@@ -158,6 +160,13 @@ pub struct HistoryConfig {
     pub max_bytes: u64,
     /// Older answers are forgotten.
     pub max_age: Duration,
+}
+
+/// What is shown over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebConfig {
+    /// The address it is shown at; port 0 takes a free one. `None` shows nothing.
+    pub listen: Option<SocketAddr>,
 }
 
 /// What Home Assistant is told.

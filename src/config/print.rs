@@ -32,6 +32,10 @@ pub fn print(loaded: &Loaded) -> String {
     page.line(&["history", "enabled"], &config.history.enabled.to_string());
     page.line(&["history", "max_bytes"], &config.history.max_bytes.to_string());
     page.time(&["history", "max_age"], config.history.max_age);
+    if let Some(listen) = config.web.listen {
+        page.table(&["web"]);
+        page.word(&["web", "listen"], &listen.to_string());
+    }
     page.table(&["model"]);
     page.path(&["model", "path"], &config.model.path);
     page.word(&["model", "device"], &device(config.model.device));

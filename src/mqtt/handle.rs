@@ -202,6 +202,11 @@ impl Handle {
         self.0.offered.notify_one();
     }
 
+    /// The last message of each retained topic: what stands, whether or not the broker has it.
+    pub fn retained(&self) -> Vec<Message> {
+        self.0.outbox().retained().cloned().collect()
+    }
+
     /// Waits until nothing waits: until the broker has all that was offered before, or it was given up.
     pub async fn emptied(&self) {
         loop {

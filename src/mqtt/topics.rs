@@ -125,6 +125,10 @@ impl Topics {
     pub fn about(&self) -> String {
         format!("{}/about", self.prefix)
     }
+    /// The levels of a topic below the prefix.
+    pub fn levels<'a>(&self, topic: &'a str) -> Option<Vec<&'a str>> {
+        Some(topic.strip_prefix(&self.prefix)?.strip_prefix('/')?.split('/').collect())
+    }
     /// This service's name among the devices of Home Assistant, where only letters, digits, `_` and `-` may stand.
     pub fn device(&self) -> String {
         self.prefix.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-', "_")

@@ -153,6 +153,11 @@ pub fn about(version: &str, model: &ModelLabel, refused: Option<&str>) -> Vec<u8
     })
 }
 
+/// Reads what runs here.
+pub fn read_about(payload: &[u8]) -> Result<AboutMessage, serde_json::Error> {
+    serde_json::from_slice(payload)
+}
+
 #[expect(clippy::expect_used, reason = "strings always have a JSON form")]
 fn json(message: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(message).expect("a message has a JSON form")

@@ -2,7 +2,7 @@
 //!
 //! Texts of others (reasons) lose their passwords here, so that no format can show them.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tracing::{debug, error, info, warn};
 
@@ -89,16 +89,18 @@ pub enum Event<'a> {
         /// What is missing.
         reason: &'a str,
     },
-    /// An answer left for the broker.
-    AnswerPublished {
+    /// A standing prompt was answered, published or not.
+    Answered {
         /// About which camera.
         camera: &'a CameraName,
         /// To which prompt.
         prompt: &'a PromptName,
-        /// The state as published.
-        state: &'a str,
-        /// From the newest frame to now.
-        age: Duration,
+        /// Its outcome.
+        outcome: &'a str,
+        /// The state, where it is published.
+        state: Option<&'a str>,
+        /// From the newest frame to now, where one was seen.
+        age: Option<Duration>,
     },
     /// A prompt could not be answered.
     AnswerFailed {
@@ -288,6 +290,11 @@ pub enum Event<'a> {
         /// The problem with its place.
         problem: &'a str,
     },
+    /// What stands is shown over HTTP.
+    PageShown {
+        /// Where.
+        address: SocketAddr,
+    },
     /// The configuration was read again, and is used.
     Reloaded {
         /// What is different.
@@ -361,8 +368,8 @@ impl Event<'_> {
                 info!(event = "model_loaded", model, provider, ?took, "model is loaded"),
             Self::ProviderFallback { provider, reason } =>
                 warn!(event = "provider_fallback", provider, reason = %redact(reason), "the GPU cannot be used"),
-            Self::AnswerPublished { camera, prompt, state, age } =>
-                debug!(event = "answer_published", %camera, %prompt, state, ?age, "answer is published"),
+            Self::Answered { camera, prompt, outcome, state, age } =>
+                debug!(event = "answered", %camera, %prompt, outcome, state, age_ms = age.map(milliseconds), "a prompt is answered"),
             Self::AnswerFailed { camera, prompt, reason } =>
                 warn!(event = "answer_failed", %camera, %prompt, reason = %redact(reason), "no answer"),
             Self::ExamplesContradict { prompt, percent, needed } =>
@@ -416,6 +423,7 @@ impl Event<'_> {
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \
                     `homeassistant/device/OLD_CAMERA/config` takes the devices away"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
+            Self::PageShown { address } => info!(event = "page_shown", %address, "what stands is shown at http://{address}"),
             Self::Reloaded { what } => info!(event = "reloaded", what, "the configuration was read again"),
             Self::TaskEnded { task, why } => error!(event = "task_ended", task, why, "a task ended by itself"),
             Self::StageStill { stage, still } =>
@@ -427,4 +435,8 @@ impl Event<'_> {
             Self::Stopped { took } => info!(event = "stopped", ?took, "stopped"),
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

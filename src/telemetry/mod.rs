@@ -1,9 +1,10 @@
-//! What operators see: the log, and the list of events that make its lines.
+//! What operators see: the log, the list of events that make its lines, and the figures that count them.
 //!
 //! No stage writes to the log by itself what an operator needs: it is an [`Event`]. Passwords are kept out twice, in
 //! the events' texts and in each written line.
 
 mod events;
+mod metrics;
 mod redact;
 
 use std::{
@@ -11,9 +12,14 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry, filter::Targets, layer::SubscriberExt, registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
 pub use events::Event;
+pub use metrics::{METRICS_TYPE, Now, metrics};
 pub use redact::redact;
 
 /// What is logged, and how.
@@ -129,10 +135,16 @@ pub fn install(spec: Spec) -> Result<(), Error> {
             plain(Scrubbed::stderr, colours)
         }
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().map_err(|_| Error::Installed)
+    let all = tracing_subscriber::registry().with(lines.with_filter(filter)).with(counting());
+    all.try_init().map_err(|_| Error::Installed)
 }
 
 type Lines = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
+
+/// What counts events: all of them, whatever is logged.
+fn counting<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl tracing_subscriber::Layer<S> {
+    metrics::Count.with_filter(Targets::new().with_target("wader", tracing::Level::TRACE))
+}
 
 fn filter(level: Level) -> EnvFilter {
     EnvFilter::new(format!("{},wader={level}", level.of_libraries()))

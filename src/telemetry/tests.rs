@@ -47,7 +47,7 @@ fn emit_each_event() {
         Event::WindowReplaced { camera, total: 3 },
         Event::ModelLoaded { model: "wader-small", provider: "cpu", took: retry_in },
         Event::ProviderFallback { provider: "cpu", reason },
-        Event::AnswerPublished { camera, prompt, state: "yes", age: retry_in },
+        Event::Answered { camera, prompt, outcome: "answer", state: Some("yes"), age: Some(retry_in) },
         Event::AnswerFailed { camera, prompt, reason },
         Event::BrokerConnected { broker: "localhost:1883" },
         Event::BrokerLost { broker: "localhost:1883", reason, retry_in },
@@ -96,7 +96,7 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
 #[test]
 fn a_level_hides_what_is_less_important_and_holds_libraries_to_one_step_less() {
     let at_info = logged(Level::Info, Format::Plain, emit_each_event);
-    assert!(at_info.contains("camera_online") && !at_info.contains("answer_published"), "{at_info}");
+    assert!(at_info.contains("camera_online") && !at_info.contains("\"answered\""), "{at_info}");
     let at_error = logged(Level::Error, Format::Plain, emit_each_event);
     assert!(at_error.contains("outbox_dropped") && !at_error.contains("camera_offline"), "{at_error}");
     let library = || {

@@ -29,4 +29,5 @@ mod soak;
 mod support;
 mod tidy;
 mod watchdog;
+mod web;
 mod wordings;

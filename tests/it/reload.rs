@@ -15,6 +15,7 @@ use crate::support::{
     faults::{Row, keep, of},
     service::{Service, THERE, answer, config, listen, until},
     video::drawn,
+    web::{ANY_PORT, address, until as until_page},
 };
 
 /// Asks the oracle for the camera and the number of the newest frame, with each of them.
@@ -85,7 +86,7 @@ async fn a_bad_edit_changes_nothing_and_is_told_of_and_a_good_one_begins_only_wh
     let mosquitto = Mosquitto::start(&[]).await;
     let url = format!("mqtt://127.0.0.1:{}", mosquitto.port);
     let broker = format!("url = \"{url}\"");
-    let both = format!("{NUMBER}{THERE}");
+    let both = format!("{NUMBER}{THERE}{ANY_PORT}");
     let mut service = Service::start(&config(&broker, &[("door", door), ("yard", yard)], &both));
     let mut listener = listen(&url).await;
     let mut frames = Frames::default();
@@ -100,6 +101,11 @@ async fn a_bad_edit_changes_nothing_and_is_told_of_and_a_good_one_begins_only_wh
     let problem = refused(&about).unwrap().unwrap();
     assert!(problem.contains("aks") && problem.contains("wader.toml"), "{problem}");
     assert!(about.retained || about.topic == "wader/about");
+    let page = address(&service).await;
+    let escaped = |html: &str| html.contains("the changed configuration is not used") && html.contains("aks");
+    until_page(page, "/", "the page tells", escaped).await;
+    until_page(page, "/metrics", "the figure tells", |figures| figures.contains("\nwader_configuration_refused 1\n"))
+        .await;
     // a prompt that this model cannot be asked: the file alone is fine
     let long = both.replace("frames = 3, span = \"1s\"", "frames = 9, span = \"9s\"").replace("yes_no", "text");
     let unaskable = long.replace("is it there", &"is it there ".repeat(300));
@@ -112,7 +118,7 @@ async fn a_bad_edit_changes_nothing_and_is_told_of_and_a_good_one_begins_only_wh
     }
 
     // the yard moves, the gate is new, a prompt is new, one is gone
-    let other = format!("{NUMBER}{}", THERE.replace("prompts.there", "prompts.here"));
+    let other = format!("{NUMBER}{}{ANY_PORT}", THERE.replace("prompts.there", "prompts.here"));
     service.rewrite(&config(&broker, &[("door", door), ("yard", gate), ("gate", yard)], &other));
     let mut wanted: BTreeSet<(&str, i64)> = [("wader/yard/number/answer", 3), ("wader/gate/number/answer", 2)].into();
     let mut cleared: BTreeSet<String> =
@@ -137,6 +143,11 @@ async fn a_bad_edit_changes_nothing_and_is_told_of_and_a_good_one_begins_only_wh
         }
     }
 
+    until_page(page, "/metrics", "the figure tells", |figures| figures.contains("\nwader_configuration_refused 0\n"))
+        .await;
+    until_page(page, "/", "the page tells no more", |html| !html.contains("is not used") && html.contains("gate"))
+        .await;
+
     // the gate goes again
     service.rewrite(&config(&broker, &[("door", door), ("yard", gate)], &other));
     let gone = |a: &Arrival| a.topic == "wader/gate/status" && a.payload.is_empty();
@@ -152,7 +163,9 @@ async fn a_bad_edit_changes_nothing_and_is_told_of_and_a_good_one_begins_only_wh
         row: 43,
         fault: "a configuration with a word too many, one that the model cannot serve, then good ones",
         target: "the old one goes on; the error names its place; interruption 0 frames",
-        detection: "told on the topic, in the log and to the service manager, with file and key".to_owned(),
+        detection:
+            "told on the topic, in the log, on the page, by a figure and to the service manager, with file and key"
+                .to_owned(),
         recovery: String::new(),
         lost: of(missing, frames.0.len()),
         duplicated: String::new(),
@@ -176,6 +189,12 @@ async fn what_all_stands_on_begins_anew_in_the_same_process() {
     service.rewrite(&text.replace("/oracle", "/nothing"));
     until(&mut listener, "the refusal", |a| refused(a).flatten().is_some()).await;
     answer(&mut listener, "wader/door/there/answer").await;
+    // nor does an address that is taken
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    service.rewrite(&format!("{text}[web]\nlisten = \"{address}\"\n"));
+    let names_it = |problem: String| problem.contains(&address.to_string());
+    until(&mut listener, "the second refusal", |a| refused(a).flatten().is_some_and(names_it)).await;
     service.rewrite(&config(&format!("url = \"{url}\"\nclient_id = \"other\""), &[("door", door.url())], THERE));
     until(&mut listener, "the service stops", |a| a.topic == "wader/status" && a.text() == "stopped").await;
     until(&mut listener, "and is there again", |a| a.topic == "wader/status" && a.text() == "online").await;

@@ -34,6 +34,7 @@ pub(super) fn check(
     let mqtt = service::mqtt(&mut checker, &file.mqtt);
     let homeassistant = service::homeassistant(&mut checker, &file.homeassistant);
     let history = service::history(&mut checker, &file.history);
+    let web = service::web(&mut checker, &file.web);
     let model = service::model(&mut checker, file.model);
     let log = service::log(&mut checker, &file.log);
     let timezone = hours::zone(&mut checker, file.timezone.as_deref());
@@ -65,6 +66,7 @@ pub(super) fn check(
         mqtt: mqtt?,
         homeassistant,
         history,
+        web,
         model: model?,
         pipelines,
         state,

@@ -12,7 +12,7 @@ use url::Url;
 use super::{
     super::{
         BrokerConfig, ClientCertificate, Device, HistoryConfig, HomeAssistantConfig, LoginConfig, ModelConfig,
-        MqttConfig, OutboxConfig, Secret, TlsConfig,
+        MqttConfig, OutboxConfig, Secret, TlsConfig, WebConfig,
         file::{self, Paths},
     },
     Checker,
@@ -224,6 +224,23 @@ pub(super) fn history(checker: &mut Checker<'_>, given: &file::History) -> Histo
         max_bytes: checker.within(&["history", "max_bytes"], given.max_bytes, HISTORY_BYTES, (1 << 20)..=(1 << 40)),
         max_age: checker.time_within(&["history", "max_age"], given.max_age, HISTORY_AGE, least..=most),
     }
+}
+
+/// `[web]`.
+pub(super) fn web(checker: &mut Checker<'_>, given: &file::Web) -> WebConfig {
+    let path = ["web", "listen"];
+    let Some(written) = &given.listen else { return WebConfig { listen: None } };
+    let listen = written.parse::<SocketAddr>().ok();
+    match listen {
+        None => checker.wrong(&path, "must be an IP address and a port, such as `\"127.0.0.1:8470\"`"),
+        Some(listen) if !listen.ip().is_loopback() => checker.warn(
+            &path,
+            "everyone who reaches this address sees what is answered: the page asks for no password",
+            "listen on 127.0.0.1, behind a proxy that asks for one",
+        ),
+        Some(_) => {}
+    }
+    WebConfig { listen }
 }
 
 /// `[homeassistant]`.

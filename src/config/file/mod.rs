@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) homeassistant: HomeAssistant,
     /// What is kept of answers, for `wader history`.
     pub(super) history: History,
+    /// What is shown over HTTP.
+    pub(super) web: Web,
     /// What answers.
     pub(super) model: Model,
     /// Folders.
@@ -118,6 +120,16 @@ pub(super) struct History {
     /// Older answers are forgotten, `1h` to `87840h`.
     #[schemars(extend("default" = "720h"))]
     pub(super) max_age: Option<Span>,
+}
+
+/// What is shown over HTTP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Web {
+    /// Where a page shows what stands just now, and `/metrics` is for Prometheus: an IP address and a port, such as
+    /// `127.0.0.1:8470`; without it, nowhere.
+    #[schemars(schema_with = "schema::listen")]
+    pub(super) listen: Option<String>,
 }
 
 /// What Home Assistant is told.

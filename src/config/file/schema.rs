@@ -128,10 +128,18 @@ fn none(keys: &[&str]) -> Value {
     json!({ "properties": properties })
 }
 
+/// An IP address and a port.
+const ADDRESS: &str = r"^(\[.+\]|[^:]+):[0-9]+$";
+
+/// Where something listens.
+pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {
+    like(ADDRESS)
+}
+
 /// Which keys have a meaning with which broker.
 pub(super) fn brokers() -> Value {
     let mut embedded = none(&["user", "password", "allow_plaintext_password", "ca", "cert", "key"]);
-    embedded["properties"]["listen"] = like(r"^(\[.+\]|[^:]+):[0-9]+$").to_value();
+    embedded["properties"]["listen"] = like(ADDRESS).to_value();
     let plain = json!({ "properties": { "url": { "pattern": r"^\s*[Mm][Qq][Tt][Tt]:" } }, "required": ["url"] });
     json!([
         { "if": is("url", "embedded"), "then": embedded },

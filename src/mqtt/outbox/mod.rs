@@ -269,6 +269,11 @@ impl Outbox {
         }
     }
 
+    /// The last message of each retained topic, by topic.
+    pub fn retained(&self) -> impl Iterator<Item = &Message> {
+        self.retained.values().map(|entry| &entry.message)
+    }
+
     /// Whether nothing waits and nothing is under way.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.under_way.is_empty()

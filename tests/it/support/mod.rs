@@ -13,4 +13,5 @@ pub(crate) mod recording;
 pub(crate) mod service;
 pub(crate) mod tree;
 pub(crate) mod video;
+pub(crate) mod web;
 pub(crate) mod wrapped;
