@@ -9,6 +9,7 @@ mod changes;
 mod complain;
 mod control;
 mod feedback;
+mod foundation;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -18,6 +19,7 @@ mod lessons;
 mod memory;
 mod newcomers;
 mod roster;
+mod running;
 mod shown;
 mod switches;
 mod troubles;
@@ -25,24 +27,20 @@ mod watch;
 mod watchdog;
 mod watchers;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
-use futures_util::future::OptionFuture;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::signal::unix::{SignalKind, signal};
+
+use foundation::Foundation;
+use running::Running;
 
 use crate::{
-    config::{BrokerConfig, Config, Loaded, PromptConfig, Sources},
-    engine::{Doubt, Engine, Unaskable},
-    frame::Stamp,
-    mqtt::{self, Publisher, broker::Embedded},
-    name::{CameraName, PromptName},
-    supervise::{Ended, Stop, Tasks, Turns},
+    config::{Config, Loaded, Sources},
+    engine::Unaskable,
+    mqtt,
+    name::PromptName,
+    supervise::{Ended, Stop},
     systemd::Notify,
-    telemetry::Event,
-    web::Server,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
 pub use assemble::{broker_access, camera_spec};
@@ -50,33 +48,8 @@ pub use history::history_file;
 pub use lessons::feedback_folder;
 pub use shown::{contradictions, learnt, show};
 
-use answers::Answers;
-use asks::Asks;
-use assemble::Watched;
-use board::Board;
-use changes::Changes;
-use control::{Control, Elsewhere};
-use feedback::Hearing;
-use kept::Kept;
-use lessons::Teacher;
-use newcomers::Newcomers;
-use roster::Roster;
-use shown::Prepared;
-use troubles::Troubles;
-use watchdog::Watchdog;
-use watchers::Watchers;
-
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
-
-/// So many cameras connect at a time: those that return together would else hold up all the others.
-const BEGIN_AT_ONCE: usize = 4;
-
-/// A camera that gives no picture for so long lets the next one begin.
-const TURN: Duration = Duration::from_secs(1);
-
-/// Replies that wait for the answer task; it only ever hands them on.
-const REPLIES: usize = 64;
 
 /// Why the service could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -160,183 +133,12 @@ impl App {
     /// Runs until `stop` is given, or until something breaks that a restart of the process must mend; gives the
     /// configuration with which all must begin anew, where that is why it ended.
     pub async fn run(self, stop: Stop) -> Result<Option<Box<Loaded>>, Error> {
-        let Self { mut config, sources, own, notify } = self;
+        let Self { config, sources, own, notify } = self;
         let hangup = signal(SignalKind::hangup())?;
-        let mut broker = None;
-        let access = match &config.mqtt.broker {
-            BrokerConfig::Embedded { listen } => {
-                let embedded = Embedded::start(*listen).await?;
-                let access = embedded.access()?;
-                broker = Some(embedded);
-                access
-            }
-            BrokerConfig::Remote { host, port, tls, login } => {
-                assemble::access(host, *port, tls.as_ref(), login.as_ref())?
-            }
-        };
-        let web = match config.web.listen {
-            Some(listen) => Some(Server::listen(listen).await.map_err(|error| Error::Web { listen, error })?),
-            None => None,
-        };
-        notify.status("loading the model");
-        let (model, label) = assemble::model(&config).await?;
-        let runs_on = match &model.provider().reason {
-            Some(reason) => format!("{} ({reason})", model.provider()),
-            None => model.provider().to_string(),
-        };
-        let batch = model.manifest().limits.max_media_per_call;
-        let min_mass = model.manifest().prompt.min_mass;
-        let manifest = model.manifest().clone();
-        let max_frames = manifest.resampler.max_frames;
-        newcomers::drop_too_long(&mut config, &own, max_frames);
-        let mut watched = assemble::watched(&config, &manifest)?;
-        let is_own = |(_, prompt): &(CameraName, PromptConfig)| own.contains(&prompt.prompt.name);
-        let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
-        let said = lessons::said(&config);
-        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked, &added, &said));
-        let Prepared { worker, digests, lessons, refused } = preparing.await.map_err(|_| Error::EngineBroke)??;
-        let refused = newcomers::tell_refused(refused);
-        watched.iter_mut().for_each(|camera| camera.forget(&refused));
-        config.prompts.retain(|prompt| !refused.contains(&prompt.prompt.name));
-        for lesson in &lessons {
-            match lesson {
-                Ok(lesson) => lessons::tell(lesson),
-                Err(problem) => Event::FeedbackProblem { problem }.emit(),
-            }
-        }
-        for Doubt { prompt, percent, needed } in worker.doubts() {
-            Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
-        }
-        let (replies, replied) = mpsc::channel(REPLIES);
-        let waiting = replies.downgrade();
-        let engine = Arc::new(Engine::start(worker, batch, replies)?);
-
-        let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
-        let prompts = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
-        let images = watched.iter().flat_map(Watched::asked).filter(|(_, prompt)| prompt.image);
-        let images = images.map(|(camera, prompt)| (camera, prompt.prompt.name)).collect();
-        let topics = assemble::topics(&config);
-        let mut control = Control::new(&config, (topics.clone(), label.clone()), prompts, images, outbox);
-        let (publisher, commands) = publisher.hearing(control.filters(), control::COMMANDS);
-        control.begin();
-        let publishing = Stop::new();
-        let mut deliver = Tasks::new();
-        let publishing_stop = publishing.clone();
-        deliver.start("mqtt", async move { publisher.run(&publishing_stop).await });
-
-        let (inputs, input) = mpsc::channel(REPLIES);
-        let zone = assemble::zone(&config);
-        let judged_by = (label.clone(), min_mass);
-        let (history, kept) = (history::begin(&config), Kept::default());
-        let kept_for_a_while = (zone.clone(), history, kept.clone());
-        let answers = Answers::new(&config, &watched, &digests, judged_by, &control, kept_for_a_while);
-        let (mut judge, judged) = (Tasks::new(), answers.judged.clone());
-        judge.start("answers", answers.run(replied, input));
-
-        let watching = stop.child();
-        let (watching_cameras, prompts_asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
-        let status = format!("watching {watching_cameras} cameras, on {runs_on}");
-        let roster = Roster::default();
-        let turns = (control.switches(), Turns::new(BEGIN_AT_ONCE, TURN));
-        let mut watchers = Watchers::new(roster.clone(), engine.clone(), inputs.clone(), turns, zone);
-        for camera in watched {
-            roster.enter(&camera.name);
-            for (name, prompt) in camera.asked() {
-                let shown = digests.get(&(name.clone(), prompt.prompt.name.clone())).cloned();
-                roster.ask(&name, prompt, shown);
-            }
-            watchers.begin(camera);
-        }
-        let mut tasks = Tasks::new();
-        let (changes, changed) = mpsc::channel(newcomers::WAITING);
-        let newcomers = Newcomers {
-            allowed: config.mqtt.new_prompts,
-            sources,
-            own,
-            folder: newcomers::folder(&config),
-            roster: roster.clone(),
-            max_frames,
-            min_mass,
-            engine: engine.clone(),
-            answers: inputs.clone(),
-            control: changes,
-            topics: topics.clone(),
-            outbox: control.outbox(),
-        };
-        let teacher = Teacher { manifest, roster: roster.clone(), engine: engine.clone(), answers: inputs };
-        let (feedback, said) = mpsc::channel(feedback::WAITING);
-        let hearing = Hearing {
-            kept,
-            folder: feedback_folder(&config),
-            teacher: teacher.clone(),
-            topics: topics.clone(),
-            outbox: control.outbox(),
-        };
-        tasks.start("feedback", hearing.run(said, watching.clone()));
-        let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
-        let asks = Asks::new(&config, engine.clone(), roster, (label, min_mass), control.outbox());
-        tasks.start("asks", asks.run(questioned, watching.clone()));
-        let board = Board { topics: topics.clone(), outbox: control.outbox() };
-        let troubles = Troubles { outbox: control.outbox(), topics, notify, status: status.clone() };
-        tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
-        let (prompts, added) = mpsc::channel(newcomers::WAITING);
-        let (again, mut begin_again) = mpsc::channel(1);
-        let changes = Changes { config, teacher, newcomers, watchers, notify, status: status.clone(), again };
-        tasks.start("changes", changes.run(added, hangup, watching.clone()));
-        if let Some(server) = web {
-            Event::PageShown { address: server.address() }.emit();
-            tasks.start("web", server.run(Arc::new(board), watching.clone()));
-        }
-        let elsewhere = Elsewhere { questions, feedback, prompts };
-        tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
-
-        notify.ready();
-        notify.status(&status);
-        Event::Ready { cameras: watching_cameras, prompts: prompts_asked }.emit();
-        let watchdog = Watchdog { notify, engine: engine.clone(), replies: waiting, judged };
-        let outcome = tokio::select! {
-            biased;
-            () = stop.given() => Ok(None),
-            Some(loaded) = begin_again.recv() => Ok(Some(loaded)),
-            () = engine.ended() => Err(Error::EngineBroke),
-            stage = watchdog.run() => Err(Error::Hangs(stage)),
-            Some(ended) = judge.next_ended() => Err(ended.into()),
-            Some(ended) = deliver.next_ended() => Err(ended.into()),
-            Some(ended) = tasks.next_ended() => Err(ended.into()),
-        };
-
-        // in the direction of the data: what makes work ends first, what delivers it last
-        if !matches!(outcome, Ok(Some(_))) {
-            notify.stopping();
-        }
-        let stopping = Stamp::now();
-        let reason = match &outcome {
-            Ok(None) => "asked to".to_owned(),
-            Ok(Some(_)) => "another configuration".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        Event::Stopping { reason: &reason }.emit();
-        watching.give();
-        let mut late = tasks.finish(STOP_WITHIN / 2).await;
-        engine.stop();
-        let done = engine.counts();
-        let (frames, replaced, dropped) = (done.work.frames_encoded, done.tally.replaced, done.tally.dropped);
-        Event::Worked { frames, windows: done.windows, replaced, dropped, replies: done.replies }.emit();
-        // joins the thread, whose panic was reported; one that hangs is left behind
-        let joined = tokio::task::spawn_blocking(move || drop(engine));
-        if tokio::time::timeout(STOP_WITHIN / 4, joined).await.is_err() {
-            late.push("engine".to_owned());
-        }
-        late.extend(judge.finish(STOP_WITHIN / 4).await);
-        publishing.give();
-        late.extend(deliver.finish(STOP_WITHIN / 2).await);
-        if let Some(Err(error)) = OptionFuture::from(broker.map(Embedded::stop)).await {
-            Event::StopLate { task: &error.to_string() }.emit();
-        }
-        for task in &late {
-            Event::StopLate { task }.emit();
-        }
-        Event::Stopped { took: Stamp::now().since(stopping) }.emit();
+        let foundation = Foundation::lay(config, &own, notify).await?;
+        let mut running = Running::begin(foundation, (sources, own), hangup, notify, &stop)?;
+        let outcome = running.outcome(&stop).await;
+        running.end(&outcome).await;
         outcome
     }
 }

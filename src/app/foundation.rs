@@ -1,0 +1,86 @@
+//! What all else stands on: the ways to broker and page, and the model with all that it is asked.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Error,
+    assemble::{self, Watched},
+    lessons, newcomers,
+    shown::{self, Digests, Prepared},
+};
+use crate::{
+    answer::ModelLabel,
+    config::{BrokerConfig, Config, PromptConfig},
+    engine::{Doubt, Worker},
+    model::{Flamingo, Manifest},
+    mqtt::{Access, broker::Embedded},
+    name::{CameraName, PromptName},
+    systemd::Notify,
+    telemetry::Event,
+    web::Server,
+};
+
+/// Nothing of it is at work yet.
+pub(super) struct Foundation {
+    /// The configuration without what this model cannot be asked.
+    pub(super) config: Config,
+    /// The broker inside wader, where it is to be one.
+    pub(super) broker: Option<Embedded>,
+    pub(super) access: Access,
+    pub(super) web: Option<Server>,
+    pub(super) label: ModelLabel,
+    pub(super) manifest: Manifest,
+    /// What the model runs on, for people.
+    pub(super) runs_on: String,
+    pub(super) watched: Vec<Watched>,
+    pub(super) digests: Digests,
+    pub(super) worker: Worker<Flamingo>,
+}
+
+impl Foundation {
+    /// Opens the ports that are wanted, loads the model, and gives it all prompts; `own` stand in the configuration, the others
+    /// are no reason not to start.
+    pub(super) async fn lay(mut config: Config, own: &BTreeSet<PromptName>, notify: Notify) -> Result<Self, Error> {
+        let (broker, access) = match &config.mqtt.broker {
+            BrokerConfig::Embedded { listen } => {
+                let embedded = Embedded::start(*listen).await?;
+                let access = embedded.access()?;
+                (Some(embedded), access)
+            }
+            BrokerConfig::Remote { host, port, tls, login } => {
+                (None, assemble::access(host, *port, tls.as_ref(), login.as_ref())?)
+            }
+        };
+        let web = match config.web.listen {
+            Some(listen) => Some(Server::listen(listen).await.map_err(|error| Error::Web { listen, error })?),
+            None => None,
+        };
+        notify.status("loading the model");
+        let (model, label) = assemble::model(&config).await?;
+        let runs_on = match &model.provider().reason {
+            Some(reason) => format!("{} ({reason})", model.provider()),
+            None => model.provider().to_string(),
+        };
+        let manifest = model.manifest().clone();
+        newcomers::drop_too_long(&mut config, own, manifest.resampler.max_frames);
+        let mut watched = assemble::watched(&config, &manifest)?;
+        let is_own = |(_, prompt): &(CameraName, PromptConfig)| own.contains(&prompt.prompt.name);
+        let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
+        let said = lessons::said(&config);
+        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked, &added, &said));
+        let Prepared { worker, digests, lessons, refused } = preparing.await.map_err(|_| Error::EngineBroke)??;
+        let refused = newcomers::tell_refused(refused);
+        watched.iter_mut().for_each(|camera| camera.forget(&refused));
+        config.prompts.retain(|prompt| !refused.contains(&prompt.prompt.name));
+        for lesson in &lessons {
+            match lesson {
+                Ok(lesson) => lessons::tell(lesson),
+                Err(problem) => Event::FeedbackProblem { problem }.emit(),
+            }
+        }
+        for Doubt { prompt, percent, needed } in worker.doubts() {
+            Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
+        }
+        Ok(Self { config, broker, access, web, label, manifest, runs_on, watched, digests, worker })
+    }
+}
