@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::status::Status;
 use crate::{
     answer::wire::{self, AnswerMessage},
     mqtt::{CameraStatus, Handle, Link, OFF, Topics, outbox::Loss, wire as own},
@@ -20,6 +21,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) struct Board {
     pub(super) topics: Topics,
     pub(super) outbox: Handle,
+    pub(super) status: Status,
 }
 
 /// What the retained topics say.
@@ -70,7 +72,7 @@ impl Board {
     }
 
     fn troubles(&self, refused: Option<&str>) -> Vec<String> {
-        let mut troubles: Vec<String> = refused.map(str::to_owned).into_iter().collect();
+        let mut troubles: Vec<String> = refused.map(str::to_owned).into_iter().chain(self.status.trouble()).collect();
         if let Link::Away { error, .. } = &*self.outbox.link().borrow() {
             troubles.push(format!("The broker is away: {error}"));
         }

@@ -21,6 +21,7 @@ use super::{
     lessons::{self, Teacher},
     newcomers::{self, Newcomers},
     shown::{Digests, digest, show},
+    status::Status,
     watchers::Watchers,
 };
 use crate::{
@@ -29,7 +30,6 @@ use crate::{
     mqtt::{Arrival, Code, Complaint},
     name::{CameraName, PromptName},
     supervise::Stop,
-    systemd::Notify,
     telemetry::Event,
 };
 
@@ -43,9 +43,7 @@ pub(super) struct Changes {
     pub(super) teacher: Teacher,
     pub(super) newcomers: Newcomers,
     pub(super) watchers: Watchers,
-    pub(super) notify: Notify,
-    /// What is done, in a line, for the service manager.
-    pub(super) status: String,
+    pub(super) status: Status,
     /// Takes a configuration with which all must begin anew.
     pub(super) again: mpsc::Sender<Box<Loaded>>,
 }
@@ -128,7 +126,6 @@ impl Changes {
         };
         if ready.diff.foundations.is_empty() {
             self.carry_out(ready).await;
-            self.notify.status(&self.status);
             self.tell_control(Change::Refused(None)).await;
         } else {
             Event::Reloaded { what: &format!("all begins anew, with {}", ready.diff.foundations.join(", ")) }.emit();
@@ -139,7 +136,7 @@ impl Changes {
     /// Says in every place where somebody may look that the files cannot be used.
     fn refuse(&self, problem: &str) {
         let message = format!("the changed configuration is not used: {}", problem.trim().replace('\n', " "));
-        self.notify.status(&format!("{}; {message}", self.status));
+        self.status.refused(&message);
         let newcomers = &self.newcomers;
         complain(&newcomers.outbox, &newcomers.topics, &Complaint::new(Code::BadConfiguration, message.clone()));
         // the task that says what runs here
@@ -212,6 +209,7 @@ impl Changes {
         if self.config.log != config.log {
             Event::ConfigProblem { problem: "what is below `[log]` is used from the next start on" }.emit();
         }
+        let cameras = watched.len();
         // first: a camera that is configured no more has not even a status
         self.tell_control(Change::Configured(control::known(&config))).await;
         for camera in &diff.ended {
@@ -258,6 +256,7 @@ impl Changes {
         }
         self.newcomers.own = own;
         self.config = config;
+        self.status.watching(cameras);
         Event::Reloaded { what: &words(&diff) }.emit();
     }
 

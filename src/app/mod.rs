@@ -21,6 +21,7 @@ mod newcomers;
 mod roster;
 mod running;
 mod shown;
+mod status;
 mod switches;
 mod troubles;
 mod watch;

@@ -20,6 +20,7 @@ use super::{
     lessons::{Teacher, feedback_folder},
     newcomers::{self, Newcomers},
     roster::Roster,
+    status::Status,
     troubles::Troubles,
     watchdog::Watchdog,
     watchers::Watchers,
@@ -102,7 +103,7 @@ impl Running {
 
         let watching = stop.child();
         let (cameras, asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
-        let status = format!("watching {cameras} cameras, on {runs_on}");
+        let status = Status::new(notify, cameras, runs_on);
         let roster = Roster::default();
         let turns = (control.switches(), Turns::new(BEGIN_AT_ONCE, TURN));
         let mut watchers = Watchers::new(roster.clone(), engine.clone(), inputs.clone(), turns, zone);
@@ -146,20 +147,20 @@ impl Running {
         tasks.start("asks", asks.run(questioned, watching.clone()));
         if let Some(server) = web {
             Event::PageShown { address: server.address() }.emit();
-            let board = Board { topics: topics.clone(), outbox: outbox.clone() };
+            let board = Board { topics: topics.clone(), outbox: outbox.clone(), status: status.clone() };
             tasks.start("web", server.run(Arc::new(board), watching.clone()));
         }
-        let troubles = Troubles { outbox, topics, notify, status: status.clone() };
+        let troubles = Troubles { outbox, topics, status: status.clone() };
         tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, begin_again) = mpsc::channel(1);
-        let changes = Changes { config, teacher, newcomers, watchers, notify, status: status.clone(), again };
+        let changes = Changes { config, teacher, newcomers, watchers, status: status.clone(), again };
         tasks.start("changes", changes.run(added, hangup, watching.clone()));
         let elsewhere = Elsewhere { questions, feedback, prompts };
         tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
 
         notify.ready();
-        notify.status(&status);
+        status.tell();
         Event::Ready { cameras, prompts: asked }.emit();
         let watchdog = Some(Watchdog { notify, engine: engine.clone(), replies: waiting, judged });
         Ok(Self { broker, engine, watchdog, tasks, watching, judge, deliver, publishing, begin_again, notify })

@@ -2,21 +2,18 @@
 
 use tokio::sync::watch;
 
-use super::complain::complain;
+use super::{complain::complain, status::Status};
 use crate::{
     engine::{Remedy, Trouble},
     mqtt::{Code, Complaint, Handle, Topics},
     supervise::Stop,
-    systemd::Notify,
 };
 
 /// Where trouble is told of.
 pub(super) struct Troubles {
     pub(super) outbox: Handle,
     pub(super) topics: Topics,
-    pub(super) notify: Notify,
-    /// What the service manager is told otherwise.
-    pub(super) status: String,
+    pub(super) status: Status,
 }
 
 impl Troubles {
@@ -42,7 +39,7 @@ impl Troubles {
     fn tell(&self, trouble: &Trouble) {
         let done = done(trouble.remedy);
         if trouble.remedy == Remedy::Processor {
-            self.notify.status(&format!("{}; degraded: {done}", self.status));
+            self.status.degraded(&done);
         }
         complain(
             &self.outbox,
