@@ -61,7 +61,9 @@ def main() -> None:
     judge = commands.add_parser("judge-examples", help="judge both graphs on the real tasks and write EXAMPLES.md")
     judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
 
-    convert = commands.add_parser("convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS) to a model folder")
+    convert = commands.add_parser(
+        "convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS, Llama-3.2-Vision, MOSS-VL) to a model folder"
+    )
     convert.add_argument("checkpoint", help="its name on the hub (owner/model), or its folder")
     convert.add_argument("--target", type=Path, help="model folder to write (default: the checkpoint's name)")
     convert.add_argument("--precision", choices=("fp32", "fp16", "int4"), default="fp16")
@@ -69,6 +71,7 @@ def main() -> None:
     convert.add_argument("--language", help="language model under it (hub name or folder), where it is not known")
     convert.add_argument("--vision", help="vision tower (hub name or folder), where it is not known")
     convert.add_argument("--tokenizer", help="tokenizer (hub name or folder), where it has none of its own")
+    convert.add_argument("--canvas", help="Llama-3.2-Vision: tiles down x across (1x2); MOSS-VL: pixels (640x352)")
     convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
     convert.add_argument(
         "--no-check", dest="check", action="store_false", help="do not replay the goldens on ONNX Runtime here"

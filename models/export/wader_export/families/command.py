@@ -23,10 +23,12 @@ def run(arguments) -> None:
             names = ", ".join(one.NAME for one in registry.FAMILIES)
             raise CheckpointError(f"{arguments.checkpoint} is of no known family; known are {names}")
         options = Options(
-            arguments.language, arguments.vision, arguments.tokenizer, arguments.licence, partial(hub.fetch)
-        )
+            arguments.language, arguments.vision, arguments.tokenizer, arguments.licence, partial(hub.fetch),
+            arguments.canvas,
+        )  # fmt: skip
         print(f"{arguments.checkpoint}: {family.NAME}")
         conversion = family.convert(place, options)
+        print(f"licence: {conversion.licence}. {conversion.description}")
         if UNSTATED in conversion.licence:
             print("warning: a source states no licence; find it out and say it with --licence")
         target: Path = arguments.target or Path(conversion.name)

@@ -23,6 +23,7 @@ class Options:
     tokenizer: str | None = None  # … of the tokenizer
     licence: str | None = None  # SPDX expression of the whole
     fetch: Callable[[str, "list[str]"], Place] | None = None  # a hub name or folder, file patterns -> its files
+    canvas: str | None = None  # size of frames, or tiles of one, where a family leaves that open
 
 
 @dataclass

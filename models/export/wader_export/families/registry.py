@@ -1,5 +1,5 @@
 """Every family there is. To add one, write its module and name it here."""
 
-from . import idefics, open_flamingo, otter
+from . import idefics, mllama, moss_vl, open_flamingo, otter
 
-FAMILIES = [otter, idefics, open_flamingo]
+FAMILIES = [otter, idefics, mllama, moss_vl, open_flamingo]
