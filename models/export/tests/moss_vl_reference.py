@@ -8,10 +8,17 @@ repeated, everything computed anew. Sources: OpenMOSS/MOSS-VL `modeling_moss_vl.
 repeats the comparison with the real files.
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
 import torch
+from ruled_bench import write_tokenizer
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
+
+from wader_export.families.sources import Place
 
 IMAGE, VOCAB, HEIGHT, WIDTH = 150, 160, 24, 40
 MEAN, STD = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]
@@ -20,25 +27,38 @@ CONFIG = {
     "image_token_id": IMAGE,
     "tie_word_embeddings": False,
     "vision_config": {
-        "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "depth": 3, "deepstack_visual_indexes": [0, 1],
+        "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "depth": 3, "deepstack_visual_indexes": [0, 1],
         "patch_size": 4, "spatial_merge_size": 2, "temporal_patch_size": 1, "num_position_embeddings": 36,
-        "out_hidden_size": 64, "hidden_act": "gelu_pytorch_tanh", "in_channels": 3,
+        "out_hidden_size": 32, "hidden_act": "gelu_pytorch_tanh", "in_channels": 3,
     },
     "text_config": {
-        "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "head_dim": 32, "rms_norm_eps": 1e-6, "rope_theta": 5000000.0, "vocab_size": VOCAB,
-        "rope_scaling": {"rope_type": "default", "mrope_section": [6, 5, 5]}, "cross_attention_layers": [1, 3],
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 16, "rms_norm_eps": 1e-6, "rope_theta": 5000000.0, "vocab_size": VOCAB,
+        "rope_scaling": {"rope_type": "default", "mrope_section": [3, 3, 2]}, "cross_attention_layers": [1, 3],
         "max_position_embeddings": 4096,
     },
 }  # fmt: skip
 
+SPECIAL = ["endoftext", "im_start", "im_end", "vision_start", "vision_end", "time_start", "time_end", "image_pad",
+           "silence", "response"]  # fmt: skip
 
-def build(seed: int = 0, std: float = 0.2) -> dict[str, Tensor]:
+
+def checkpoint(home: Path, weights: dict[str, Tensor], config: dict = CONFIG) -> Place:
+    """A checkpoint's folder; its name says whether it is Instruct or Realtime."""
+    home.mkdir(parents=True)
+    save_file({name: weight.contiguous() for name, weight in weights.items()}, home / "model.safetensors")
+    (home / "config.json").write_text(json.dumps(config))
+    (home / "preprocessor_config.json").write_text(json.dumps({"image_mean": MEAN, "image_std": STD}))
+    write_tokenizer(home / "tokenizer.json", IMAGE - SPECIAL.index("image_pad"), [f"<|{name}|>" for name in SPECIAL])
+    return Place(home, f"OpenMOSS-Team/{home.name}")
+
+
+def build(seed: int = 0, std: float = 0.3) -> dict[str, Tensor]:
     """A random checkpoint; gates, 0 at the start of training, are opened."""
     torch.manual_seed(seed)
     vision, text = CONFIG["vision_config"], CONFIG["text_config"]
     width, feed, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
-    weights = {"model.separator_token": torch.randn(64), "model.visual.pos_embed.weight": torch.randn(36, width)}
+    weights = {"model.separator_token": torch.randn(text["hidden_size"]), "model.visual.pos_embed.weight": torch.randn(36, width)}
 
     def linear(name: str, inputs: int, outputs: int, bias: bool = True) -> None:
         weights[f"{name}.weight"] = torch.randn(outputs, inputs) * std
@@ -64,8 +84,9 @@ def build(seed: int = 0, std: float = 0.2) -> dict[str, Tensor]:
     for i in range(3):
         norm(f"model.visual.merger.norms.{i}", width, True)
     linear("model.visual.merger.linear_fc1", joined, joined)
-    linear("model.visual.merger.linear_fc2", joined, 64)
-    size, heads, groups, dim = 64, text["num_attention_heads"], text["num_key_value_heads"], text["head_dim"]
+    linear("model.visual.merger.linear_fc2", joined, text["hidden_size"])
+    inner = text["intermediate_size"]
+    size, heads, groups, dim = text["hidden_size"], text["num_attention_heads"], text["num_key_value_heads"], text["head_dim"]
     for i in range(text["num_hidden_layers"]):
         at, cross = f"model.language_model.layers.{i}.", i in text["cross_attention_layers"]
         kind = at + ("cross_attn." if cross else "self_attn.")
@@ -77,7 +98,7 @@ def build(seed: int = 0, std: float = 0.2) -> dict[str, Tensor]:
         norm(kind + "k_norm", dim)
         norm(at + "input_layernorm", size)
         norm(at + "post_attention_layernorm", size)
-        for part, ins, outs in (("gate", size, 96), ("up", size, 96), ("down", 96, size)):
+        for part, ins, outs in (("gate", size, inner), ("up", size, inner), ("down", inner, size)):
             linear(f"{at}mlp.{part}_proj", ins, outs, False)
         if cross:
             weights[at + "cross_attn_attn_gate"] = 0.5 + 0.5 * torch.rand(1)
@@ -126,14 +147,14 @@ def features(weights: dict[str, Tensor], frame: np.ndarray, separator: bool = Tr
     x = F.linear(packed(frame), v["patch_embed.proj.weight"].flatten(1), v["patch_embed.proj.bias"])
     x = x + together(stretched(v["pos_embed.weight"]))
     places = torch.stack(torch.meshgrid(torch.arange(rows * 2), torch.arange(columns * 2), indexing="ij"), -1)
-    speed = 1.0 / (10000.0 ** (torch.arange(0, 8, 2).float() / 8))
+    speed = 1.0 / (10000.0 ** (torch.arange(0, 4, 2).float() / 4))
     angle = (together(places).float()[..., None] * speed).flatten(1)
     cosine, sine = torch.cat([angle, angle], -1).cos(), torch.cat([angle, angle], -1).sin()
     taps = []
     for i in range(3):
-        query, key, value = line(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv").reshape(len(x), 3, 2, 16).unbind(1)
+        query, key, value = line(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv").reshape(len(x), 3, 2, 8).unbind(1)
         query, key = (t * cosine[:, None] + half(t) * sine[:, None] for t in (query, key))
-        weights_ = (torch.einsum("qhd,khd->hqk", query, key) / 4).softmax(-1)
+        weights_ = (torch.einsum("qhd,khd->hqk", query, key) / 8**0.5).softmax(-1)
         x = x + line(torch.einsum("hqk,khd->qhd", weights_, value).flatten(1), f"blocks.{i}.attn.proj")
         fed = F.gelu(line(norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.mlp.linear_fc1"), approximate="tanh")
         x = x + line(fed, f"blocks.{i}.mlp.linear_fc2")
@@ -166,11 +187,12 @@ def turned(positions: Tensor, blocks: bool = False) -> tuple[Tensor, Tensor]:
 
     `blocks`: as t ... t h ... h w ... w instead, which is wrong.
     """
-    speed = 1.0 / (5000000.0 ** (torch.arange(0, 32, 2).float() / 32))
+    speed = 1.0 / (5000000.0 ** (torch.arange(0, 16, 2).float() / 16))
     angle = positions.T[..., None].float() * speed
     mixed = angle[0].clone()
     for axis in (1, 2):
-        own = slice(1 + 5 * axis, 6 + 5 * axis) if blocks else slice(axis, 15, 3)
+        count = CONFIG["text_config"]["rope_scaling"]["mrope_section"][axis]
+        own = slice(3 * axis, 3 * axis + count) if blocks else slice(axis, 3 * count, 3)
         mixed[:, own] = angle[axis][:, own]
     mixed = torch.cat([mixed, mixed], -1)
     return mixed.cos(), mixed.sin()
@@ -214,12 +236,12 @@ def logits(
         kind = at + ("cross_attn" if cross else "self_attn")
         y = norm(x, at + "input_layernorm")
         source = states if cross else y
-        query = norm(line(y, f"{kind}.q_proj").reshape(len(y), 4, 32), f"{kind}.q_norm")
-        key = norm(line(source, f"{kind}.k_proj").reshape(len(source), 2, 32), f"{kind}.k_norm")
-        value = line(source, f"{kind}.v_proj").reshape(len(source), 2, 32).repeat_interleave(2, 1)
+        query = norm(line(y, f"{kind}.q_proj").reshape(len(y), 4, 16), f"{kind}.q_norm")
+        key = norm(line(source, f"{kind}.k_proj").reshape(len(source), 2, 16), f"{kind}.k_norm")
+        value = line(source, f"{kind}.v_proj").reshape(len(source), 2, 16).repeat_interleave(2, 1)
         query = turn(query, cosine, sine)
         key = turn(key, *(frame_turn if cross else (cosine, sine))).repeat_interleave(2, 1)
-        scores = torch.einsum("qhd,khd->hqk", query, key) / 32**0.5 + (blocked if cross else causal)
+        scores = torch.einsum("qhd,khd->hqk", query, key) / 16**0.5 + (blocked if cross else causal)
         read = line(torch.einsum("hqk,khd->qhd", scores.softmax(-1), value).flatten(1), f"{kind}.o_proj")
         gate = w[at + "cross_attn_attn_gate"].tanh() * any_ if cross else 1.0
         x = x + gate * read

@@ -31,6 +31,7 @@ class Bench:
     """A folder's three graphs."""
 
     def __init__(self, folder: Path):
+        self.folder = folder
         self.manifest = json.loads((folder / "manifest.json").read_text())
         self.graphs = {name: session(folder / file) for name, file in self.manifest["graphs"].items()}
         self.float = np.dtype(self.manifest["float"])

@@ -5,40 +5,33 @@ import json
 import numpy as np
 import pytest
 import torch
-from ruled_bench import Bench, Text, far, plain_beam, plain_greedy, write_tokenizer
+from ruled_bench import Bench, Text, far, plain_beam, plain_greedy
 
 pytest.importorskip("transformers")
 import mllama_reference as reference  # noqa: E402
 
+from wader_export import paths  # noqa: E402
 from wader_export.families import folder as folders  # noqa: E402
-from wader_export.families import mllama, mllama_vision, registry  # noqa: E402
+from wader_export.families import mllama, mllama_vision, parity, registry  # noqa: E402
+from wader_export.families import mllama_original as original  # noqa: E402
 from wader_export.families.checkpoint import CheckpointError  # noqa: E402
 from wader_export.families.family import PRECISIONS, Options, find  # noqa: E402
 from wader_export.families.sources import Place  # noqa: E402
+from wader_export.graphs.goldens import replay  # noqa: E402
 
 CLOSE, CLOSE_HALF, STEPS = 1e-4, 5e-2, 5
 IMAGE, TILES = reference.IMAGE, (1, 2)
-SPECIAL = ["begin_of_text", "start_header_id", "end_header_id", "eot_id", "eom_id", "end_of_text",
-           "finetune_right_pad_id", "image"]  # fmt: skip
 ONE, TWO, THREE = [7, 8, IMAGE, 9, 10], [7, 8, IMAGE, 9, IMAGE, 10, 11], [5, IMAGE, IMAGE, IMAGE, 6, 12]
 
 
 @pytest.fixture(scope="module")
 def model():
-    return reference.correct(reference.build())
+    return original.correct(reference.build())
 
 
 @pytest.fixture(scope="module")
 def place(model, tmp_path_factory):
-    """A checkpoint's folder."""
-    home = tmp_path_factory.mktemp("mllama") / "tiny-Instruct"
-    model.save_pretrained(home)
-    write_tokenizer(home / "tokenizer.json", IMAGE + 1 - len(SPECIAL), [f"<|{name}|>" for name in SPECIAL])
-    said = {"image_mean": reference.MEAN, "image_std": reference.STD, "max_image_tiles": 4, "resample": 2}
-    side = {"height": reference.TILE, "width": reference.TILE}
-    (home / "preprocessor_config.json").write_text(json.dumps(said | {"size": side}))
-    (home / "chat_template.json").write_text("{}")
-    return Place(home, "meta-llama/tiny-Instruct")
+    return reference.checkpoint(tmp_path_factory.mktemp("mllama") / "tiny-Instruct", model)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +58,7 @@ def media(bench, canvases):
 
 def forward(model, canvases, rows):
     """The last token's logits of a text whose pictures are these rows."""
-    return lambda ids: reference.logits(model, ids, canvases[rows], TILES)[-1]
+    return lambda ids: reference.logits(model, ids, canvases[rows])[-1]
 
 
 def test_features(bench, model, canvases):
@@ -89,18 +82,18 @@ def test_features_of_every_layout(place, model, tiles):
 def test_logits(bench, model, canvases, media, ids, first):
     rows = list(range(first, first + ids.count(IMAGE)))
     found = bench.logits(Text(ids, rows), media)
-    assert far(found, reference.logits(model, ids, canvases[rows], TILES)) < CLOSE
+    assert far(found, reference.logits(model, ids, canvases[rows])) < CLOSE
 
 
 def test_no_picture(bench, model, media):
-    assert far(bench.logits(Text([5, 6, 7], []), media), reference.logits(model, [5, 6, 7], None, TILES)) < CLOSE
+    assert far(bench.logits(Text([5, 6, 7], []), media), reference.logits(model, [5, 6, 7], [])) < CLOSE
 
 
 def test_shut_gates_are_the_language_model_alone(bench, model, media):
     """The blind answer: no picture moves it, and it is what the text-only forward gives."""
     first, second = (bench.logits(Text(ONE, [row]), media, gate=0.0) for row in (0, 3))
     assert far(first, second) == 0.0
-    assert far(first, reference.logits(model, ONE, None, TILES)) < CLOSE
+    assert far(first, reference.logits(model, ONE, [])) < CLOSE
     assert far(bench.logits(Text(ONE, [0]), media), bench.logits(Text(ONE, [3]), media)) > 0.1, "gates are shut"
 
 
@@ -133,7 +126,7 @@ def test_beam_search(bench, model, canvases, media):
 
 def test_left_padding_is_no_number_of_its_own(bench, model, canvases, media):
     found = bench.logits(Text(ONE, [0]), media, left=3)
-    assert far(found, reference.logits(model, ONE, canvases[:1], TILES)) < CLOSE
+    assert far(found, reference.logits(model, ONE, canvases[:1])) < CLOSE
 
 
 def test_an_absent_frame_leaves_the_others_alone(bench, canvases, media):
@@ -145,7 +138,7 @@ def test_an_absent_frame_leaves_the_others_alone(bench, canvases, media):
 def test_long_text(bench, model, canvases, media):
     """Positions beyond the length that rope scaling starts from (64 here)."""
     ids = [7, IMAGE, *np.random.default_rng(3).integers(4, 150, 120).tolist()]
-    assert far(bench.logits(Text(ids, [0]), media), reference.logits(model, ids, canvases[:1], TILES)) < CLOSE
+    assert far(bench.logits(Text(ids, [0]), media), reference.logits(model, ids, canvases[:1])) < CLOSE
 
 
 def test_half_precision(conversion, model, canvases, tmp_path):
@@ -154,7 +147,7 @@ def test_half_precision(conversion, model, canvases, tmp_path):
     assert media.dtype == np.float16
     for ids in (ONE, TWO, THREE, [5, 6, 7]):
         rows = list(range(ids.count(IMAGE)))
-        found, expected = bench.logits(Text(ids, rows), media), reference.logits(model, ids, canvases[rows], TILES)
+        found, expected = bench.logits(Text(ids, rows), media), reference.logits(model, ids, canvases[rows])
         assert found.dtype == np.float32 and far(found, expected) < CLOSE_HALF
     text = Text(TWO, [1, 2])
     told, _ = plain_greedy(forward(model, canvases, [1, 2]), TWO, STEPS)
@@ -166,20 +159,20 @@ def test_half_precision(conversion, model, canvases, tmp_path):
 
 
 def test_trap_transformers_lets_text_before_a_picture_see_it(model, canvases):
-    right = reference.logits(model, ONE, canvases[:1], TILES)
+    right = reference.logits(model, ONE, canvases[:1])
     try:
-        wrong = reference.logits(reference.correct(model, rows=False), ONE, canvases[:1], TILES)
+        wrong = reference.logits(original.correct(model, rows=False), ONE, canvases[:1])
     finally:
-        reference.correct(model)
+        original.correct(model)
     assert far(wrong[:2], right[:2]) > 0.5 and far(wrong[-1], right[-1]) > 0.1
 
 
 def test_trap_transformers_taps_features_one_layer_late(model, canvases):
     right = reference.features(model, canvases, TILES)
     try:
-        wrong = reference.features(reference.correct(model, taps=False), canvases, TILES)
+        wrong = reference.features(original.correct(model, taps=False), canvases, TILES)
     finally:
-        reference.correct(model)
+        original.correct(model)
     assert far(wrong, right) > 1.0
 
 
@@ -212,7 +205,7 @@ def test_trap_pictures_side_by_side_are_a_group(bench, model, canvases, media):
     tokens = {name: value[None] for name, value in laid[0].items()}
     last = np.array([[len(THREE) - 1]])
     found, _ = bench.call(np.array([THREE]), mask, tokens, {}, last, media, bench.empty)
-    assert far(found[0, 0], reference.logits(model, THREE, canvases[:3], TILES)[-1]) > 0.5
+    assert far(found[0, 0], reference.logits(model, THREE, canvases[:3])[-1]) > 0.5
 
 
 def test_trap_scores_of_all_tiles_at_once(bench):
@@ -227,7 +220,7 @@ def test_trap_scores_of_all_tiles_at_once(bench):
 
 
 @pytest.mark.parametrize(("size", "tiles"), [((56, 25), (1, 2)), ((25, 56), (2, 1)), ((150, 100), (2, 2))])
-def test_canvas_is_what_the_image_processor_makes(size, tiles):
+def test_canvas_is_what_the_image_processor_makes(model, size, tiles):
     """Upper left, as large as fits, bilinear with antialiasing, black beyond; tiles are counted down, then across."""
     from PIL import Image
     from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
@@ -242,7 +235,7 @@ def test_canvas_is_what_the_image_processor_makes(size, tiles):
     scale = min(canvas.shape[1] / size[1], canvas.shape[2] / size[0], 1)
     fitted = photo.resize((int(size[0] * scale), int(size[1] * scale)), Image.BILINEAR)
     canvas[0, : fitted.height, : fitted.width] = np.asarray(fitted)
-    expected = reference.pixel_values(canvas, tiles)
+    expected = original.pixel_values(model, canvas, reference.SAID)
     assert found["aspect_ratio_ids"].tolist() == expected["aspect_ratio_ids"].tolist()
     assert far(found["pixel_values"].numpy(), expected["pixel_values"].numpy()) < 1e-5
 
@@ -262,6 +255,18 @@ def test_manifest(bench):
     assert names[0] == "<|begin_of_text|>", "the picture comes after it in a chat"
     assert len(said["tokens"]["eos"]) == 3
     assert {node.name for node in bench.graphs["decoder"].get_inputs()} >= {"media_index", "media_span"}
+
+
+def test_the_parity_command(bench, place, model):
+    """On a machine with the real files it does this with them."""
+    loaded = original.load(str(place.folder), torch.float32, False)
+    found = parity.compare(parity.Folder(bench.folder), original, loaded, reference.SAID)
+    assert len(found) == 4 and all(difference < CLOSE and same for difference, _, same in found.values())
+
+
+def test_the_committed_folder_is_whole():
+    """`tests/models/random-mllama`: its goldens are what its graphs give."""
+    assert max(replay(paths.REPOSITORY / "tests" / "models" / "random-mllama").values()) < CLOSE
 
 
 def test_weights_must_be_those(place, tmp_path):

@@ -1,25 +1,22 @@
 """MOSS-VL: a converted folder against a plain forward in the original's form (`moss_vl_reference`)."""
 
-import json
-from pathlib import Path
+from types import SimpleNamespace
 
 import moss_vl_reference as reference
 import numpy as np
 import pytest
 import torch
-from ruled_bench import Bench, Text, far, plain_beam, plain_greedy, write_tokenizer
-from safetensors.torch import save_file
+from ruled_bench import Bench, Text, far, plain_beam, plain_greedy
 
+from wader_export import paths
 from wader_export.families import folder as folders
-from wader_export.families import media_inputs, moss_vl, registry
+from wader_export.families import media_inputs, moss_vl, moss_vl_original, parity, registry
 from wader_export.families.checkpoint import CheckpointError
 from wader_export.families.family import PRECISIONS, Options, find
-from wader_export.families.sources import Place
+from wader_export.graphs.goldens import replay
 
 CLOSE, CLOSE_HALF, STEPS = 1e-4, 5e-2, 5
 IMAGE, CANVAS = reference.IMAGE, f"{reference.WIDTH}x{reference.HEIGHT}"
-SPECIAL = ["endoftext", "im_start", "im_end", "vision_start", "vision_end", "time_start", "time_end", "image_pad",
-           "silence", "response"]  # fmt: skip
 
 
 def frames_text(count: int, first: int = 20) -> list[int]:
@@ -32,19 +29,9 @@ def weights():
     return reference.build()
 
 
-def checkpoint(home: Path, weights: dict, config: dict) -> Place:
-    """A checkpoint's folder."""
-    home.mkdir(parents=True)
-    save_file({name: weight.contiguous() for name, weight in weights.items()}, home / "model.safetensors")
-    (home / "config.json").write_text(json.dumps(config))
-    (home / "preprocessor_config.json").write_text(json.dumps({"image_mean": reference.MEAN, "image_std": reference.STD}))
-    write_tokenizer(home / "tokenizer.json", IMAGE + 1 - SPECIAL.index("image_pad") - 1, [f"<|{name}|>" for name in SPECIAL])
-    return Place(home, f"OpenMOSS-Team/{home.name}")
-
-
 @pytest.fixture(scope="module")
 def place(weights, tmp_path_factory):
-    return checkpoint(tmp_path_factory.mktemp("moss") / "MOSS-VL-Instruct", weights, reference.CONFIG)
+    return reference.checkpoint(tmp_path_factory.mktemp("moss") / "MOSS-VL-Instruct", weights)
 
 
 @pytest.fixture(scope="module")
@@ -258,11 +245,49 @@ def test_manifest(bench):
     assert isinstance(said["tokens"]["eos"], list)
 
 
+class StandIn:
+    """Takes what the original class takes, and answers with the plain forward; the class itself is not to be had here."""
+
+    dtype, device = torch.float32, "cpu"
+
+    def __init__(self, weights: dict, frames: np.ndarray):
+        vision = SimpleNamespace(patch_size=4, spatial_merge_size=2)
+        self.config = SimpleNamespace(image_token_id=IMAGE, vision_config=vision)
+        self.weights, self.frames = weights, frames
+
+    def __call__(self, input_ids, attention_mask, use_cache, pixel_values=None, grid_thw=None,
+                 cross_attention_mask=None, media_nums_per_sample=None):  # fmt: skip
+        count = 0 if grid_thw is None else len(grid_thw)
+        if count:
+            assert torch.equal(pixel_values, torch.cat([reference.packed(frame) for frame in self.frames[:count]]))
+            assert grid_thw.tolist() == [[1, 6, 10]] * count and media_nums_per_sample == [count]
+            shown = input_ids[0].eq(IMAGE).cumsum(0)
+            assert torch.equal(~cross_attention_mask[0, 0], torch.arange(count) < shown[:, None])
+        found = reference.logits(self.weights, input_ids[0].tolist(), list(self.frames[:count]))
+        return SimpleNamespace(logits=torch.from_numpy(found)[None])
+
+
+def test_the_parity_command(bench, weights):
+    """Calls the original as its processor does; whoever has the real files runs it with them."""
+    shape = (parity.FRAMES, reference.HEIGHT, reference.WIDTH, 3)
+    frames = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    said = {"image_mean": reference.MEAN, "image_std": reference.STD}
+    found = parity.compare(parity.Folder(bench.folder), moss_vl_original, StandIn(weights, frames), said)
+    assert len(found) == 4 and all(difference < CLOSE and same for difference, _, same in found.values())
+    with pytest.raises(ValueError, match="--trust-remote-code"):
+        moss_vl_original.load("x", torch.float32, trust_remote_code=False)
+
+
+def test_the_committed_folder_is_whole():
+    """`tests/models/random-moss-vl`: its goldens are what its graphs give."""
+    assert max(replay(paths.REPOSITORY / "tests" / "models" / "random-moss-vl").values()) < CLOSE
+
+
 def test_trap_instruct_and_realtime_are_written_differently(weights, tmp_path):
     """Frames first, in one pair of marks; or the question first, each frame in its own, and a choice after each."""
     said = {}
     for kind in ("Instruct", "Realtime"):
-        place = checkpoint(tmp_path / f"MOSS-VL-{kind}", weights, reference.CONFIG)
+        place = reference.checkpoint(tmp_path / f"MOSS-VL-{kind}", weights)
         said[kind] = moss_vl.convert(place, Options(canvas=CANVAS)).facts
     names = lambda parts: [next(iter(part.values())) for part in parts]  # noqa: E731
     offline, stream = said["Instruct"]["prompt"], said["Realtime"]["prompt"]
@@ -275,7 +300,7 @@ def test_trap_instruct_and_realtime_are_written_differently(weights, tmp_path):
     # The choice's tokens are the tokenizer's own, not numbers of ours.
     assert said["Realtime"]["tokens"]["silence"] == IMAGE + 1 and "silence" not in said["Instruct"]["tokens"]
     with pytest.raises(CheckpointError, match="say it in the folder's name"):
-        moss_vl.convert(checkpoint(tmp_path / "unnamed", weights, reference.CONFIG), Options(canvas=CANVAS))
+        moss_vl.convert(reference.checkpoint(tmp_path / "unnamed", weights), Options(canvas=CANVAS))
 
 
 @pytest.mark.parametrize(
@@ -291,12 +316,12 @@ def test_trap_instruct_and_realtime_are_written_differently(weights, tmp_path):
 def test_nothing_is_guessed(weights, tmp_path, canvas, change, told):
     config = {key: value for key, value in (reference.CONFIG | change).items() if value is not None}
     with pytest.raises(CheckpointError, match=told):
-        moss_vl.convert(checkpoint(tmp_path / "MOSS-VL-Instruct", weights, config), Options(canvas=canvas))
+        moss_vl.convert(reference.checkpoint(tmp_path / "MOSS-VL-Instruct", weights, config), Options(canvas=canvas))
 
 
 def test_weights_must_be_those(weights, tmp_path):
     """Every missing and every unexpected tensor is named."""
     broken = {name: w for name, w in weights.items() if name != "model.separator_token"} | {"model.extra": torch.zeros(1)}
     with pytest.raises(CheckpointError) as error:
-        moss_vl.convert(checkpoint(tmp_path / "MOSS-VL-Instruct", broken, reference.CONFIG), Options(canvas=CANVAS))
+        moss_vl.convert(reference.checkpoint(tmp_path / "MOSS-VL-Instruct", broken), Options(canvas=CANVAS))
     assert "model.separator_token` is missing" in str(error.value) and "`model.extra` is unexpected" in str(error.value)

@@ -78,6 +78,14 @@ def main() -> None:
     )
     convert.add_argument("--threads", type=int, default=1)
 
+    parity = commands.add_parser("parity", help="a converted folder (Llama-3.2-Vision, MOSS-VL) against its original class")
+    parity.add_argument("folder", type=Path, help="model folder that `convert` wrote")
+    parity.add_argument("checkpoint", help="what it was converted from: name on the hub, or folder")
+    parity.add_argument("--revision", help="commit, branch or tag")
+    parity.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="of the original")
+    parity.add_argument("--device", default="cpu", help="of the original: cpu, cuda or cuda:N")
+    parity.add_argument("--trust-remote-code", action="store_true", help="run the checkpoint's own code (MOSS-VL)")
+
     release = paths.REPOSITORY / "target" / "release" / "wader"
     transitions = commands.add_parser(
         "transitions", help="false and missed transitions an hour of the running service, with and without policy"
@@ -102,6 +110,8 @@ def main() -> None:
         from .evaluation.command import run_variants as run
     elif arguments.command == "examples":
         from .examples.command import run
+    elif arguments.command == "parity":
+        from .families.parity import run
     elif arguments.command == "judge-examples":
         from .examples.judge_command import run
     elif arguments.command == "convert":
