@@ -270,3 +270,49 @@ def save_language(model: nn.Module, folder: Path, layers: int) -> None:
         "attn_clip_qkv": None, "softmax_scale": None, "prefix_lm": False, "logit_scale": None,
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
+
+
+class OtterOracle(Oracle):
+    """Otter-Video: OpenFlamingo's blocks on LLaMA, with trained frame embeddings (`modeling_otter.py` has the same)."""
+
+    def save(self, folder: Path) -> str:
+        """One whole checkpoint under Otter's names, the gated layers under both of theirs."""
+        state = {}
+        for name, value in self.model.state_dict().items():
+            name = name.replace(".ff.", ".feed_forward.")
+            if name.startswith("perceiver.layers."):
+                _, _, layer, kind, rest = name.split(".", 4)
+                name = f"perceiver.layers.{layer}.{'feed_forward.' if kind == '1' else ''}{rest}"
+            state[name] = value.clone()
+        state |= {f"vision_encoder.vision_model.{n}": v.clone() for n, v in self.tower.state_dict().items()}
+        torch.save(state, folder / "pytorch_model.bin")
+        config = {
+            "model_type": "otter", "cross_attn_every_n_layers": 1, "text_config": self.lm.config.to_dict(),
+            "max_num_frames": len(self.model.perceiver.frame_embs), "vision_config": VISION,
+        }  # fmt: skip
+        (folder / "config.json").write_text(json.dumps(config))
+        return str(folder)
+
+
+def idefics(folder: Path, vector: bool):
+    """`transformers`' Idefics, saved as it saves itself; two tokens in the second embedding."""
+    import transformers as t
+
+    eyes = dict(
+        embed_dim=WIDTH, image_size=SIZE, patch_size=PATCH, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=128,
+    )  # fmt: skip
+    sees = dict(
+        use_resampler=True, resampler_n_latents=8, resampler_depth=2, resampler_n_heads=4, resampler_head_dim=24,
+        qk_layer_norms_perceiver=True,
+    )  # fmt: skip
+    size = word_tokenizer(folder, "<fake_token_around_image>", "<image>").get_vocab_size()
+    config = t.IdeficsConfig(
+        vocab_size=size - 2, additional_vocab_size=2, hidden_size=LM_WIDTH, intermediate_size=128, num_hidden_layers=4,
+        num_attention_heads=HEADS, cross_layer_interval=2, qk_layer_norms=True, use_resampler=True, vision_config=eyes,
+        perceiver_config=sees, alpha_type="vector" if vector else "float", max_position_embeddings=512,
+    )  # fmt: skip
+    model = shake(t.IdeficsForVisionText2Text(config), 9)
+    model.save_pretrained(folder)
+    card(folder, "other")
+    return model, size - 1
