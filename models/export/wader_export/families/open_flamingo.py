@@ -4,6 +4,8 @@
 where they were published. No released weight knows time: every medium is one frame, `frame_mode` is `single`.
 """
 
+import re
+
 from . import facts, flamingo
 from . import language as languages
 from . import tokenizer as tokens
@@ -66,11 +68,13 @@ def convert(place: Place, options: Options) -> Conversion:
         head = Take(own, (resized,)) if resized in own.names else Take(lm, (language.head,), (0, rows))
         plan.put("decoder.head.weight", decoder.head.weight, head)
     twice = r"lang_encoder\.gated_cross_attn_layers\..*"  # the gated layers again, under their other name
-    tied = [rf"lang_encoder\.{pattern}" for pattern in language.ignored if "head" in pattern]
+    # Saved along because of their names, unchanged: the tied output, and a table of positions.
+    same = [rf"lang_encoder\.{pattern}" for pattern in language.ignored if "head" in pattern]
+    same += [rf"lang_encoder\.{re.escape(name)}\.weight" for name in language.names.values() if "embed" in name]
     own_embeddings = [r for r in (language.embedding, language.head) if r]
     weights = plan.finish(
         made,
-        [(own, [twice, *tied]), (lm, [*language.ignored, *own_embeddings]), (clip, flamingo.CLIP_IGNORED)],
+        [(own, [twice, *same]), (lm, [*language.ignored, *own_embeddings]), (clip, flamingo.CLIP_IGNORED)],
     )
 
     tokenizer = tokens.load(speller)

@@ -5,6 +5,7 @@ stands for a number, the same on both sides unless `numbers` says which one of t
 the upper and the lower half of its rows: keys and values that lie in one matrix.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,7 +73,9 @@ class Plan:
         if missing:
             self.problems += [f"{take.source.what}: `{one}` is missing (our `{name}`)" for one in missing]
             return
-        if take.shape is None and (found := take.size()) != tuple(parameter.shape):
+        found = take.size() if take.shape is None else take.source.shape(take.names[0])
+        fits = found == tuple(parameter.shape) if take.shape is None else math.prod(found) == parameter.numel()
+        if not fits:
             told = f"{list(found)} where {list(parameter.shape)} is expected (our `{name}`)"
             self.problems.append(f"{take.source.what}: `{' + '.join(take.names)}` has shape {told}")
             return
@@ -90,7 +93,7 @@ class Plan:
                 theirs = theirs.replace(f"#{half}", "")
                 start = int(half or 0) * len(parameter) if parameter.ndim else 0
                 rows = (start, start + len(parameter)) if half else None
-                self.put(f"{prefix}.{name}", parameter, Take(source, (theirs,), rows, _flat(parameter)))
+                self.put(f"{prefix}.{name}", parameter, Take(source, (theirs,), rows, _flat(name, parameter)))
 
     def finish(self, modules: dict[str, nn.Module], ignored: list[tuple[Checkpoint, list[str]]]) -> Weights:
         """Checks that every weight of ours has its tensor, and that every tensor is used or known to be of no use."""
@@ -112,9 +115,9 @@ class Plan:
         return Weights(self.takes)
 
 
-def _flat(parameter: Tensor) -> tuple[int, ...] | None:
+def _flat(name: str, parameter: Tensor) -> tuple[int, ...] | None:
     """Gates: one number or a row of them, whatever axes of one the checkpoint puts before."""
-    return tuple(parameter.shape) if parameter.ndim == 1 and parameter.numel() == 1 else None
+    return tuple(parameter.shape) if name.endswith("_gate") else None
 
 
 def _found(name: str, table: dict[str, str], numbers: Callable[[int], int] | None) -> str | None:
