@@ -32,7 +32,8 @@ CONFIG = {
     },
 }  # fmt: skip
 
-SAID = {"image_mean": MEAN, "image_std": STD, "max_image_tiles": 4, "resample": 2, "size": {"height": TILE, "width": TILE}}
+SIDE = {"height": TILE, "width": TILE}
+SAID = {"image_mean": MEAN, "image_std": STD, "max_image_tiles": 4, "resample": 2, "size": SIDE}
 SPECIAL = ["begin_of_text", "start_header_id", "end_header_id", "eot_id", "eom_id", "end_of_text",
            "finetune_right_pad_id", "image"]  # fmt: skip
 

@@ -1,8 +1,8 @@
 """A small random MOSS-VL and a plain forward to compare with, written from the architecture's description.
 
-Not the original class: that is remote code of a checkpoint. This forward keeps the original's *form*, which the graphs do
-not have: packed patches, three-axis absolute positions, K turned absolutely, a frame mask spread over tokens, K and V
-repeated, everything computed anew. Sources: OpenMOSS/MOSS-VL `modeling_moss_vl.py` (`compute_vision_position_ids`,
+Not the original class: that is remote code of a checkpoint. This forward keeps the original's *form*, which the graphs
+do not have: packed patches, three-axis absolute positions, K turned absolutely, a frame mask spread over tokens, K and
+V repeated, everything computed anew. Sources: OpenMOSS/MOSS-VL `modeling_moss_vl.py` (`compute_vision_position_ids`,
 `apply_interleaved_mrope`, `convert_packed_to_batch`, `fast_pos_embed_interpolate`), `processing_moss_vl.py`
 (`_create_cross_attention_mask`). A misreading of the source would be on both sides; `python -m wader_export parity`
 repeats the comparison with the real files.
@@ -58,7 +58,8 @@ def build(seed: int = 0, std: float = 0.3) -> dict[str, Tensor]:
     torch.manual_seed(seed)
     vision, text = CONFIG["vision_config"], CONFIG["text_config"]
     width, feed, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
-    weights = {"model.separator_token": torch.randn(text["hidden_size"]), "model.visual.pos_embed.weight": torch.randn(36, width)}
+    weights = {"model.separator_token": torch.randn(text["hidden_size"])}
+    weights["model.visual.pos_embed.weight"] = torch.randn(36, width)
 
     def linear(name: str, inputs: int, outputs: int, bias: bool = True) -> None:
         weights[f"{name}.weight"] = torch.randn(outputs, inputs) * std
@@ -86,7 +87,8 @@ def build(seed: int = 0, std: float = 0.3) -> dict[str, Tensor]:
     linear("model.visual.merger.linear_fc1", joined, joined)
     linear("model.visual.merger.linear_fc2", joined, text["hidden_size"])
     inner = text["intermediate_size"]
-    size, heads, groups, dim = text["hidden_size"], text["num_attention_heads"], text["num_key_value_heads"], text["head_dim"]
+    size, dim = text["hidden_size"], text["head_dim"]
+    heads, groups = text["num_attention_heads"], text["num_key_value_heads"]
     for i in range(text["num_hidden_layers"]):
         at, cross = f"model.language_model.layers.{i}.", i in text["cross_attention_layers"]
         kind = at + ("cross_attn." if cross else "self_attn.")
@@ -133,7 +135,8 @@ def stretched(table: Tensor) -> Tensor:
     """The table of positions over the frame's patches [rows * merge, columns * merge, width], corners on corners."""
     rows, columns, merge = grid()
     square = table.reshape(1, 6, 6, -1).permute(0, 3, 1, 2)
-    return F.interpolate(square, (rows * merge, columns * merge), mode="bilinear", align_corners=True)[0].permute(1, 2, 0)
+    wide = F.interpolate(square, (rows * merge, columns * merge), mode="bilinear", align_corners=True)
+    return wide[0].permute(1, 2, 0)
 
 
 @torch.no_grad()
@@ -143,7 +146,8 @@ def features(weights: dict[str, Tensor], frame: np.ndarray, separator: bool = Tr
     rows, columns, merge = grid()
     line = lambda x, name: F.linear(x, v[f"{name}.weight"], v[f"{name}.bias"])  # noqa: E731
     norm = lambda x, name: F.layer_norm(x, x.shape[-1:], v[f"{name}.weight"], v[f"{name}.bias"], 1e-6)  # noqa: E731
-    together = lambda t: t.reshape(rows, merge, columns, merge, -1).transpose(1, 2).reshape(rows * columns * 4, -1)  # noqa: E731
+    split = lambda t: t.reshape(rows, merge, columns, merge, -1)  # noqa: E731
+    together = lambda t: split(t).transpose(1, 2).reshape(rows * columns * 4, -1)  # noqa: E731
     x = F.linear(packed(frame), v["patch_embed.proj.weight"].flatten(1), v["patch_embed.proj.bias"])
     x = x + together(stretched(v["pos_embed.weight"]))
     places = torch.stack(torch.meshgrid(torch.arange(rows * 2), torch.arange(columns * 2), indexing="ij"), -1)
@@ -152,7 +156,8 @@ def features(weights: dict[str, Tensor], frame: np.ndarray, separator: bool = Tr
     cosine, sine = torch.cat([angle, angle], -1).cos(), torch.cat([angle, angle], -1).sin()
     taps = []
     for i in range(3):
-        query, key, value = line(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv").reshape(len(x), 3, 2, 8).unbind(1)
+        joined = line(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv")
+        query, key, value = joined.reshape(len(x), 3, 2, 8).unbind(1)
         query, key = (t * cosine[:, None] + half(t) * sine[:, None] for t in (query, key))
         weights_ = (torch.einsum("qhd,khd->hqk", query, key) / 8**0.5).softmax(-1)
         x = x + line(torch.einsum("hqk,khd->qhd", weights_, value).flatten(1), f"blocks.{i}.attn.proj")

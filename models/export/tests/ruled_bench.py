@@ -57,7 +57,8 @@ class Bench:
             assert text.rows == list(range(text.rows[0], text.rows[0] + len(text.rows))) if text.rows else True
             places = np.arange(len(text.ids))
             return {"position_ids": places, "media_index": index, "media_span": span}, {}, len(text.ids)
-        places, media, following = media_inputs.position(text.ids, self.image, self.manifest["positions"]["image_advance"])
+        advance = self.manifest["positions"]["image_advance"]
+        places, media, following = media_inputs.position(text.ids, self.image, advance)
         at = np.full(bank, -1, np.int64)
         at[text.rows] = media
         return {"position_ids": places}, {"media_pos": at}, following
@@ -140,7 +141,8 @@ class Bench:
 def best(logits: np.ndarray, scores: np.ndarray, width: int) -> list[tuple[int, int, float]]:
     """The `width` best (row, token, score) of all rows."""
     wide = logits.astype(np.float64)
-    likely = wide - np.log(np.exp(wide - wide.max(-1, keepdims=True)).sum(-1, keepdims=True)) - wide.max(-1, keepdims=True)
+    top = wide.max(-1, keepdims=True)
+    likely = wide - top - np.log(np.exp(wide - top).sum(-1, keepdims=True))
     flat = (likely + scores[:, None]).ravel()
     order = np.argsort(-flat)[:width]
     return [(int(i // logits.shape[1]), int(i % logits.shape[1]), float(flat[i])) for i in order]

@@ -236,7 +236,8 @@ def test_trap_positions_count_merged_patches(bench):
 def test_manifest(bench):
     """What the engine must find, and what it must not believe."""
     said = bench.manifest
-    assert said["provenance"]["licence"] == "Apache-2.0" and "not with those classes" in said["provenance"]["description"]
+    assert said["provenance"]["licence"] == "Apache-2.0"
+    assert "not with those classes" in said["provenance"]["description"]
     decoder, resampler = said["decoder"], said["resampler"]
     assert (decoder["media_rule"], resampler["scope"], resampler["frame_mode"]) == ("position", "frame", "stamped")
     assert said["limits"]["max_media_per_call"] == resampler["max_frames"]
@@ -246,7 +247,7 @@ def test_manifest(bench):
 
 
 class StandIn:
-    """Takes what the original class takes, and answers with the plain forward; the class itself is not to be had here."""
+    """Takes what the original class takes, and answers with the plain forward."""
 
     dtype, device = torch.float32, "cpu"
 
@@ -321,7 +322,8 @@ def test_nothing_is_guessed(weights, tmp_path, canvas, change, told):
 
 def test_weights_must_be_those(weights, tmp_path):
     """Every missing and every unexpected tensor is named."""
-    broken = {name: w for name, w in weights.items() if name != "model.separator_token"} | {"model.extra": torch.zeros(1)}
+    broken = {name: w for name, w in weights.items() if name != "model.separator_token"}
+    broken["model.extra"] = torch.zeros(1)
     with pytest.raises(CheckpointError) as error:
         moss_vl.convert(reference.checkpoint(tmp_path / "MOSS-VL-Instruct", broken), Options(canvas=CANVAS))
     assert "model.separator_token` is missing" in str(error.value) and "`model.extra` is unexpected" in str(error.value)

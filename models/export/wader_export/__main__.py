@@ -62,7 +62,7 @@ def main() -> None:
     judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
 
     convert = commands.add_parser(
-        "convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS, Llama-3.2-Vision, MOSS-VL) to a model folder"
+        "convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS, Llama-3.2-Vision, MOSS-VL) to a folder"
     )
     convert.add_argument("checkpoint", help="its name on the hub (owner/model), or its folder")
     convert.add_argument("--target", type=Path, help="model folder to write (default: the checkpoint's name)")
@@ -78,11 +78,11 @@ def main() -> None:
     )
     convert.add_argument("--threads", type=int, default=1)
 
-    parity = commands.add_parser("parity", help="a converted folder (Llama-3.2-Vision, MOSS-VL) against its original class")
+    parity = commands.add_parser("parity", help="a folder of Llama-3.2-Vision or MOSS-VL against its original class")
     parity.add_argument("folder", type=Path, help="model folder that `convert` wrote")
     parity.add_argument("checkpoint", help="what it was converted from: name on the hub, or folder")
     parity.add_argument("--revision", help="commit, branch or tag")
-    parity.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="of the original")
+    parity.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the original")
     parity.add_argument("--device", default="cpu", help="of the original: cpu, cuda or cuda:N")
     parity.add_argument("--trust-remote-code", action="store_true", help="run the checkpoint's own code (MOSS-VL)")
 

@@ -1,8 +1,8 @@
 """Layers that Llama-3.2-Vision and MOSS-VL share: a Llama-like decoder with gated cross-attention layers between.
 
 Stateless and written out, so that they export to standard operators: K and V of the past come in and go out, what the
-pictures say comes in as finished K and V (`media_rules`). Matrices multiply in their own type; the residual stream, norms,
-rotations and softmax are float32. Attribute names are those of the checkpoints.
+pictures say comes in as finished K and V (`media_rules`). Matrices multiply in their own type; the residual stream,
+norms, rotations and softmax are float32. Attribute names are those of the checkpoints.
 Sources: Llama 3 (arXiv 2407.21783, section 7.4: cross-attention layers with tanh gates), transformers
 `models/mllama/modeling_mllama.py`, MOSS-VL `modeling_moss_vl.py`.
 """
@@ -202,7 +202,9 @@ class GatedDecoder(nn.Module):
         self.shape = shape
         self.embed_tokens = Embedding(shape.embed_rows, shape.width)
         cross = set(shape.cross_layers)
-        self.layers = nn.ModuleList([CrossLayer(shape) if i in cross else SelfLayer(shape) for i in range(shape.layers)])
+        self.layers = nn.ModuleList(
+            [CrossLayer(shape) if i in cross else SelfLayer(shape) for i in range(shape.layers)]
+        )
         self.norm = RMSNorm(shape.width, shape.norm_eps)
         self.lm_head = Linear(shape.width, shape.vocab, bias=False)
 

@@ -1,4 +1,4 @@
-"""What a host gives the decoder about the pictures of a text, from its token numbers: the rules `span` and `position`."""
+"""What a host gives the decoder about a text's pictures, from its token numbers: the rules `span` and `position`."""
 
 import numpy as np
 

@@ -8,7 +8,7 @@ what the encoder costs, only K and V.
 import torch
 
 from . import facts as facts_of
-from . import mllama_names, ruled_facts, ruled_goldens, tokenizer
+from . import int4, mllama_names, ruled_facts, ruled_goldens, tokenizer
 from .checkpoint import CheckpointError, weight_files
 from .family import Conversion, Options, folder_name
 from .mllama_config import MllamaShape, read
@@ -25,12 +25,12 @@ IGNORED = [r".*rotary_emb\.inv_freq"]
 BILINEAR = 2  # PIL's number
 LICENCE = "LicenseRef-Llama-3.2-Community"
 NOTICE = (
-    "Built with Llama. Llama 3.2 is licensed under the Llama 3.2 Community License, Copyright Meta Platforms, Inc. For its "
-    "multimodal models that licence grants nothing to individuals domiciled in the European Union and to companies with "
-    "their principal place of business there (end users of a product that contains them are excepted). The converted "
-    "folder is a derivative: its name begins with Llama, and whoever passes it on passes the licence on. Function: Meta's "
-    "rules (tokens that see no picture skip the cross layers; features tapped before the named layers), not those of "
-    "transformers 4.57 and later."
+    "Built with Llama. Llama 3.2 is licensed under the Llama 3.2 Community License, Copyright Meta Platforms, Inc. For "
+    "its multimodal models that licence grants nothing to individuals domiciled in the European Union and to companies "
+    "with their principal place of business there (end users of a product that contains them are excepted). The "
+    "converted folder is a derivative: its name begins with Llama, and whoever passes it on passes the licence on. "
+    "Function: Meta's rules (tokens that see no picture skip the cross layers; features tapped before the named "
+    "layers), not those of transformers 4.57 and later."
 )
 
 
@@ -41,7 +41,7 @@ def recognise(place: Place) -> bool:
 
 def convert(place: Place, options: Options) -> Conversion:
     """Everything that the folder is made of."""
-    shape = read_shape(place.config)
+    shape = read(place.config)
     tiles = parse_tiles(options.canvas)
     mean, std = pixel_values(place, shape)
     with torch.device("meta"):
@@ -73,14 +73,6 @@ def convert(place: Place, options: Options) -> Conversion:
         ports={"decoder": ruled_decoder(shapes, SPAN)},
         golden_cases=ruled_goldens.span,
     )
-
-
-def read_shape(config: dict) -> MllamaShape:
-    """Sizes; what does not fit is told as an error of the checkpoint."""
-    try:
-        return read(config)
-    except ValueError as error:
-        raise CheckpointError(str(error)) from error
 
 
 def parse_tiles(canvas: str | None) -> tuple[int, int]:
@@ -119,8 +111,8 @@ def sizes(shape: MllamaShape, tiles: tuple[int, int]) -> Shapes:
 
 def matrices(decoder: torch.nn.Module) -> frozenset[str]:
     """What may have 4 bits: the matrices of all layers, not the embedding and not the head."""
-    own = decoder.named_parameters()
-    return frozenset(name for name, weight in own if name.startswith("layers.") and weight.ndim == 2)
+    own = [name for name, weight in decoder.named_parameters() if int4.fits(tuple(weight.shape))]
+    return frozenset(name for name in own if name.startswith("layers."))
 
 
 def facts(shape: MllamaShape, shapes: Shapes, tiles: tuple[int, int], words, place: Place) -> dict:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checkpoint import CheckpointError
 from .gated_layers import DecoderShape, speeds
 
 ASPECT_RATIOS = [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]]  # tiles down, tiles across
@@ -46,8 +47,8 @@ class VisionShape:
         """The number under which the checkpoint knows a layout of tiles (down, across); 0 is no picture."""
         if tiles not in self.aspect_ratios:
             known = ", ".join(f"{down}x{across}" for down, across in self.aspect_ratios)
-            raise ValueError(
-                f"tiles: the checkpoint knows no layout {tiles[0]}x{tiles[1]} (down x across); choose one of {known}"
+            raise CheckpointError(
+                f"--canvas: the checkpoint knows no layout {tiles[0]}x{tiles[1]} (down x across); choose one of {known}"
             )
         return 1 + self.aspect_ratios.index(tiles)
 
@@ -67,7 +68,7 @@ class MllamaShape:
 def read(config: dict) -> MllamaShape:
     """Reads config.json."""
     if config.get("model_type") != "mllama":
-        raise ValueError(f"config.json: model_type is {config.get('model_type')!r} where 'mllama' is expected")
+        raise CheckpointError(f"config.json: model_type is {config.get('model_type')!r} where 'mllama' is expected")
     vision, text = config.get("vision_config", {}), config.get("text_config", {})
     ratios = vision.get("supported_aspect_ratios") or ASPECT_RATIOS
     heads, width = text.get("num_attention_heads", 32), text.get("hidden_size", 4096)
@@ -77,10 +78,10 @@ def read(config: dict) -> MllamaShape:
         ("text_config.tie_word_embeddings", text.get("tie_word_embeddings", False), False),
     ):
         if value != only:
-            raise ValueError(f"config.json: {key} is {value!r}, and this exporter knows {only!r} only")
+            raise CheckpointError(f"config.json: {key} is {value!r}, and this exporter knows {only!r} only")
     rope = dict(text.get("rope_parameters") or text.get("rope_scaling") or {})
     if rope.get("rope_type", "default") not in ("default", "llama3"):
-        raise ValueError(f"config.json: rope_type is {rope['rope_type']!r}, and this exporter knows 'llama3' only")
+        raise CheckpointError(f"config.json: rope_type is {rope['rope_type']!r}, and this exporter knows 'llama3' only")
     return MllamaShape(
         vision=VisionShape(
             width=vision.get("hidden_size", 1280),

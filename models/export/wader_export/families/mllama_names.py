@@ -1,6 +1,6 @@
 """Where each weight of the Llama-3.2-Vision graphs stands in a checkpoint.
 
-Released checkpoints say `language_model.model.layers...`; what transformers 5 saves says `model.language_model.layers...`.
+Released checkpoints say `language_model.model.layers...`; transformers 5 inside says `model.language_model.layers...`.
 """
 
 import math
@@ -51,12 +51,15 @@ def text_layers(prefix: str, parts: tuple[str, ...]) -> dict[str, str]:
     return table | {name: prefix + name for name in ("embed_tokens", "norm")}
 
 
-def put(plan: Plan, modules: dict[str, nn.Module], source: Checkpoint, shape: MllamaShape, tiles: tuple[int, int]) -> None:
+def put(
+    plan: Plan, modules: dict[str, nn.Module], source: Checkpoint, shape: MllamaShape, tiles: tuple[int, int]
+) -> None:
     """Maps all three graphs. Of the vision encoder's tables with a row per layout of tiles, the one row is taken."""
     at, vision, encoder = style(source), shape.vision, modules["vision_encoder"]
     positions = at["vision"] + "gated_positional_embedding."
-    table = {name: at["vision"] + name for name in ("patch_embedding", "class_embedding", "layernorm_pre", "layernorm_post")}
-    table |= {"position_gate": positions + "gate", "position_embedding": positions + "embedding", "projector": at["projector"]}
+    same = ("patch_embedding", "class_embedding", "layernorm_pre", "layernorm_post")
+    table = {name: at["vision"] + name for name in same} | {"projector": at["projector"]}
+    table |= {"position_gate": positions + "gate", "position_embedding": positions + "embedding"}
     table |= {f"{side}_tile_gate": f"{at['vision']}{side}_tile_positional_embedding.gate" for side in ("pre", "post")}
     for stack, parts in (("transformer", VISION_LAYER), ("global_transformer", (*VISION_LAYER, *VISION_GATES))):
         table |= {f"{stack}.{{i}}.{part}": f"{at['vision']}{stack}.layers.{{i}}.{part}" for part in parts}

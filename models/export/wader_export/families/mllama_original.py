@@ -45,8 +45,8 @@ class Encoder(theirs.MllamaVisionEncoder):
         return theirs.BaseModelOutput(last_hidden_state=hidden_states, hidden_states=tuple(before))
 
 
-def correct(model: MllamaForConditionalGeneration, rows: bool = True, taps: bool = True) -> MllamaForConditionalGeneration:
-    """Sets the model right in place (the same weights); `rows` and `taps` leave one of the two as transformers has it."""
+def correct(model: MllamaForConditionalGeneration, rows: bool = True, taps: bool = True):
+    """Sets the model right in place and returns it; `rows` or `taps` False leave one as transformers has it."""
     for layer in model.model.language_model.layers:
         if isinstance(layer, theirs.MllamaCrossAttentionDecoderLayer):
             layer.__class__ = CrossLayer if rows else theirs.MllamaCrossAttentionDecoderLayer
@@ -61,11 +61,12 @@ def load(folder: str, dtype: torch.dtype, trust_remote_code: bool) -> MllamaForC
 
 
 def pixel_values(model: MllamaForConditionalGeneration, canvases: np.ndarray, said: dict) -> dict[str, torch.Tensor]:
-    """What the image processor gives for pictures that fill their canvas [frames, h, w, 3]; `said`: its configuration."""
+    """What the image processor gives for pictures that fill their canvas [frames, h, w, 3]; `said`: its settings."""
     vision = model.config.vision_config
     side = vision.image_size
     down, across = canvases.shape[1] // side, canvases.shape[2] // side
-    scaled = (torch.from_numpy(canvases).float() / 255 - torch.tensor(said["image_mean"])) / torch.tensor(said["image_std"])
+    mean, std = torch.tensor(said["image_mean"]), torch.tensor(said["image_std"])
+    scaled = (torch.from_numpy(canvases).float() / 255 - mean) / std
     cut = scaled.reshape(-1, down, side, across, side, 3).permute(0, 1, 3, 5, 2, 4).flatten(1, 2)
     values = torch.zeros(len(canvases), vision.max_num_tiles, 3, side, side)
     values[:, : down * across] = cut

@@ -4,8 +4,8 @@ Source: transformers `models/mllama/modeling_mllama.py`, `MllamaVisionModel`; Ll
 Three things that the function hangs on and that are easily lost:
 - All tiles are run, the empty ones too, and every tile's padding rows: real tokens attend to them. Only padding that
   would attend to padding is masked. So the real tokens' attention needs no mask at all; they come first, padding last.
-- Features are tapped *before* the layers of `intermediate_layers_indices`, as Meta's code and transformers up to 4.53 do;
-  transformers 4.57 and later take them one layer later, which is another function on the same weights.
+- Features are tapped *before* the layers of `intermediate_layers_indices`, as Meta's code and transformers up to 4.53
+  do; transformers 4.57 and later take them one layer later, which is another function on the same weights.
 - The taps are interleaved, not appended one after the other: width outside, tap inside.
 """
 
@@ -116,7 +116,8 @@ class MllamaVisionEncoder(nn.Module):
     def real_first(self, x: Tensor) -> Tensor:
         """[frames, max_tiles, tokens + padding, width] -> [frames, all, width]: real tokens, then padding."""
         count, tokens = self.tiles[0] * self.tiles[1], self.shape.tokens
-        return torch.cat([part.flatten(1, 2) for part in (x[:, :count, :tokens], x[:, :count, tokens:], x[:, count:])], 1)
+        parts = (x[:, :count, :tokens], x[:, :count, tokens:], x[:, count:])
+        return torch.cat([part.flatten(1, 2) for part in parts], 1)
 
     def by_tile(self, x: Tensor) -> Tensor:
         """The way back of `real_first`."""

@@ -1,14 +1,14 @@
-"""MOSS-VL (OpenMOSS, 2026; 11B, Instruct and Realtime) to a model folder: media rule `position`, frames with their times.
+"""MOSS-VL (OpenMOSS, 2026; 11B, Instruct and Realtime) to a model folder: media rule `position`, frames with times.
 
-Trained on video with each frame's time written before it (`stamped`). Instruct: frames first, then the question. Realtime:
-question first, then frames in the open answer, after each of which the model keeps silent or responds. One folder is for
-one size of frame: 640x352 has 221 tokens and 10.4 MiB of K and V in float16.
+Trained on video with each frame's time written before it (`stamped`). Instruct: frames first, then the question.
+Realtime: question first, then frames in the open answer, after each of which the model keeps silent or responds. One
+folder is for one size of frame: 640x352 has 221 tokens and 10.4 MiB of K and V in float16.
 """
 
 import torch
 
 from . import facts as facts_of
-from . import moss_vl_names, ruled_facts, ruled_goldens, tokenizer
+from . import int4, moss_vl_names, ruled_facts, ruled_goldens, tokenizer
 from .checkpoint import CheckpointError, weight_files
 from .family import Conversion, Options, folder_name
 from .moss_vl_config import MossShape, read
@@ -29,10 +29,10 @@ STREAM_SYSTEM = (  # `modeling_moss_vl.py`; `<|silence|>` stands between the two
     "` when nothing relevant has happened, and respond when the visual content warrants it.",
 )
 NOTICE = (
-    "MOSS-VL is licensed under Apache-2.0 by its authors' word (OpenMOSS/MOSS-VL, docs/blog.md). Its own classes are remote "
-    "code of the checkpoint. These graphs were written from them and compared, on small random weights, with a plain "
-    "forward of the same description, not with those classes; `python -m wader_export parity` repeats the comparison with "
-    "the real ones."
+    "MOSS-VL is licensed under Apache-2.0 by its authors' word (OpenMOSS/MOSS-VL, docs/blog.md). Its own classes are "
+    "remote code of the checkpoint. These graphs were written from them and compared, on small random weights, with a "
+    "plain forward of the same description, not with those classes; `python -m wader_export parity` repeats the "
+    "comparison with the real ones."
 )
 
 
@@ -79,14 +79,11 @@ def convert(place: Place, options: Options) -> Conversion:
 
 
 def read_shape(config: dict, canvas: str) -> MossShape:
-    """Sizes for frames of `canvas` (`--canvas WIDTHxHEIGHT`); what does not fit is told as an error of the checkpoint."""
+    """Sizes for frames of `canvas` (`--canvas WIDTHxHEIGHT`)."""
     width, _, height = canvas.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise CheckpointError(f"--canvas {canvas}: width and height in pixels are expected, such as {CANVAS}")
-    try:
-        return read(config, int(width), int(height))
-    except ValueError as error:
-        raise CheckpointError(str(error)) from error
+    return read(config, int(width), int(height))
 
 
 def realtime(place: Place) -> bool:
@@ -95,8 +92,8 @@ def realtime(place: Place) -> bool:
     found = [kind for kind in ("realtime", "instruct", "base") if kind in name]
     if len(found) != 1:
         raise CheckpointError(
-            f"{place.origin}: is it MOSS-VL Realtime, Instruct or Base? They were trained with texts laid out differently; "
-            "say it in the folder's name"
+            f"{place.origin}: is it MOSS-VL Realtime, Instruct or Base? They were trained with texts laid out "
+            "differently; say it in the folder's name"
         )
     return found == ["realtime"]
 
@@ -107,10 +104,10 @@ def sizes(shape: MossShape) -> Shapes:
 
 
 def matrices(decoder: torch.nn.Module) -> frozenset[str]:
-    """What may have 4 bits: self-attention layers. Cross layers and the head stay, as in the authors' own 4-bit weights."""
-    cross = {f"layers.{i}." for i in decoder.shape.cross_layers}
-    own = [name for name, weight in decoder.named_parameters() if name.startswith("layers.") and weight.ndim == 2]
-    return frozenset(name for name in own if not any(name.startswith(layer) for layer in cross))
+    """What may have 4 bits: self-attention layers. Cross layers and head stay, as in the authors' own 4-bit weights."""
+    cross = tuple(f"layers.{i}." for i in decoder.shape.cross_layers)
+    own = [name for name, weight in decoder.named_parameters() if int4.fits(tuple(weight.shape))]
+    return frozenset(name for name in own if name.startswith("layers.") and not name.startswith(cross))
 
 
 def facts(shape: MossShape, shapes: Shapes, words, streams: bool) -> dict:
@@ -142,7 +139,7 @@ def facts(shape: MossShape, shapes: Shapes, words, streams: bool) -> dict:
 
 
 def prompt(streams: bool) -> dict:
-    """Texts as trained: a frame is its time, to one decimal, and its token; Realtime is told to be silent or respond."""
+    """Texts as trained: a frame is its time, to one decimal, and its token; Realtime may keep silent."""
     named = lambda *names: [{"token": f"<|{name}|>"} for name in names]  # noqa: E731
     end = [*named("im_end"), {"text": "\n"}]
     turn = lambda who, *what: [*named("im_start"), {"text": f"{who}\n"}, *what]  # noqa: E731

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checkpoint import CheckpointError
 from .gated_layers import DecoderShape, speeds
 
 
@@ -60,12 +61,13 @@ class MossShape:
 def read(config: dict, width: int, height: int) -> MossShape:
     """Reads config.json. Every size is in it; a missing one is an error that names it."""
     if config.get("model_type") != "moss_vl":
-        raise ValueError(f"config.json: model_type is {config.get('model_type')!r} where 'moss_vl' is expected")
+        raise CheckpointError(f"config.json: model_type is {config.get('model_type')!r} where 'moss_vl' is expected")
     try:
         vision, text = config["vision_config"], config["text_config"]
         step = vision["patch_size"] * vision["spatial_merge_size"]
         if width % step or height % step or not width or not height:
-            raise ValueError(f"size: {width}x{height} is not made of squares of {step}; choose multiples of {step}")
+            told = f"--canvas: {width}x{height} is not made of squares of {step}"
+            raise CheckpointError(f"{told}; choose multiples of {step}")
         rope = text.get("rope_parameters") or text.get("rope_scaling") or {}
         for key, value, only in (
             ("vision_config.temporal_patch_size", vision["temporal_patch_size"], 1),
@@ -76,7 +78,7 @@ def read(config: dict, width: int, height: int) -> MossShape:
             ("tie_word_embeddings", config.get("tie_word_embeddings", False), False),
         ):
             if value != only:
-                raise ValueError(f"config.json: {key} is {value!r}, and this exporter knows {only!r} only")
+                raise CheckpointError(f"config.json: {key} is {value!r}, and this exporter knows {only!r} only")
         side = int(vision["num_position_embeddings"] ** 0.5)
         return MossShape(
             vision=VisionShape(
@@ -111,7 +113,8 @@ def read(config: dict, width: int, height: int) -> MossShape:
             width=width,
         )
     except KeyError as error:
-        raise ValueError(f"config.json: {error.args[0]} is missing; take the file that lies beside the weights") from None
+        told = f"config.json: {error.args[0]} is missing"
+        raise CheckpointError(f"{told}; take the file that lies beside the weights") from None
 
 
 def inverse_frequency(shape: MossShape, device: torch.device) -> Tensor:

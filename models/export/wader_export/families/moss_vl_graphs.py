@@ -23,8 +23,8 @@ class MossResampler(nn.Module):
     def forward(self, frame_bank: Tensor, frame_index: Tensor, frame_pos: Tensor) -> Tensor:
         """`frame_bank` [bank, N, width], `frame_index` [media, 1] -> `media_kv` [media, cross, 2, kv_heads, N, d].
 
-        Of several frames the last counts; an absent one (-1) gives zeros, and its `media_pos` must be -1. `frame_pos` is
-        not looked at: a frame's time is written in the text.
+        Of several frames the last counts; an absent one (-1) gives zeros, and its `media_pos` must be -1. `frame_pos`
+        is not looked at: a frame's time is written in the text.
         """
         newest = frame_index[:, -1]
         frames = frame_bank[newest.clamp(min=0)]

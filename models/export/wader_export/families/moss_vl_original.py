@@ -1,4 +1,4 @@
-"""MOSS-VL's own class, which is remote code of its checkpoint, to compare a folder with. Only `parity` runs it, if told to.
+"""MOSS-VL's own class, remote code of its checkpoint, to compare a folder with. Only `parity` runs it, if told to.
 
 How the model is called: OpenMOSS/MOSS-VL `processing_moss_vl.py`, `modeling_moss_vl.py` (`MossVLModel.forward`).
 """
@@ -21,7 +21,8 @@ def load(folder: str, dtype: torch.dtype, trust_remote_code: bool):
 
 def packed(frames: np.ndarray, patch: int, merge: int, said: dict) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames [n, h, w, 3] as the processor packs them: patches [n * patches, 3 * patch * patch], grids [n, 3]."""
-    scaled = (torch.from_numpy(frames).float() / 255 - torch.tensor(said["image_mean"])) / torch.tensor(said["image_std"])
+    mean, std = torch.tensor(said["image_mean"]), torch.tensor(said["image_std"])
+    scaled = (torch.from_numpy(frames).float() / 255 - mean) / std
     count, height, width, _ = frames.shape
     rows, columns = height // patch // merge, width // patch // merge
     cut = scaled.permute(0, 3, 1, 2).reshape(count, 3, rows, merge, patch, columns, merge, patch)
@@ -38,7 +39,8 @@ def logits(model, ids: list[int], frames: np.ndarray, said: dict) -> np.ndarray:
         values, grids = packed(frames, vision.patch_size, vision.spatial_merge_size, said)
         shown = torch.tensor(ids).eq(model.config.image_token_id).cumsum(0)
         hidden = torch.arange(len(frames)) >= shown[:, None]  # True: a frame that comes later
-        inputs |= {"pixel_values": values.to(model.dtype), "grid_thw": grids, "cross_attention_mask": hidden[None, None]}
+        inputs |= {"pixel_values": values.to(model.dtype), "grid_thw": grids}
+        inputs["cross_attention_mask"] = hidden[None, None]
     inputs = {name: value.to(model.device) for name, value in inputs.items()}
     extra = {"media_nums_per_sample": [len(frames)]} if len(frames) else {}
     return model(**inputs, **extra, use_cache=False).logits[0].float().cpu().numpy()

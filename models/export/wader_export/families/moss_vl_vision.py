@@ -99,7 +99,7 @@ class MossVisionEncoder(nn.Module):
         return picture.permute(0, 2, 5, 3, 6, 1, 4, 7).reshape(pixels.shape[0], -1, 3 * vision.patch**2)
 
     def positions(self) -> Tensor:
-        """The learned table [side, side, width] stretched over the frame [patches, width]: bilinear, corners on corners.
+        """The learned table [side, side, width] over the frame [patches, width]: bilinear, corners on corners.
 
         A place between two rows takes from each what a tent of height 1 over that row has there.
         """
@@ -115,10 +115,10 @@ class MossVisionEncoder(nn.Module):
         return both.permute(0, 2, 1, 3, 4).reshape(-1, vision.width)
 
     def turn(self) -> tuple[Tensor, Tensor]:
-        """Cosines and sines [patches, head / 2]: one half of the pairs turns with the row, the other with the column."""
+        """Cosines and sines [patches, head / 2]: half of the pairs turns with the row, the other with the column."""
         vision, (rows, columns) = self.shape.vision, self.shape.grid
         merge, device = vision.merge, self.pos_embed.device
-        order = torch.arange(rows * columns * merge**2, device=device)  # block row, block column, row in it, column in it
+        order = torch.arange(rows * columns * merge**2, device=device)  # block's row and column, row and column in it
         block, inside = order // merge**2, order % merge**2
         row, column = block // columns * merge + inside // merge, block % columns * merge + inside % merge
         speed = speeds(vision.width // vision.heads // 2, 10000.0, device)

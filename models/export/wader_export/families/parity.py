@@ -4,7 +4,6 @@ It needs memory for the whole original beside the folder, and for MOSS-VL the ch
 the same with small random models; for the real ones it is run by whoever has them.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 
 from ..graphs.goldens import session
 from . import hub, media_inputs
-from .checkpoint import CheckpointError
+from .checkpoint import CheckpointError, read_json
 
 FRAMES = 3
 LIMIT = {"float32": 1e-3, "float16": 5e-2}  # absolute below 1, relative to the largest logit above
@@ -22,7 +21,7 @@ class Folder:
     """A converted folder, asked one text at a time."""
 
     def __init__(self, folder: Path):
-        self.manifest = json.loads((folder / "manifest.json").read_text())
+        self.manifest = read_json(folder, "manifest.json")
         self.graphs = {name: session(folder / file) for name, file in self.manifest["graphs"].items()}
 
     def media(self, frames: np.ndarray) -> np.ndarray:
@@ -79,14 +78,15 @@ def compare(folder: Folder, original, model, said: dict) -> dict[str, tuple[floa
 
 def run(arguments) -> None:
     """Loads both, prints the comparison, fails where they differ."""
-    folder = Folder(arguments.folder)
-    arch = folder.manifest["decoder"]["arch"]
-    if arch not in ("mllama", "moss_vl"):
-        raise SystemExit(f"error: {arguments.folder}: `{arch}` is compared in the exporter's tests, not by this command")
     from . import mllama_original, moss_vl_original
 
-    original = {"mllama": mllama_original, "moss_vl": moss_vl_original}[arch]
     try:
+        folder = Folder(arguments.folder)
+        arch = folder.manifest["decoder"]["arch"]
+        original = {"mllama": mllama_original, "moss_vl": moss_vl_original}.get(arch)
+        if original is None:
+            told = f"{arguments.folder}: `{arch}` is compared in the exporter's tests"
+            raise CheckpointError(f"{told}, not by this command")
         patterns = ["*.json", "*.jinja", "*.py", "weights"]  # the checkpoint's code, too: it is run only if told to
         place = hub.fetch(arguments.checkpoint, patterns, arguments.revision)
         dtype = getattr(torch, arguments.dtype)
