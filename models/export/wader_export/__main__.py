@@ -63,17 +63,24 @@ def main() -> None:
 
     convert = commands.add_parser("convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS) to a model folder")
     convert.add_argument("checkpoint", help="its name on the hub (owner/model), or its folder")
-    convert.add_argument("--target", type=Path, help="model folder to write (default: the checkpoint's name)")
-    convert.add_argument("--precision", choices=("fp32", "fp16", "int4"), default="fp16")
     convert.add_argument("--revision", help="commit, branch or tag; what it means is pinned and written down")
     convert.add_argument("--language", help="language model under it (hub name or folder), where it is not known")
     convert.add_argument("--vision", help="vision tower (hub name or folder), where it is not known")
     convert.add_argument("--tokenizer", help="tokenizer (hub name or folder), where it has none of its own")
-    convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
     convert.add_argument(
-        "--no-check", dest="check", action="store_false", help="do not replay the goldens on ONNX Runtime here"
-    )
-    convert.add_argument("--threads", type=int, default=1)
+        "--fit", choices=("stretch", "crop"), default="stretch",
+        help="whole pictures, stretched to the model's square; or their middle, as OpenFlamingo and Otter were trained",
+    )  # fmt: skip
+    convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
+    random = commands.add_parser("random", help="a model folder of random weights in the shape of a real one")
+    random.add_argument("shape", choices=("3B", "4B", "tiny", "tiny-video"))
+    for one in (convert, random):
+        one.add_argument("--target", type=Path, help="model folder to write (default: by the name)")
+        one.add_argument("--precision", choices=("fp32", "fp16", "int4"), default="fp16")
+        one.add_argument(
+            "--no-check", dest="check", action="store_false", help="do not replay the goldens on ONNX Runtime here"
+        )
+        one.add_argument("--threads", type=int, default=1)
 
     release = paths.REPOSITORY / "target" / "release" / "wader"
     transitions = commands.add_parser(
@@ -103,6 +110,8 @@ def main() -> None:
         from .examples.judge_command import run
     elif arguments.command == "convert":
         from .families.command import run
+    elif arguments.command == "random":
+        from .families.random_model import run
     elif arguments.command == "transitions":
         from .transitions.command import run
     else:
