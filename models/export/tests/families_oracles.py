@@ -235,6 +235,8 @@ class Oracle:
         twice = ("lang_encoder.old_decoder_blocks", "lang_encoder.gated_cross_attn_layers", "vision_encoder")
         state = {f"module.{n}": v.clone() for n, v in state.items() if not n.startswith(twice)}
         state = {n: v for n, v in state.items() if ".decoder_layer." not in n}
+        if self.lm.config.model_type == "gpt_neox":  # its output was called `embed_out` then, and so was saved along
+            state["module.lang_encoder.embed_out.weight"] = self.lm.get_output_embeddings().weight.detach().clone()
         own = folder / "flamingo"
         own.mkdir(parents=True)
         torch.save({"model_state_dict": state}, own / "checkpoint.pt")

@@ -65,18 +65,25 @@ def main() -> None:
         "convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS, Llama-3.2-Vision, MOSS-VL) to a folder"
     )
     convert.add_argument("checkpoint", help="its name on the hub (owner/model), or its folder")
-    convert.add_argument("--target", type=Path, help="model folder to write (default: the checkpoint's name)")
-    convert.add_argument("--precision", choices=("fp32", "fp16", "int4"), default="fp16")
     convert.add_argument("--revision", help="commit, branch or tag; what it means is pinned and written down")
     convert.add_argument("--language", help="language model under it (hub name or folder), where it is not known")
     convert.add_argument("--vision", help="vision tower (hub name or folder), where it is not known")
     convert.add_argument("--tokenizer", help="tokenizer (hub name or folder), where it has none of its own")
     convert.add_argument("--canvas", help="Llama-3.2-Vision: tiles down x across (1x2); MOSS-VL: pixels (640x352)")
-    convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
     convert.add_argument(
-        "--no-check", dest="check", action="store_false", help="do not replay the goldens on ONNX Runtime here"
-    )
-    convert.add_argument("--threads", type=int, default=1)
+        "--fit", choices=("stretch", "crop"), default="stretch",
+        help="whole pictures, stretched to the model's square; or their middle, as OpenFlamingo and Otter were trained",
+    )  # fmt: skip
+    convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
+    random = commands.add_parser("random", help="a model folder of random weights in the shape of a real one")
+    random.add_argument("shape", choices=("3B", "4B", "tiny", "tiny-video"))
+    for one in (convert, random):
+        one.add_argument("--target", type=Path, help="model folder to write (default: by the name)")
+        one.add_argument("--precision", choices=("fp32", "fp16", "int4"), default="fp16")
+        one.add_argument(
+            "--no-check", dest="check", action="store_false", help="do not replay the goldens on ONNX Runtime here"
+        )
+        one.add_argument("--threads", type=int, default=1)
 
     parity = commands.add_parser("parity", help="a folder of Llama-3.2-Vision or MOSS-VL against its original class")
     parity.add_argument("folder", type=Path, help="model folder that `convert` wrote")
@@ -116,6 +123,8 @@ def main() -> None:
         from .examples.judge_command import run
     elif arguments.command == "convert":
         from .families.command import run
+    elif arguments.command == "random":
+        from .families.random_model import run
     elif arguments.command == "transitions":
         from .transitions.command import run
     else:

@@ -1,6 +1,5 @@
 """The `convert` command: a public checkpoint to a model folder."""
 
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,7 +22,7 @@ def run(arguments) -> None:
             names = ", ".join(one.NAME for one in registry.FAMILIES)
             raise CheckpointError(f"{arguments.checkpoint} is of no known family; known are {names}")
         options = Options(
-            arguments.language, arguments.vision, arguments.tokenizer, arguments.licence, partial(hub.fetch),
+            arguments.language, arguments.vision, arguments.tokenizer, arguments.licence, arguments.fit, hub.fetch,
             arguments.canvas,
         )  # fmt: skip
         print(f"{arguments.checkpoint}: {family.NAME}")

@@ -14,6 +14,13 @@ def vision(shapes: Shapes, fit: str) -> dict:
     }  # fmt: skip
 
 
+def squared(fit: str) -> str:
+    """For the description of a model that was trained on the middle of pictures, what is done to them here."""
+    if fit == "crop":
+        return ""
+    return " Whole pictures are stretched to its square; it was trained on the middle of each, with true proportions."
+
+
 def resampler(shapes: Shapes, frame_mode: str, max_frames: int, trained: list[int], span: tuple[float, float]) -> dict:
     """`resampler`. Positions are counted from the oldest frame, one a second: the n-th frame of a window at one frame a
     second has position n, as in training by index."""

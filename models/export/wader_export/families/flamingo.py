@@ -108,10 +108,11 @@ def cross_layers(checkpoint: Checkpoint, blocks: str, language: Language) -> lis
 
 
 def modules(
-    language: Language, vision: VisionConfig, perceiver: PerceiverConfig, layers: list[int], rows: int
-) -> dict[str, nn.Module]:
+    language: Language, vision: VisionConfig, perceiver: PerceiverConfig, layers: list[int], rows: int,
+    cross: CrossConfig | None = None,
+) -> dict[str, nn.Module]:  # fmt: skip
     """All three, on the meta device; `rows` are the embedding's."""
-    cross = CrossConfig(len(layers))
+    cross = cross or CrossConfig(len(layers))
     with torch.device("meta"):
         head = None if language.head is None else Linear(language.width, rows, bias=False)
         gated = [Gated(language.width, cross.heads, cross.head_dim) for _ in layers]

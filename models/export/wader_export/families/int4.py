@@ -10,7 +10,7 @@ MINIMUM_RUNTIME = "1.28"
 def quantise(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows [N, K] as levels 0..15 [N, K / 32, 32] and scales [N, K / 32].
 
-    The number farthest from 0 becomes level 0 or 15.. of its own sign: a block loses no range to the missing +8.
+    Levels reach from -8 to 7, so the scale takes the sign that makes the number farthest from 0 the -8: it stays exact.
     """
     blocks = weight.astype(np.float32).reshape(len(weight), -1, BLOCK)
     farthest = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)

@@ -72,7 +72,7 @@ class Merger(nn.Module):
         self.patches = shape.merge**2
 
     def forward(self, depths: list[Tensor]) -> Tensor:
-        x = torch.cat([norm(depth) for norm, depth in zip(self.norms, depths)], -1)
+        x = torch.cat([norm(depth) for norm, depth in zip(self.norms, depths, strict=True)], -1)
         x = x.reshape(x.shape[0], -1, self.patches * x.shape[2])
         return self.linear_fc2(functional.gelu(self.linear_fc1(x)))
 

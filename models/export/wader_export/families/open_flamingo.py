@@ -90,7 +90,8 @@ def convert(place: Place, options: Options) -> Conversion:
     ]
     return Conversion(
         name=folder_name(place),
-        description=f"OpenFlamingo on {body.origin} and {eye.origin}. Trained on single pictures: it knows no time.",
+        description=f"OpenFlamingo on {body.origin} and {eye.origin}. Trained on single pictures: it knows no time."
+        + facts.squared(options.fit),
         licence=options.licence or together([one.stated_licence for _, one, _ in places]),
         places=places,
         modules=made,
@@ -99,7 +100,7 @@ def convert(place: Place, options: Options) -> Conversion:
         tokenizer=tokenizer,
         int4=flamingo.four_bits(decoder),
         facts={
-            "vision": facts.vision(shapes, "crop"),
+            "vision": facts.vision(shapes, options.fit),
             "resampler": facts.resampler(shapes, "single", 1, [1], (0.0, 0.0)),
             "decoder": facts.decoder(shapes, language),
             "tokens": special_tokens(tokenizer, speller, pad or PAD, rows),

@@ -81,7 +81,8 @@ def convert(place: Place, options: Options) -> Conversion:
     return Conversion(
         name=folder_name(place),
         description=f"Otter on {language.arch}. "
-        + ("Trained frame embeddings, by place in the clip." if timed else "Trained on single pictures: no time."),
+        + ("Trained frame embeddings, by place in the clip." if timed else "Trained on single pictures: no time.")
+        + facts.squared(options.fit),
         licence=options.licence or together([one.stated_licence for _, one, _ in places]),
         places=places,
         modules=made,
@@ -90,7 +91,7 @@ def convert(place: Place, options: Options) -> Conversion:
         tokenizer=tokenizer,
         int4=flamingo.four_bits(decoder),
         facts={
-            "vision": facts.vision(shapes, "crop"),
+            "vision": facts.vision(shapes, options.fit),
             "resampler": facts.resampler(shapes, mode, most, trained, (0.0, most - 1.0)),
             "decoder": facts.decoder(shapes, language),
             "tokens": special_tokens(tokenizer, speller, pad or PAD, rows),
