@@ -17,8 +17,8 @@ CONFIG = {
     "model_type": "mllama",
     "image_token_index": IMAGE,
     "vision_config": {
-        "hidden_size": 16, "intermediate_size": 24, "attention_heads": 2, "num_hidden_layers": 3,
-        "num_global_layers": 1, "intermediate_layers_indices": [0, 2], "image_size": TILE, "patch_size": 7,
+        "hidden_size": 16, "intermediate_size": 24, "attention_heads": 2, "num_hidden_layers": 2,
+        "num_global_layers": 1, "intermediate_layers_indices": [0, 1], "image_size": TILE, "patch_size": 7,
         "vision_output_dim": 48, "max_num_tiles": 4,
     },
     "text_config": {

@@ -27,7 +27,7 @@ CONFIG = {
     "image_token_id": IMAGE,
     "tie_word_embeddings": False,
     "vision_config": {
-        "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "depth": 3, "deepstack_visual_indexes": [0, 1],
+        "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "depth": 2, "deepstack_visual_indexes": [0],
         "patch_size": 4, "spatial_merge_size": 2, "temporal_patch_size": 1, "num_position_embeddings": 36,
         "out_hidden_size": 32, "hidden_act": "gelu_pytorch_tanh", "in_channels": 3,
     },
@@ -81,8 +81,9 @@ def build(seed: int = 0, std: float = 0.3) -> dict[str, Tensor]:
         linear(at + "attn.proj", width, width)
         linear(at + "mlp.linear_fc1", width, feed)
         linear(at + "mlp.linear_fc2", feed, width)
-    joined = width * 4 * 3
-    for i in range(3):
+    depths = 1 + len(vision["deepstack_visual_indexes"])
+    joined = width * 4 * depths
+    for i in range(depths):
         norm(f"model.visual.merger.norms.{i}", width, True)
     linear("model.visual.merger.linear_fc1", joined, joined)
     linear("model.visual.merger.linear_fc2", joined, text["hidden_size"])
@@ -155,7 +156,7 @@ def features(weights: dict[str, Tensor], frame: np.ndarray, separator: bool = Tr
     angle = (together(places).float()[..., None] * speed).flatten(1)
     cosine, sine = torch.cat([angle, angle], -1).cos(), torch.cat([angle, angle], -1).sin()
     taps = []
-    for i in range(3):
+    for i in range(CONFIG["vision_config"]["depth"]):
         joined = line(norm(x, f"blocks.{i}.norm1"), f"blocks.{i}.attn.qkv")
         query, key, value = joined.reshape(len(x), 3, 2, 8).unbind(1)
         query, key = (t * cosine[:, None] + half(t) * sine[:, None] for t in (query, key))
@@ -163,7 +164,7 @@ def features(weights: dict[str, Tensor], frame: np.ndarray, separator: bool = Tr
         x = x + line(torch.einsum("hqk,khd->qhd", weights_, value).flatten(1), f"blocks.{i}.attn.proj")
         fed = F.gelu(line(norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.mlp.linear_fc1"), approximate="tanh")
         x = x + line(fed, f"blocks.{i}.mlp.linear_fc2")
-        if i in (0, 1):
+        if i in CONFIG["vision_config"]["deepstack_visual_indexes"]:
             taps.append(x)
     joined = torch.cat([norm(t, f"merger.norms.{i}") for i, t in enumerate([x, *taps])], -1).reshape(rows * columns, -1)
     merged = line(F.gelu(line(joined, "merger.linear_fc1")), "merger.linear_fc2")

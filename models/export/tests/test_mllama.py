@@ -219,7 +219,7 @@ def test_trap_scores_of_all_tiles_at_once(bench):
     manifest = bench.manifest
     path = bench.graphs["vision_encoder"]._model_path
     kinds = [node.op_type for node in onnx.load(path).graph.node]
-    assert kinds.count("Softmax") == (3 + 1) * (TILES[0] * TILES[1] + 1)
+    assert kinds.count("Softmax") == (2 + 1) * (TILES[0] * TILES[1] + 1)
     assert manifest["limits"]["max_media_per_call"] == 1
 
 

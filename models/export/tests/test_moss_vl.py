@@ -227,6 +227,19 @@ def test_trap_only_a_uniform_shift_is_free(bench, weights, frames, media):
     assert far(moved(0, 1000), expected[-1]) > 0.05
 
 
+def test_trap_no_padding_after_the_frames(weights, tmp_path):
+    """`vision_seq_pad_multiple` is 8 in some checkpoints: those pads are masked there, and not made here."""
+    config = reference.CONFIG | {"vision_seq_pad_multiple": 7}
+    place = reference.checkpoint(tmp_path / "MOSS-VL-Instruct", weights, config)
+    assert moss_vl.convert(place, Options(canvas=CANVAS)).facts["resampler"]["latents"] == 3 * 5 + 1
+
+
+def test_trap_a_checkpoint_s_code_is_run_by_parity_alone():
+    """And by that only when it is told to."""
+    files = (paths.REPOSITORY / "models" / "export" / "wader_export").rglob("*.py")
+    assert [file.name for file in files if "trust_remote_code=True" in file.read_text()] == ["moss_vl_original.py"]
+
+
 def test_trap_positions_count_merged_patches(bench):
     assert bench.manifest["positions"]["image_advance"] == max(3, 5) + 1
     places, media, following = media_inputs.position([1, 2, IMAGE, 3], IMAGE, 6)
