@@ -1,6 +1,6 @@
 """Small random models of the real classes, saved as their publishers save them, with every gate open.
 
-Weights are large (0.25): with the usual 0.02 all greedy tokens are the same, and a test that compares them proves little.
+Weights are large: with the usual 0.02 all greedy tokens are the same, and a test that compares them proves little.
 """
 
 import json
@@ -11,14 +11,14 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import nn
 
 SIZE, PATCH, WIDTH, LM_WIDTH, HEADS, ROWS = 28, 14, 64, 64, 4, 320
-STD = 0.25
+STD, SEEING = 0.25, 0.12  # of the language model; of what sees, whose wide heads would else only ever pick one key
 VISION = dict(
     hidden_size=WIDTH, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=SIZE,
     patch_size=PATCH, hidden_act="quick_gelu",
 )  # fmt: skip
 
 
-def shake(module: nn.Module, seed: int) -> nn.Module:
+def shake(module: nn.Module, seed: int, spread: float = STD) -> nn.Module:
     """Random weights, none special: norms near 1, biases and gates open."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -29,7 +29,7 @@ def shake(module: nn.Module, seed: int) -> nn.Module:
             elif parameter.ndim == 1:
                 parameter.copy_((0.0 if name.endswith("bias") else 1.0) + 0.1 * noise)
             else:
-                parameter.copy_(STD * noise)
+                parameter.copy_(spread * noise)
     return module.eval()
 
 
@@ -155,7 +155,7 @@ class Oracle:
                 return super().forward(input_ids, attention_mask, **named)
 
         text = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, vocab_size=64)
-        self.clip = shake(CLIPModel(CLIPConfig(text_config=text, vision_config=VISION)), 6)
+        self.clip = shake(CLIPModel(CLIPConfig(text_config=text, vision_config=VISION)), 6, SEEING)
         self.tower = self.clip.vision_model
         self.plain, self.lm = language(arch, layers), language(arch, layers)
         extend_instance(self.lm, Mixin)
@@ -164,12 +164,13 @@ class Oracle:
         self.model = Flamingo(Eyes(self.tower), self.lm, end, image, WIDTH, every)
         if frames is not None:
             self.model.perceiver = PerceiverResampler(dim=WIDTH, max_num_frames=frames)
-        shake(self.model.perceiver, 7)
+        shake(self.model.perceiver, 7, SEEING)
         for layer in self.lm.gated_cross_attn_layers:
             if layer is not None:
-                shake(layer, 8)
-        with torch.no_grad():  # the embedding was trained, the rest of the language model was not
-            self.lm.get_input_embeddings().weight.mul_(1.25)
+                shake(layer, 8, SEEING)
+        tied = self.lm.get_output_embeddings().weight is self.lm.get_input_embeddings().weight
+        with torch.no_grad():  # the embedding was trained on; a strong one that is tied would only ever repeat a token
+            self.lm.get_input_embeddings().weight.mul_(0.4 if tied else 1.25)
         self.model.eval()
         self.image, self.end, self.layers = image, end, layers
 
@@ -315,6 +316,8 @@ def idefics(folder: Path, vector: bool):
         perceiver_config=sees, alpha_type="vector" if vector else "float", max_position_embeddings=512,
     )  # fmt: skip
     model = shake(t.IdeficsForVisionText2Text(config), 9)
+    for part in (model.model.vision_model, model.model.perceiver_resampler):
+        shake(part, 10, SEEING)
     model.save_pretrained(folder)
     card(folder, "other")
     return model, size - 1
