@@ -3,6 +3,7 @@
 The oracle runs every row alone, without cache and padding; the graphs run as the service does.
 """
 
+import families_languages
 import families_oracles as oracles
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from wader_export.families import hub, open_flamingo
 from wader_export.families.family import Options
 
 LIMIT = 1e-4
-ARCHITECTURES = {"gpt_neox": (4, 2), "mpt": (2, 1), "mpt_norms": (2, 1), "opt": (2, 1), "llama": (2, 1)}  # layers, every
+# Blocks, and how many of them to a gated layer.
+ARCHITECTURES = {"gpt_neox": (4, 2), "mpt": (2, 1), "mpt_norms": (2, 1), "opt": (2, 1), "llama": (2, 1)}
 FAR = 1e-2  # what must differ, differs by more
 
 
@@ -22,7 +24,7 @@ class Model:
 
     def __init__(self, arch: str, folder, seeing=None):
         self.arch, (layers, every) = arch, ARCHITECTURES[arch]
-        make = oracles.word_tokenizer if arch == "llama" else oracles.byte_tokenizer
+        make = families_languages.word_tokenizer if arch == "llama" else families_languages.byte_tokenizer
         count = make(folder / "language").get_vocab_size()
         self.end, self.image, self.pad = count, count + 1, count + 2
         self.oracle = oracles.Oracle(arch, layers, every, count + 3, self.image, self.end)

@@ -1,5 +1,6 @@
 """Otter-Video converted: the one public Flamingo whose frame embeddings were trained."""
 
+import families_languages
 import families_oracles as oracles
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ FRAMES = 6
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("otter")
-    count = oracles.word_tokenizer(folder).get_vocab_size()
+    count = families_languages.word_tokenizer(folder).get_vocab_size()
     oracles.card(folder, "mit")
     oracle = oracles.OtterOracle("llama", 2, 1, count + 4, count + 1, count, FRAMES)
     oracle.save(folder)

@@ -61,7 +61,7 @@ def main() -> None:
     judge = commands.add_parser("judge-examples", help="judge both graphs on the real tasks and write EXAMPLES.md")
     judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
 
-    convert = commands.add_parser("convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS) to a model folder")
+    convert = commands.add_parser("convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS …) to a folder")
     convert.add_argument("checkpoint", help="its name on the hub (owner/model), or its folder")
     convert.add_argument("--revision", help="commit, branch or tag; what it means is pinned and written down")
     convert.add_argument("--language", help="language model under it (hub name or folder), where it is not known")
