@@ -100,7 +100,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def owners(ids: list[int], image: int, first: int = 0) -> list[int]:
-    """Which medium each token of a row sees: the latest picture token at or before it; they are rows from `first` on."""
+    """Which medium each token of a row sees: the latest picture token at or before it; rows from `first` on."""
     seen, result = -1, []
     for token in ids:
         seen += token == image

@@ -1,4 +1,4 @@
-"""A small hub over HTTP: what `huggingface_hub` asks of one to fetch a model, with a connection that breaks on demand."""
+"""A small hub over HTTP: what `huggingface_hub` asks of one, with a connection that breaks on demand."""
 
 import hashlib
 import json

@@ -1,124 +1,27 @@
 """Small random models of the real classes, saved as their publishers save them, with every gate open.
 
-Weights are large (0.25): with the usual 0.02 all greedy tokens are the same, and a test that compares them proves little.
+Weights are large: with the usual 0.02 all greedy tokens are the same, and a test that compares them proves little.
 """
 
 import json
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from families_languages import HEADS, LM_WIDTH, language, save_language, shake, word_tokenizer
 from torch import nn
 
-SIZE, PATCH, WIDTH, LM_WIDTH, HEADS, ROWS = 28, 14, 64, 64, 4, 320
-STD = 0.25
+SIZE, PATCH, WIDTH = 28, 14, 64
+SEEING = 0.12  # spread of the weights of what sees: its wide heads would else only ever pick one key
 VISION = dict(
     hidden_size=WIDTH, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=SIZE,
     patch_size=PATCH, hidden_act="quick_gelu",
 )  # fmt: skip
 
 
-def shake(module: nn.Module, seed: int) -> nn.Module:
-    """Random weights, none special: norms near 1, biases and gates open."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            noise = torch.randn(parameter.shape, generator=generator)
-            if name.endswith(("attn_gate", "ff_gate", "alpha_cross_attn", "alpha_dense")):
-                parameter.copy_(0.7 + 0.2 * noise)
-            elif parameter.ndim == 1:
-                parameter.copy_((0.0 if name.endswith("bias") else 1.0) + 0.1 * noise)
-            else:
-                parameter.copy_(STD * noise)
-    return module.eval()
-
-
-def byte_tokenizer(folder: Path) -> Tokenizer:
-    """Byte-level, as GPT-NeoX and OPT have: every byte, two words, an end of text."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = [("y", "e"), ("ye", "s"), ("n", "o"), ("\u0120", "yes"), ("\u0120", "no")]
-    words = [*letters, *("".join(pair) for pair in merges)]
-    tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(["<|endoftext|>"])
-    return save(folder, tokenizer, eos_token="<|endoftext|>", unk_token="<|endoftext|>")
-
-
-def word_tokenizer(folder: Path, *more: str) -> Tokenizer:
-    """SentencePiece's kind, as LLaMA has: a space before the first word by itself, bytes for what is unknown."""
-    words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", "n", "o", "no", "\u2581no"]
-    merges = [("n", "o"), ("\u2581", "no")]
-    ids = {word: i for i, word in enumerate(words)}
-    tokenizer = Tokenizer(models.BPE(ids, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
-    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>", *more])
-    return save(folder, tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
-
-
-def save(folder: Path, tokenizer: Tokenizer, **special: str) -> Tokenizer:
-    """As `transformers` saves it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps(special))
-    return tokenizer
-
-
 def card(folder: Path, licence: str) -> None:
     """A model card that states a licence."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\n# A model\n")
-
-
-def language(arch: str, layers: int):
-    """A language model of `transformers`."""
-    import transformers as t
-
-    shared = dict(vocab_size=ROWS, hidden_size=LM_WIDTH, num_hidden_layers=layers, num_attention_heads=HEADS)
-    if arch == "gpt_neox":
-        config = t.GPTNeoXConfig(
-            **shared, intermediate_size=128, use_parallel_residual=False, rotary_pct=1.0, max_position_embeddings=512,
-            tie_word_embeddings=False,
-        )  # fmt: skip
-        return shake(t.GPTNeoXForCausalLM(config), 1)
-    if arch == "gpt_neox_parallel":
-        config = t.GPTNeoXConfig(**shared, intermediate_size=128, rotary_pct=0.25, max_position_embeddings=512)
-        return shake(t.GPTNeoXForCausalLM(config), 2)
-    if arch == "opt":
-        config = t.OPTConfig(
-            **shared, ffn_dim=128, max_position_embeddings=512, word_embed_proj_dim=LM_WIDTH, pad_token_id=1
-        )
-        return shake(t.OPTForCausalLM(config), 3)
-    if arch == "llama":
-        config = t.LlamaConfig(
-            **shared, intermediate_size=128, num_key_value_heads=HEADS, max_position_embeddings=512,
-            tie_word_embeddings=False,
-        )  # fmt: skip
-        return shake(t.LlamaForCausalLM(config), 4)
-    config = t.MptConfig(d_model=LM_WIDTH, n_heads=HEADS, n_layers=layers, vocab_size=ROWS, max_seq_len=512)
-    model = t.MptForCausalLM(config)
-    if arch == "mpt_norms":  # MPT-1B's norms of queries and keys, which the class of transformers leaves out
-        for block in model.transformer.blocks:
-            block.attn = NormedAttention(block.attn)
-    return shake(model, 5)
-
-
-class NormedAttention(nn.Module):
-    """MPT-1B's attention: LayerNorm of the whole query and key before the heads are split (`mpt_redpajama`)."""
-
-    def __init__(self, attention: nn.Module):
-        super().__init__()
-        self.inner, width = attention, LM_WIDTH
-        self.q_ln, self.k_ln = nn.LayerNorm(width, bias=False), nn.LayerNorm(width, bias=False)
-        attention.Wqkv.register_forward_hook(self.norm)
-
-    def norm(self, _, __, mixed):
-        query, key, value = mixed.chunk(3, -1)
-        return torch.cat([self.q_ln(query), self.k_ln(key), value], -1)
-
-    def forward(self, *arguments, **named):
-        return self.inner(*arguments, **named)
 
 
 class Eyes(nn.Module):
@@ -155,7 +58,7 @@ class Oracle:
                 return super().forward(input_ids, attention_mask, **named)
 
         text = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, vocab_size=64)
-        self.clip = shake(CLIPModel(CLIPConfig(text_config=text, vision_config=VISION)), 6)
+        self.clip = shake(CLIPModel(CLIPConfig(text_config=text, vision_config=VISION)), 6, SEEING)
         self.tower = self.clip.vision_model
         self.plain, self.lm = language(arch, layers), language(arch, layers)
         extend_instance(self.lm, Mixin)
@@ -164,12 +67,13 @@ class Oracle:
         self.model = Flamingo(Eyes(self.tower), self.lm, end, image, WIDTH, every)
         if frames is not None:
             self.model.perceiver = PerceiverResampler(dim=WIDTH, max_num_frames=frames)
-        shake(self.model.perceiver, 7)
+        shake(self.model.perceiver, 7, SEEING)
         for layer in self.lm.gated_cross_attn_layers:
             if layer is not None:
-                shake(layer, 8)
-        with torch.no_grad():  # the embedding was trained, the rest of the language model was not
-            self.lm.get_input_embeddings().weight.mul_(1.25)
+                shake(layer, 8, SEEING)
+        tied = self.lm.get_output_embeddings().weight is self.lm.get_input_embeddings().weight
+        with torch.no_grad():  # the embedding was trained on; a strong one that is tied would only ever repeat a token
+            self.lm.get_input_embeddings().weight.mul_(0.4 if tied else 1.25)
         self.model.eval()
         self.image, self.end, self.layers = image, end, layers
 
@@ -248,32 +152,6 @@ class Oracle:
         return {"flamingo": str(own), "language": str(folder / "language"), "vision": str(folder / "clip")}
 
 
-def save_language(model: nn.Module, folder: Path, layers: int) -> None:
-    """A language model's folder; MPT-1B's under its own names."""
-    model.save_pretrained(folder)
-    if not any("q_ln" in name for name, _ in model.named_parameters()):
-        return
-    renamed = {
-        "norm_1": "ln_1", "norm_2": "ln_2", "norm_f": "ln_f", "ffn.up_proj": "mlp.mlp_up",
-        "ffn.down_proj": "mlp.mlp_down", "attn.inner": "attn",
-    }  # fmt: skip
-    state = {}
-    for name, value in model.state_dict().items():
-        if name == "lm_head.weight":
-            continue
-        for theirs, ours in renamed.items():
-            name = name.replace(theirs, ours)
-        state[name] = value.clone()
-    (folder / "model.safetensors").unlink()
-    torch.save(state, folder / "pytorch_model.bin")
-    config = {
-        "model_type": "mosaic_gpt", "d_model": LM_WIDTH, "n_heads": HEADS, "n_layers": layers, "vocab_size": ROWS,
-        "max_seq_len": 512, "mlp_ratio": 4, "alibi": True, "alibi_bias_max": 8, "attn_qk_ln": True, "no_bias": True,
-        "attn_clip_qkv": None, "softmax_scale": None, "prefix_lm": False, "logit_scale": None,
-    }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config))
-
-
 class OtterOracle(Oracle):
     """Otter-Video: OpenFlamingo's blocks on LLaMA, with trained frame embeddings (`modeling_otter.py` has the same)."""
 
@@ -315,6 +193,8 @@ def idefics(folder: Path, vector: bool):
         perceiver_config=sees, alpha_type="vector" if vector else "float", max_position_embeddings=512,
     )  # fmt: skip
     model = shake(t.IdeficsForVisionText2Text(config), 9)
+    for part in (model.model.vision_model, model.model.perceiver_resampler):
+        shake(part, 10, SEEING)
     model.save_pretrained(folder)
     card(folder, "other")
     return model, size - 1

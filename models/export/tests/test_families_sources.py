@@ -1,8 +1,9 @@
-"""Checkpoints that do not fit are refused with every reason; downloads are pinned and resumed; one command does it all."""
+"""What does not fit is refused with every reason; downloads are pinned and resumed; one command does it all."""
 
 import json
 import os
 
+import families_languages
 import families_oracles as oracles
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ NAME = "openflamingo/OpenFlamingo-4B-vitl-rpj3b"
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
-    count = oracles.byte_tokenizer(folder / "language").get_vocab_size()
+    count = families_languages.byte_tokenizer(folder / "language").get_vocab_size()
     oracle = oracles.Oracle("gpt_neox", 2, 1, count + 3, count + 1, count)
     return oracle.save(folder)
 

@@ -2,6 +2,7 @@
 
 import json
 
+import families_languages
 import families_oracles as oracles
 import numpy as np
 import onnxruntime
@@ -154,7 +155,7 @@ class TestText:
         assert torch.isfinite(both).all()
 
     def test_parallel_residuals_and_partial_rotation(self):
-        theirs = oracles.language("gpt_neox_parallel", 2)
+        theirs = families_languages.language("gpt_neox_parallel", 2)
         language = languages.find(theirs.config.to_dict())
         assert language.options["rotary"] == 4
         block = language.block()
@@ -163,12 +164,12 @@ class TestText:
         for name, parameter in block.named_parameters():
             part, _, kind = name.rpartition(".")
             parameter.data.copy_(source[f"{table[part].replace('{i}', '0')}.{kind}"])
-        x, positions = torch.randn(1, 5, oracles.LM_WIDTH), torch.arange(5)[None]
+        x, positions = torch.randn(1, 5, families_languages.LM_WIDTH), torch.arange(5)[None]
         context = Context(torch.ones(1, 5, dtype=torch.int64), positions, 5)
         from wader_export.families.nn.layers import rotation
 
         context.rotation = rotation(positions, 4, 10000.0)
-        none = torch.zeros(1, oracles.HEADS, 0, 16)
+        none = torch.zeros(1, families_languages.HEADS, 0, 16)
         causal = torch.full((5, 5), -1e9).triu(1)[None, None]
         wanted = theirs.gpt_neox.layers[0](x, causal, position_embeddings=theirs.gpt_neox.rotary_emb(x, positions))
         assert (block(x, context, none, none)[0] - wanted).abs().max() < 1e-4
@@ -178,7 +179,7 @@ class TestWeights:
     """What is left out or rounded is known."""
 
     def test_mpt_1b_without_its_norms_of_queries_and_keys_is_refused(self, tmp_path):
-        count = oracles.byte_tokenizer(tmp_path / "language").get_vocab_size()
+        count = families_languages.byte_tokenizer(tmp_path / "language").get_vocab_size()
         places = oracles.Oracle("mpt_norms", 2, 1, count + 3, count + 1, count).save(tmp_path)
         config = tmp_path / "language" / "config.json"
         config.write_text(json.dumps(json.loads(config.read_text()) | {"attn_qk_ln": False}))
@@ -191,7 +192,7 @@ class TestWeights:
         levels, scales = int4.quantise(weight)
         rounded = int4.rounded(weight)
         assert levels.max() <= 15
-        assert np.abs(rounded - weight).max() <= np.abs(scales).max() + 1e-6  # half a step, or a whole one at the far end
+        assert np.abs(rounded - weight).max() <= np.abs(scales).max() + 1e-6  # half a step; a whole one at the far end
         largest = np.abs(weight).reshape(48, 2, 32).argmax(-1)
         picked = np.take_along_axis(rounded.reshape(48, 2, 32), largest[..., None], -1)
         exact = np.take_along_axis(weight.reshape(48, 2, 32), largest[..., None], -1)
@@ -222,14 +223,14 @@ class TestPrompts:
     """Parts, encoded one by one, are the text that the model was trained on."""
 
     def test_of_a_byte_level_vocabulary(self, tmp_path):
-        tokenizer = oracles.byte_tokenizer(tmp_path)
+        tokenizer = families_languages.byte_tokenizer(tmp_path)
         tokens.add(tokenizer, [open_flamingo.END, open_flamingo.IMAGE])
         prompt = open_flamingo.prompt(tokenizer)
         assert tokens.joins(tokenizer, prompt["question"])
         assert prompt["yes"][0] == " yes"
 
     def test_of_a_vocabulary_that_writes_a_space_by_itself(self, tmp_path):
-        tokenizer = oracles.word_tokenizer(tmp_path)
+        tokenizer = families_languages.word_tokenizer(tmp_path)
         tokens.add(tokenizer, [open_flamingo.END, open_flamingo.IMAGE])
         prompt = open_flamingo.prompt(tokenizer)
         assert prompt["question"][-1] == {"text": "Short answer:"}

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from . import folder, hub, registry
+from . import tokenizer as tokens
 from .checkpoint import CheckpointError
 from .family import PRECISIONS, Options, find
 from .sources import UNSTATED
@@ -30,9 +31,16 @@ def run(arguments) -> None:
         print(f"licence: {conversion.licence}. {conversion.description}")
         if UNSTATED in conversion.licence:
             print("warning: a source states no licence; find it out and say it with --licence")
+        # Frames end with a special token, which is all that matters for the seam after them.
+        image = {"token": conversion.tokenizer.id_to_token(conversion.facts["tokens"]["image"])}
+        parts = [image if part.get("slot") == "frames" else part for part in conversion.facts["prompt"]["question"]]
+        if not tokens.joins(conversion.tokenizer, parts):
+            print("note: the prompt, put together from its parts, is cut into other tokens than in training, at its seams")
         target: Path = arguments.target or Path(conversion.name)
         folder.write(conversion, target, PRECISIONS[arguments.precision], arguments.check)
-    except (CheckpointError, RuntimeError) as error:
+    except KeyError as error:
+        raise SystemExit(f"error: a config.json of {arguments.checkpoint} does not say {error}") from error
+    except (CheckpointError, RuntimeError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {size / 1e9:.2f} GB; try it with `wader models verify {target}`")

@@ -68,7 +68,7 @@ PRECISIONS = {
 
 
 def find(place: Place, families: list[ModuleType]) -> ModuleType | None:
-    """The family that knows a checkpoint. A family is a module with `NAME`, `recognise(place)`, `convert(place, options)`."""
+    """The family that knows a checkpoint: a module with `NAME`, `recognise(place)` and `convert(place, options)`."""
     return next((family for family in families if family.recognise(place)), None)
 
 

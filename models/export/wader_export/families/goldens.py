@@ -10,7 +10,7 @@ from .family import Conversion, Precision
 from .ports import FLOAT, Port
 from .streamed import streamed
 
-# As the service compares: absolute where a number is below 1, relative above. float16 is also what lies between the layers, not in weights alone.
+# As the service compares: absolute where a number is below 1, relative above.
 TOLERANCE = {"float32": 1e-3, "float16": 5e-2}
 ROWS, LENGTH, MEDIA, FRAMES = 2, 6, 2, 2
 
@@ -119,5 +119,6 @@ def check(folder: Path, precision: Precision) -> dict[str, float]:
         print(f"{graph}: {difference:.2e} from PyTorch (limit {limit:g})")
     far = [graph for graph, difference in worst.items() if not difference <= limit]
     if far:
-        raise RuntimeError(f"{folder}: ONNX Runtime differs from PyTorch in {', '.join(far)}; this is a fault, report it")
+        names = ", ".join(far)
+        raise RuntimeError(f"{folder}: ONNX Runtime differs from PyTorch in {names}; this is a fault, report it")
     return worst

@@ -1,7 +1,7 @@
 """Checkpoints by name from a hub: resumed where a download broke off, pinned to the commit that the name meant.
 
-`huggingface_hub` does the work: `HF_ENDPOINT` names another hub, `HF_TOKEN` lets in to what is gated, `HF_HOME` holds the
-files. The name is resolved to a commit first and everything is fetched from that commit, so that no file can be of
+`huggingface_hub` does the work: `HF_ENDPOINT` names another hub, `HF_TOKEN` lets in to what is gated, `HF_HOME` holds
+the files. The name is resolved to a commit first and everything is fetched from that commit, so that no file can be of
 another version than the rest.
 """
 
@@ -35,13 +35,14 @@ def fetch(name: str, patterns: list[str], revision: str | None = None, licence: 
     except RepositoryNotFoundError as error:
         raise CheckpointError(f"the hub has no model `{name}`, or HF_TOKEN does not open it ({error})") from error
     except HfHubHTTPError as error:
-        raise CheckpointError(f"{name} cannot be fetched ({error}); start again, it goes on where it stopped") from error
+        raise CheckpointError(f"{name} cannot be fetched ({error}); start again, it goes on there") from error
     return Place(Path(folder), name, found.sha, licence)
 
 
 def _patiently(download):
     """Tries again after a broken connection; each try goes on where the last stopped."""
     import httpx2
+
     for left in reversed(range(ATTEMPTS)):
         try:
             return download()

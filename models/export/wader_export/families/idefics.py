@@ -70,8 +70,7 @@ def convert(place: Place, options: Options) -> Conversion:
     made = modules(config, language, layers, rows)
 
     plan, decoder = Plan(), made["decoder"]
-    vision = {ours: theirs.replace("vision_model", "model.vision_model", 1) for ours, theirs in flamingo.clip_names().items()}
-    plan.map("vision_encoder", made["vision_encoder"], own, vision)
+    plan.map("vision_encoder", made["vision_encoder"], own, flamingo.clip_names("model."))
     plan.map("resampler", made["resampler"], own, RESAMPLER)
     plan.map("decoder", decoder, own, GATED)
     plan.map("decoder", decoder, own, language.names)

@@ -1,7 +1,7 @@
 """Otter (arXiv 2305.03726, 2306.05425): `Luodian/Otter`, OpenFlamingo's blocks in one whole checkpoint.
 
 Otter-Video is the one public Flamingo with trained frame embeddings (`max_num_frames`): `frame_mode` is `timed`. They
-are indexed by a frame's place in the clip, not by seconds, and were trained with 16 to 32 frames; those above are noise.
+are indexed by a frame's place in the clip, not by seconds, and were trained with 16 to 32 frames; the rest are noise.
 """
 
 from . import facts, flamingo

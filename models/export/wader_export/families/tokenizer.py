@@ -1,4 +1,4 @@
-"""tokenizer.json of a language model with the tokens its Flamingo was trained with, under the ids it was trained with."""
+"""tokenizer.json of a language model with its Flamingo's own tokens, under the ids that were trained."""
 
 from tokenizers import AddedToken, Tokenizer
 

@@ -1,8 +1,8 @@
 """Which tensor of which checkpoint each weight of ours is; nothing is guessed, nothing has a default.
 
-A map goes from names of ours to names of theirs: of a parameter, or of a module, whose `weight` and `bias` follow. `{i}`
-stands for a number, the same on both sides unless `numbers` says which one of theirs it is. `#0` and `#1` at the end are
-the upper and the lower half of its rows: keys and values that lie in one matrix.
+A map goes from names of ours to names of theirs: of a parameter, or of a module, whose `weight` and `bias` follow.
+`{i}` stands for a number, the same on both sides unless `numbers` says which one of theirs it is. `#0` and `#1` at the
+end are the upper and the lower half of its rows: keys and values that lie in one matrix.
 """
 
 import math

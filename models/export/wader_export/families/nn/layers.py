@@ -104,7 +104,7 @@ def chosen(condition: Tensor) -> Tensor:
 
 
 def rotation(positions: Tensor, width: int, base: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [batch, 1, length, width] of positions [batch, length], both halves alike (arXiv 2104.09864)."""
+    """Cosines and sines [batch, 1, length, width] of positions [batch, length], halves alike (arXiv 2104.09864)."""
     steps = torch.arange(0, width, 2, device=positions.device).float() / width
     angle = positions[:, None, :, None].float() * torch.exp(steps * -torch.log(torch.full_like(steps, base)))
     return torch.cat([angle.cos()] * 2, -1), torch.cat([angle.sin()] * 2, -1)
