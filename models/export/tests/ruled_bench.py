@@ -67,7 +67,8 @@ class Bench:
         """One call of the decoder."""
         given = {"input_ids": ids, "attention_mask": mask, "logits_index": logits, **tokens, **rows}
         given = {name: np.ascontiguousarray(value, np.int64) for name, value in given.items()}
-        given |= {"gate_scale": np.array(gate, np.float32), "media_kv": media_kv} | dict(zip(self.past, past, strict=True))
+        given |= {"gate_scale": np.array(gate, np.float32), "media_kv": media_kv}
+        given |= dict(zip(self.past, past, strict=True))
         found, *present = self.graphs["decoder"].run(None, given)
         return found, present
 
