@@ -61,6 +61,38 @@ def main() -> None:
     judge = commands.add_parser("judge-examples", help="judge both graphs on the real tasks and write EXAMPLES.md")
     judge.add_argument("--model", type=Path, default=paths.MODEL_DIR)
 
+    convert = commands.add_parser(
+        "convert", help="a public checkpoint (OpenFlamingo, Otter, IDEFICS, Llama-3.2-Vision, MOSS-VL) to a folder"
+    )
+    convert.add_argument("checkpoint", help="its name on the hub (owner/model), or its folder")
+    convert.add_argument("--revision", help="commit, branch or tag; what it means is pinned and written down")
+    convert.add_argument("--language", help="language model under it (hub name or folder), where it is not known")
+    convert.add_argument("--vision", help="vision tower (hub name or folder), where it is not known")
+    convert.add_argument("--tokenizer", help="tokenizer (hub name or folder), where it has none of its own")
+    convert.add_argument("--canvas", help="Llama-3.2-Vision: tiles down x across (1x2); MOSS-VL: pixels (640x352)")
+    convert.add_argument(
+        "--fit", choices=("stretch", "crop"), default="stretch",
+        help="whole pictures, stretched to the model's square; or their middle, as OpenFlamingo and Otter were trained",
+    )  # fmt: skip
+    convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
+    random = commands.add_parser("random", help="a model folder of random weights in the shape of a real one")
+    random.add_argument("shape", choices=("3B", "4B", "tiny", "tiny-video"))
+    for one in (convert, random):
+        one.add_argument("--target", type=Path, help="model folder to write (default: by the name)")
+        one.add_argument("--precision", choices=("fp32", "fp16", "int4"), default="fp16")
+        one.add_argument(
+            "--no-check", dest="check", action="store_false", help="do not replay the goldens on ONNX Runtime here"
+        )
+        one.add_argument("--threads", type=int, default=1)
+
+    parity = commands.add_parser("parity", help="a folder of Llama-3.2-Vision or MOSS-VL against its original class")
+    parity.add_argument("folder", type=Path, help="model folder that `convert` wrote")
+    parity.add_argument("checkpoint", help="what it was converted from: name on the hub, or folder")
+    parity.add_argument("--revision", help="commit, branch or tag")
+    parity.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the original")
+    parity.add_argument("--device", default="cpu", help="of the original: cpu, cuda or cuda:N")
+    parity.add_argument("--trust-remote-code", action="store_true", help="run the checkpoint's own code (MOSS-VL)")
+
     release = paths.REPOSITORY / "target" / "release" / "wader"
     transitions = commands.add_parser(
         "transitions", help="false and missed transitions an hour of the running service, with and without policy"
@@ -85,8 +117,14 @@ def main() -> None:
         from .evaluation.command import run_variants as run
     elif arguments.command == "examples":
         from .examples.command import run
+    elif arguments.command == "parity":
+        from .families.parity import run
     elif arguments.command == "judge-examples":
         from .examples.judge_command import run
+    elif arguments.command == "convert":
+        from .families.command import run
+    elif arguments.command == "random":
+        from .families.random_model import run
     elif arguments.command == "transitions":
         from .transitions.command import run
     else:

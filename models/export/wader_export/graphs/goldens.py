@@ -185,8 +185,11 @@ def stored(data: bytes, entry: dict) -> np.ndarray:
     return np.frombuffer(data, entry["dtype"], count, entry["offset"]).reshape(entry["shape"])
 
 
-def replay(folder: Path) -> dict[str, float]:
-    """Largest difference of each graph from its goldens, on ONNX Runtime."""
+def replay(folder: Path, relative: bool = False) -> dict[str, float]:
+    """Largest difference of each graph from its goldens, on ONNX Runtime.
+
+    `relative`: to the golden's number where that is above 1, as the service compares.
+    """
     document = json.loads((folder / "golden" / "golden.json").read_text())
     data = (folder / "golden" / "golden.bin").read_bytes()
     sessions: dict[str, onnxruntime.InferenceSession] = {}
@@ -198,6 +201,9 @@ def replay(folder: Path) -> dict[str, float]:
         wanted = one["outputs"]
         got = sessions[name].run(list(wanted), {k: stored(data, v) for k, v in one["inputs"].items()})
         for value, entry in zip(got, wanted.values()):
-            difference = float(np.abs(value - stored(data, entry)).max()) if value.size else 0.0
+            golden = stored(data, entry).astype(np.float32)
+            apart = np.abs(value.astype(np.float32) - golden)
+            apart = apart / np.maximum(1, np.abs(golden)) if relative else apart
+            difference = float(apart.max()) if apart.size else 0.0
             worst[name] = max(worst.get(name, 0.0), difference)
     return worst

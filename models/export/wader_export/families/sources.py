@@ -1,0 +1,70 @@
+"""Where a checkpoint's files are and what the manifest says of them: origin, pinned revision, licence, hashes."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .checkpoint import Checkpoint, open_folder, read_json, sha256
+
+UNSTATED = "LicenseRef-not-stated"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of files from one origin."""
+
+    folder: Path
+    origin: str  # hub name, or the folder
+    revision: str | None = None  # the commit, if it came from the hub
+    licence: str | None = None  # what a person said; else what its model card says
+
+    @property
+    def config(self) -> dict:
+        """Its `config.json`, or nothing where it has none."""
+        return json.loads((self.folder / "config.json").read_text()) if self.has("config.json") else {}
+
+    def has(self, name: str) -> bool:
+        """Whether it has a file."""
+        return (self.folder / name).is_file()
+
+    def json(self, name: str) -> dict:
+        """One of its JSON files."""
+        return read_json(self.folder, name)
+
+    def checkpoint(self, what: str) -> Checkpoint:
+        """Its weights; `what` names them in errors."""
+        return open_folder(what, self.folder)
+
+    @property
+    def stated_licence(self) -> str:
+        """The licence that a person or the model card's head states."""
+        if self.licence:
+            return self.licence
+        if self.has("README.md"):
+            head = re.match(r"---\n(.*?)\n---", (self.folder / "README.md").read_text(errors="replace"), re.DOTALL)
+            found = re.search(r"^license:\s*['\"]?([\w.+-]+)", head[1], re.MULTILINE) if head else None
+            if found:
+                return SPDX.get(found[1].lower(), f"LicenseRef-{found[1]}")
+        return UNSTATED
+
+    def sources(self, what: str, files: list[Path]) -> list[dict]:
+        """Entries of the manifest's provenance, one a file."""
+        at = f"{self.origin} at {self.revision}" if self.revision else self.origin
+        return [
+            {
+                "name": f"{what}, {file.name}",
+                "origin": f"{at}, {file.name}",
+                "licence": self.stated_licence,
+                "sha256": sha256(file),
+            }
+            for file in files
+        ]
+
+
+SPDX = {"mit": "MIT", "apache-2.0": "Apache-2.0", "bsd-3-clause": "BSD-3-Clause", "cc-by-sa-3.0": "CC-BY-SA-3.0"}
+
+
+def together(licences: list[str]) -> str:
+    """One SPDX expression that all of them bind."""
+    return " AND ".join(sorted(set(licences)))
