@@ -25,7 +25,7 @@ use crate::{
     config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
     engine::Engine,
     frame::{Size, Stamp},
-    model::{self, Flamingo, Manifest},
+    model::{self, Flamingo, Manifest, Scope},
     mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Hours, Prompt},
@@ -162,6 +162,17 @@ pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Err
         Event::ProviderFallback { provider: &used, reason }.emit();
     }
     Ok((model, label))
+}
+
+/// Windows that are answered together at most by a model whose media are frames: the engine sees to its calls.
+const WINDOWS_OF_FRAMES: usize = 16;
+
+/// How many windows are answered together at most.
+pub(super) const fn batch(manifest: &Manifest) -> usize {
+    match manifest.resampler.scope {
+        Scope::Window => manifest.limits.max_media_per_call,
+        Scope::Frame => WINDOWS_OF_FRAMES,
+    }
 }
 
 /// How answers name a model.

@@ -169,7 +169,7 @@ impl App {
             Some(reason) => format!("{} ({reason})", model.provider()),
             None => model.provider().to_string(),
         };
-        let batch = model.manifest().limits.max_media_per_call;
+        let batch = assemble::batch(model.manifest());
         let min_mass = model.manifest().prompt.min_mass;
         let manifest = model.manifest().clone();
         let max_frames = manifest.resampler.max_frames;

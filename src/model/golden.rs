@@ -1,14 +1,78 @@
 //! Replays a model folder's stored calls where the model will serve, and refuses it when the numbers differ.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde::Deserialize;
 
 use super::{
     Error,
     contract::Role,
     load::Graphs,
-    manifest::{Float, GoldenCase, Goldens, Manifest, Stored, StoredType},
+    manifest::{Float, Manifest},
     runtime::{Graph, Placement, Tensor},
 };
+
+/// `golden/golden.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Goldens {
+    cases: Vec<GoldenCase>,
+}
+
+/// One call of one graph.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoldenCase {
+    graph: GoldenGraph,
+    inputs: BTreeMap<String, Stored>,
+    outputs: BTreeMap<String, Stored>,
+}
+
+/// Which graph a case calls.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GoldenGraph {
+    VisionEncoder,
+    Resampler,
+    Decoder,
+    AppearanceEncoder,
+    Comparer,
+}
+
+impl From<GoldenGraph> for Role {
+    fn from(graph: GoldenGraph) -> Self {
+        match graph {
+            GoldenGraph::VisionEncoder => Self::VisionEncoder,
+            GoldenGraph::Resampler => Self::Resampler,
+            GoldenGraph::Decoder => Self::Decoder,
+            GoldenGraph::AppearanceEncoder => Self::AppearanceEncoder,
+            GoldenGraph::Comparer => Self::Comparer,
+        }
+    }
+}
+
+/// Where a tensor's numbers lie: little endian, row after row.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    dtype: StoredType,
+    shape: Vec<usize>,
+    /// In bytes from the beginning of the file of numbers.
+    offset: usize,
+}
+
+/// What a stored tensor is made of.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredType {
+    Uint8,
+    Int64,
+    Float32,
+    Float16,
+}
 
 /// Replays every case; the graphs are those that will serve, `placement` is where they run.
 pub(super) fn replay(

@@ -10,6 +10,7 @@ mod config;
 mod config_schema;
 mod control;
 mod examples;
+mod families;
 mod faults;
 mod flow;
 mod history;
