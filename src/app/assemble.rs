@@ -18,6 +18,7 @@ use super::{
     shown::Digests,
     switches::Switches,
     watch::Watch,
+    windows,
 };
 use crate::{
     answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
@@ -50,6 +51,11 @@ pub(super) struct Watched {
 const FRAMES_MISSED: f64 = 3.0;
 
 impl Watched {
+    /// Its prompts, with the windows that the model is given for them.
+    pub(super) fn prompts(&self) -> &[PromptConfig] {
+        &self.prompts
+    }
+
     /// Asks these no more.
     pub(super) fn forget(&mut self, prompts: &[PromptName]) {
         self.prompts.retain(|prompt| !prompts.contains(&prompt.prompt.name));
@@ -205,15 +211,9 @@ pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watche
     let size = Size { width: manifest.vision.width, height: manifest.vision.height };
     enabled
         .map(|camera| {
+            let prompts = config.prompts.iter().filter_map(|p| p.asked_of(&camera.name)).cloned();
             let prompts: Vec<PromptConfig> =
-                config.prompts.iter().filter_map(|p| p.asked_of(&camera.name)).cloned().collect();
-            if let Some(long) = prompts.iter().find(|p| p.frames > manifest.resampler.max_frames) {
-                let (name, most) = (&long.prompt.name, manifest.resampler.max_frames);
-                return Err(Error::Config(format!(
-                    "prompt `{name}` asks for {} frames; the model `{}` takes {most} at most",
-                    long.frames, manifest.name
-                )));
-            }
+                prompts.map(|prompt| windows::fit(prompt, manifest)).collect::<Result<_, _>>()?;
             let (name, spec) = (camera.name.clone(), camera_spec(config, camera, size)?);
             let asked_about = window::Spec { frames: WINDOW.frames.min(manifest.resampler.max_frames), ..WINDOW };
             Ok(Watched { name, spec, frozen_after: camera.frozen_after, prompts, asked_about })

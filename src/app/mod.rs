@@ -23,6 +23,7 @@ mod troubles;
 mod watch;
 mod watchdog;
 mod watchers;
+mod windows;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -172,9 +173,9 @@ impl App {
         let batch = assemble::batch(model.manifest());
         let min_mass = model.manifest().prompt.min_mass;
         let manifest = model.manifest().clone();
-        let max_frames = manifest.resampler.max_frames;
-        newcomers::drop_too_long(&mut config, &own, max_frames);
+        newcomers::drop_too_long(&mut config, &own, &manifest);
         let mut watched = assemble::watched(&config, &manifest)?;
+        windows::tell_untrained(watched.iter().flat_map(Watched::prompts), &manifest);
         let is_own = |(_, prompt): &(CameraName, PromptConfig)| own.contains(&prompt.prompt.name);
         let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
         let said = lessons::said(&config);
@@ -240,7 +241,7 @@ impl App {
             own,
             folder: newcomers::folder(&config),
             roster: roster.clone(),
-            max_frames,
+            manifest: manifest.clone(),
             min_mass,
             engine: engine.clone(),
             answers: inputs.clone(),

@@ -14,7 +14,7 @@ use crate::frame::{Frame, Size};
 
 use super::{
     Cells, Comparison, Device, Error, Examples, Features, Float, Gates, Generation, Grammar, Manifest, Media, Model,
-    Moments, Placement, Provider, Reopen, Row, Spec, Template, TokenId, Work, Writing,
+    Moments, Placement, Provider, Reopen, Replayed, Row, Spec, Template, TokenId, Work, Writing,
     constraint::Constraint,
     contract::{self, Role},
     decode::Prefix,
@@ -45,6 +45,7 @@ pub struct Flamingo {
     runs: Arc<AtomicU64>,
     folder: PathBuf,
     spec: Spec,
+    replayed: Vec<Replayed>,
     /// How often it was opened: what lies on the device is of that time.
     pub(super) openings: u64,
 }
@@ -87,7 +88,7 @@ impl Flamingo {
     /// name, type and shape and every special token against the manifest, replays the goldens where the model will
     /// serve, and reads back which provider ran them.
     pub fn load(folder: &Path, spec: &Spec) -> Result<Self, Error> {
-        let Loaded { manifest, template, provider, mut graphs } = load(folder, spec)?;
+        let Loaded { manifest, template, provider, mut graphs, replayed } = load(folder, spec)?;
         let runs = Arc::default();
         graphs.each().for_each(|(_, graph)| graph.count_in(&runs));
         let Graphs { encoder, resampler, decoder, comparing } = graphs;
@@ -109,6 +110,7 @@ impl Flamingo {
             runs,
             folder: folder.to_owned(),
             spec: spec.clone(),
+            replayed,
             openings: 1,
             manifest,
         })
@@ -127,6 +129,11 @@ impl Flamingo {
     /// Where it runs.
     pub const fn provider(&self) -> &Provider {
         &self.provider
+    }
+
+    /// How the stored calls of each graph went when it was loaded.
+    pub fn replayed(&self) -> &[Replayed] {
+        &self.replayed
     }
 
     /// The size a frame must have.

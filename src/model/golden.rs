@@ -1,9 +1,6 @@
 //! Replays a model folder's stored calls where the model will serve, and refuses it when the numbers differ.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
@@ -74,20 +71,39 @@ enum StoredType {
     Float16,
 }
 
+/// How a graph's stored calls went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replayed {
+    /// The graph.
+    pub graph: &'static str,
+    /// How many calls there were.
+    pub cases: usize,
+    /// The largest difference of them, absolute below 1 and relative above.
+    pub difference: f64,
+    /// The largest that is allowed.
+    pub tolerance: f64,
+}
+
 /// Replays every case; the graphs are those that will serve, `placement` is where they run.
 pub(super) fn replay(
     folder: &Path,
     manifest: &Manifest,
     graphs: &mut Graphs,
     placement: Placement,
-) -> Result<(), Error> {
+) -> Result<Vec<Replayed>, Error> {
     let read = |name: &str| {
         std::fs::read(folder.join(name)).map_err(|error| Error::file(folder, name, format!("cannot be read ({error})")))
     };
     let goldens: Goldens = serde_json::from_slice(&read(&manifest.golden.file)?)
         .map_err(|error| Error::file(folder, &manifest.golden.file, format!("is not a list of cases ({error})")))?;
     let numbers = read(&manifest.golden_numbers())?;
-    let mut unseen: BTreeSet<&str> = graphs.each().map(|(role, _)| role.name()).collect();
+    let each = graphs.each().map(|(role, _)| role);
+    let mut replayed: Vec<Replayed> = each
+        .map(|role| {
+            let tolerance = manifest.golden.tolerance.of(role);
+            Replayed { graph: role.name(), cases: 0, difference: 0.0, tolerance }
+        })
+        .collect();
     for (index, case) in goldens.cases.iter().enumerate() {
         let role = Role::from(case.graph);
         let tolerance = manifest.golden.tolerance.of(role);
@@ -95,7 +111,6 @@ pub(super) fn replay(
             let problem = format!("calls `{}`, which `graphs` of the manifest does not name", role.name());
             return Err(Error::GoldenFile { folder: folder.to_owned(), case: index, problem });
         };
-        unseen.remove(role.name());
         let (output, difference) = replay_one(graph, case, &numbers).map_err(|failure| match failure {
             Failure::Stored(problem) => Error::GoldenFile { folder: folder.to_owned(), case: index, problem },
             Failure::Ran(error) => error,
@@ -112,11 +127,15 @@ pub(super) fn replay(
                 provider: placement.to_string(),
             });
         }
+        if let Some(of_graph) = replayed.iter_mut().find(|of_graph| of_graph.graph == role.name()) {
+            of_graph.cases += 1;
+            of_graph.difference = of_graph.difference.max(difference);
+        }
     }
-    if !unseen.is_empty() {
+    if replayed.iter().any(|of_graph| of_graph.cases == 0) {
         return Err(Error::file(folder, &manifest.golden.file, "does not hold a case of every graph"));
     }
-    Ok(())
+    Ok(replayed)
 }
 
 enum Failure {

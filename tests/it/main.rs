@@ -19,6 +19,7 @@ mod image;
 mod json;
 mod layers;
 mod model;
+mod models;
 mod mqtt;
 mod newcomers;
 mod reload;
