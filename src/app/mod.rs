@@ -44,7 +44,7 @@ use crate::{
     telemetry::Event,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
-pub use assemble::{broker_access, camera_spec};
+pub use assemble::{broker_access, camera_spec, canvas};
 pub use history::history_file;
 pub use lessons::feedback_folder;
 pub use shown::{contradictions, learnt, show};

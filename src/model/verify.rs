@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Error, graph_file,
-    manifest::{EXPORT_AGAIN, FileEntry, Fit, FrameMode, Manifest, MediaRule, Part, Resize, Scope, Slot},
+    manifest::{EXPORT_AGAIN, FileEntry, Fit, FrameMode, Manifest, MediaRule, Part, Scope, Slot},
 };
 
 /// Read this much of a file at a time.
@@ -100,11 +100,6 @@ impl Manifest {
             return refuse("vision.fit", problem);
         }
         let Some(canvas) = &vision.canvas else { return Ok(()) };
-        if canvas.resize != Resize::BilinearAntialias {
-            let problem =
-                "`bicubic_antialias` is not served by this version, whose pipelines know `bilinear_antialias`";
-            return refuse("vision.canvas.resize", problem.into());
-        }
         for (key, side, tiles) in [("height", vision.height, canvas.tiles[0]), ("width", vision.width, canvas.tiles[1])]
         {
             let unit = tiles.saturating_mul(canvas.multiple);
