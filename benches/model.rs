@@ -106,7 +106,7 @@ fn score(bench: &mut Criterion, model: &mut Flamingo, features: &[Features], cou
     let media = model.resample(&[moments(features)]).unwrap();
     let suffix = model.template().question("Is there a person?").suffix;
     let (nothing, width) = (model.prefix(&[]).unwrap(), suffix.len());
-    let rows = vec![Row { media: Some(0), ids: suffix.clone(), read: vec![width - 1] }; count];
+    let rows = vec![Row { media: vec![0], ids: suffix.clone(), read: vec![width - 1] }; count];
     let (decoder, latents) = (&model.manifest().decoder, model.manifest().resampler.latents);
     let mut inputs = vec![
         (

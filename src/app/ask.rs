@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     answer::{Answer, Frames, Ids, ModelLabel, Reading, Thresholds, read},
-    camera,
+    camera::{self, Canvas},
     engine::{Replied, Worker},
-    frame::{Frame, Now, Size, Stamp},
+    frame::{Frame, Now, Stamp},
     model::Flamingo,
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt, Schema, SchemaError},
@@ -109,13 +109,13 @@ pub(super) fn answer(
 /// Asks about a file. Blocks.
 pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Picture<'_>) -> Result<Answer, Error> {
     let manifest = model.manifest();
-    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    let canvas = assemble::canvas(manifest);
     let label = assemble::model_label(manifest);
     let min_mass = manifest.prompt.min_mass.unwrap_or(Thresholds::default().min_mass);
     let spec = Spec { frames: WINDOW.frames.min(manifest.resampler.max_frames), ..WINDOW };
     let window = match picture {
-        Picture::Still(file) => still(file, size)?,
-        Picture::Clip { file, until } => clip(file, until, size, spec)?,
+        Picture::Still(file) => still(file, canvas)?,
+        Picture::Clip { file, until } => clip(file, until, canvas, spec)?,
     };
     let camera = window.camera.clone();
     let prompt = Prompt { name: PromptName::asked(), ask: question.to_owned(), also: Vec::new(), kind };
@@ -129,19 +129,19 @@ pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Pict
     Ok(Answer { frames, newest_frame_age: None, valid_until: answer.answered, ..answer })
 }
 
-fn still(file: &Path, size: Size) -> Result<Window, Error> {
-    let pixels = camera::still(file, size)?;
+fn still(file: &Path, canvas: Canvas) -> Result<Window, Error> {
+    let (pixels, size) = (camera::still(file, canvas)?, canvas.size);
     let frame = Frame { number: 0, taken: Stamp::after_origin(Duration::ZERO), size, pixels };
     let spec = Spec { frames: 1, span: Duration::ZERO };
     Ok(Window { camera: CameraName::of_a_file(), spec, frames: vec![Some(Arc::new(frame))], prompts: Vec::new() })
 }
 
 /// The last window of a recording.
-fn clip(file: &Path, until: Option<Duration>, size: Size, spec: Spec) -> Result<Window, Error> {
+fn clip(file: &Path, until: Option<Duration>, canvas: Canvas, spec: Spec) -> Result<Window, Error> {
     let mut sampler = Sampler::new(CameraName::of_a_file(), Vec::new()).keeping(spec);
     // twice as many as the window has, so that each of its places has a picture near it
     let frames_per_second = 2.0 * (spec.frames.max(2) - 1) as f64 / spec.span.as_secs_f64().max(1e-3);
-    camera::clip(file, size, frames_per_second, |frame| {
+    camera::clip(file, canvas, frames_per_second, |frame| {
         if until.is_some_and(|until| frame.taken.since_origin() > until) {
             return ControlFlow::Break(());
         }

@@ -18,14 +18,15 @@ use super::{
     shown::Digests,
     switches::Switches,
     watch::Watch,
+    windows,
 };
 use crate::{
     answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
-    camera::{self, Address, Camera, Description},
+    camera::{self, Address, Camera, Canvas, Description, Filter},
     config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
     engine::Engine,
     frame::{Size, Stamp},
-    model::{self, Flamingo, Manifest},
+    model::{self, Flamingo, Manifest, Resize, Scope},
     mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Hours, Prompt},
@@ -50,6 +51,11 @@ pub(super) struct Watched {
 const FRAMES_MISSED: f64 = 3.0;
 
 impl Watched {
+    /// Its prompts, with the windows that the model is given for them.
+    pub(super) fn prompts(&self) -> &[PromptConfig] {
+        &self.prompts
+    }
+
     /// Asks these no more.
     pub(super) fn forget(&mut self, prompts: &[PromptName]) {
         self.prompts.retain(|prompt| !prompts.contains(&prompt.prompt.name));
@@ -164,6 +170,27 @@ pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Err
     Ok((model, label))
 }
 
+/// Windows that are answered together at most by a model whose media are frames: the engine sees to its calls.
+const WINDOWS_OF_FRAMES: usize = 16;
+
+/// What a model wants pictures to be.
+pub fn canvas(manifest: &Manifest) -> Canvas {
+    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    let filter = match manifest.vision.canvas.as_ref().map(|canvas| canvas.resize) {
+        None | Some(Resize::BilinearAntialias) => Filter::Bilinear,
+        Some(Resize::BicubicAntialias) => Filter::Bicubic,
+    };
+    Canvas { size, filter }
+}
+
+/// How many windows are answered together at most.
+pub(super) const fn batch(manifest: &Manifest) -> usize {
+    match manifest.resampler.scope {
+        Scope::Window => manifest.limits.max_media_per_call,
+        Scope::Frame => WINDOWS_OF_FRAMES,
+    }
+}
+
 /// How answers name a model.
 pub(super) fn model_label(manifest: &Manifest) -> ModelLabel {
     ModelLabel {
@@ -191,19 +218,13 @@ pub(super) fn standing_hash(prompt: &PromptConfig, shown: Option<&String>) -> St
 /// Every enabled camera with its enabled prompts.
 pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watched>, Error> {
     let enabled = config.cameras.iter().filter(|camera| camera.enabled);
-    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    let canvas = canvas(manifest);
     enabled
         .map(|camera| {
+            let prompts = config.prompts.iter().filter_map(|p| p.asked_of(&camera.name)).cloned();
             let prompts: Vec<PromptConfig> =
-                config.prompts.iter().filter_map(|p| p.asked_of(&camera.name)).cloned().collect();
-            if let Some(long) = prompts.iter().find(|p| p.frames > manifest.resampler.max_frames) {
-                let (name, most) = (&long.prompt.name, manifest.resampler.max_frames);
-                return Err(Error::Config(format!(
-                    "prompt `{name}` asks for {} frames; the model `{}` takes {most} at most",
-                    long.frames, manifest.name
-                )));
-            }
-            let (name, spec) = (camera.name.clone(), camera_spec(config, camera, size)?);
+                prompts.map(|prompt| windows::fit(prompt, manifest)).collect::<Result<_, _>>()?;
+            let (name, spec) = (camera.name.clone(), camera_spec(config, camera, canvas)?);
             let asked_about = window::Spec { frames: WINDOW.frames.min(manifest.resampler.max_frames), ..WINDOW };
             Ok(Watched { name, spec, frozen_after: camera.frozen_after, prompts, asked_about })
         })
@@ -211,7 +232,7 @@ pub(super) fn watched(config: &Config, manifest: &Manifest) -> Result<Vec<Watche
 }
 
 /// How a configured camera is received.
-pub fn camera_spec(config: &Config, camera: &CameraConfig, size: Size) -> Result<camera::Spec, Error> {
+pub fn camera_spec(config: &Config, camera: &CameraConfig, canvas: impl Into<Canvas>) -> Result<camera::Spec, Error> {
     let wrong = |what: String| Error::Config(format!("camera `{}`: {what}", camera.name));
     let mut address = Address::parse(camera.url.as_str()).map_err(|e| wrong(e.to_string()))?;
     if let Some(login) = &camera.login {
@@ -223,7 +244,7 @@ pub fn camera_spec(config: &Config, camera: &CameraConfig, size: Size) -> Result
         frames_per_second: camera.frames_per_second,
         latency: camera.latency,
         silence: camera.silence,
-        ..camera::Spec::new(camera.name.clone(), address, pipeline, size)
+        ..camera::Spec::new(camera.name.clone(), address, pipeline, canvas)
     })
 }
 

@@ -23,6 +23,7 @@ use super::{
     shown::{Digests, digest, show},
     status::Status,
     watchers::Watchers,
+    windows,
 };
 use crate::{
     config::{self, Config, Diff, Loaded, PromptConfig},
@@ -153,7 +154,7 @@ impl Changes {
             let own = own_prompts(&loaded.config);
             let mut config = loaded.config.clone();
             config.prompts.extend(newcomers::remembered(&loaded));
-            newcomers::drop_too_long(&mut config, &own, manifest.resampler.max_frames);
+            newcomers::drop_too_long(&mut config, &own, &manifest);
             let wrong = |error: super::Error| error.to_string();
             let diff = Diff::between(&before, &config);
             let (watched, asked, shown) = (Vec::new(), Vec::new(), Digests::new());
@@ -170,7 +171,10 @@ impl Changes {
             }
             ready.watched = assemble::watched(&ready.config, &manifest).map_err(wrong)?;
             let begun = ready.watched.iter().filter(|camera| ready.diff.begun.contains(&camera.name));
-            ready.asked = ready.diff.added.iter().cloned().chain(begun.flat_map(Watched::asked)).collect();
+            let fit = |(camera, prompt)| Ok((camera, windows::fit(prompt, &manifest)?));
+            let more = ready.diff.added.iter().cloned().map(fit).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+            ready.asked = more.into_iter().chain(begun.flat_map(Watched::asked)).collect();
+            windows::tell_untrained(ready.asked.iter().map(|(_, prompt)| prompt), &manifest);
             let mut added = Vec::with_capacity(ready.asked.len());
             for (camera, prompt) in &ready.asked {
                 let shown = show(prompt, &manifest).map_err(|problems| problems.join("\n"))?;

@@ -7,6 +7,7 @@ use super::{
     assemble::{self, Watched},
     lessons, newcomers,
     shown::{self, Digests, Prepared},
+    windows,
 };
 use crate::{
     answer::ModelLabel,
@@ -62,8 +63,9 @@ impl Foundation {
             None => model.provider().to_string(),
         };
         let manifest = model.manifest().clone();
-        newcomers::drop_too_long(&mut config, own, manifest.resampler.max_frames);
+        newcomers::drop_too_long(&mut config, own, &manifest);
         let mut watched = assemble::watched(&config, &manifest)?;
+        windows::tell_untrained(watched.iter().flat_map(Watched::prompts), &manifest);
         let is_own = |(_, prompt): &(CameraName, PromptConfig)| own.contains(&prompt.prompt.name);
         let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
         let said = lessons::said(&config);

@@ -4,11 +4,16 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{answers::Input, assemble::standing_hash, blocking, memory, roster::Roster, shown};
+use super::{
+    answers::Input,
+    assemble::{self, standing_hash},
+    blocking, memory,
+    roster::Roster,
+    shown,
+};
 use crate::{
     config::{Config, PromptConfig},
     engine::{Engine, Lesson},
-    frame::Size,
     model::Manifest,
     name::CameraName,
     prompt::{AnswerKind, Example, Shown},
@@ -62,11 +67,11 @@ pub(super) fn taught(
     let mut all = own.unwrap_or(Shown { region: prompt.region, examples: Vec::new() });
     // as many of each answer as there is room for, the newest of them
     let room = form.max_examples.saturating_sub(all.examples.len()) / labels.len().max(1);
-    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    let canvas = assemble::canvas(manifest);
     let (before, mut wrong) = (all.examples.len(), Vec::new());
     for (state, label) in labels.iter().enumerate() {
         for stored in said.iter().rev().filter(|stored| stored.feedback.answer == *label).take(room) {
-            match shown::frames(&stored.pictures, form.frames, size) {
+            match shown::frames(&stored.pictures, form.frames, canvas) {
                 Ok(frames) => all.examples.push(Example { frames, state, judged: Some(stored.feedback.right) }),
                 Err(error) => wrong.push(error.to_string()),
             }

@@ -27,6 +27,7 @@ mod troubles;
 mod watch;
 mod watchdog;
 mod watchers;
+mod windows;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
@@ -44,7 +45,7 @@ use crate::{
     systemd::Notify,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
-pub use assemble::{broker_access, camera_spec};
+pub use assemble::{broker_access, camera_spec, canvas};
 pub use history::history_file;
 pub use lessons::feedback_folder;
 pub use shown::{contradictions, learnt, show};

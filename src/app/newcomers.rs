@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    Error,
     answers::Input,
     assemble::standing,
     blocking,
@@ -20,10 +21,12 @@ use super::{
     control::Change,
     memory,
     roster::Roster,
+    windows,
 };
 use crate::{
     config::{self, Config, Loaded, PromptConfig, Sources},
     engine::{Added, Engine},
+    model::Manifest,
     mqtt::{Arrival, Code, Complaint, Handle, Topics},
     name::{CameraName, PromptName},
     telemetry::Event,
@@ -44,8 +47,7 @@ pub(super) struct Newcomers {
     /// Where the others are kept; `None` where the system has no folder for it.
     pub(super) folder: Option<PathBuf>,
     pub(super) roster: Roster,
-    /// The most frames of a window that the model takes.
-    pub(super) max_frames: usize,
+    pub(super) manifest: Manifest,
     pub(super) min_mass: Option<f64>,
     pub(super) engine: Arc<Engine>,
     pub(super) answers: mpsc::Sender<Input>,
@@ -76,8 +78,10 @@ pub(super) fn remembered(loaded: &Loaded) -> Vec<PromptConfig> {
 }
 
 /// Leaves out the prompts of others that ask for more frames than this model takes.
-pub(super) fn drop_too_long(config: &mut Config, own: &BTreeSet<PromptName>, most: usize) {
-    let fits = |prompt: &PromptConfig| own.contains(&prompt.prompt.name) || prompt.frames <= most;
+pub(super) fn drop_too_long(config: &mut Config, own: &BTreeSet<PromptName>, manifest: &Manifest) {
+    let most = manifest.resampler.max_frames;
+    let taken = |prompt: &PromptConfig| manifest.window(prompt.frames, prompt.span).is_ok();
+    let fits = |prompt: &PromptConfig| own.contains(&prompt.prompt.name) || taken(prompt);
     let too_long = config.prompts.iter().filter(|prompt| !fits(prompt));
     let why = |prompt: &PromptConfig| (prompt.prompt.name.clone(), format!("the model takes {most} frames at most"));
     tell_refused(too_long.map(why).collect());
@@ -159,15 +163,14 @@ impl Newcomers {
         });
         let prompt = prompt.await.map_err(wrong)?;
         let cameras = self.roster.cameras().into_iter();
+        let asked = cameras.filter_map(|camera| Some((camera.clone(), prompt.asked_of(&camera)?.clone())));
+        let fitted = asked.map(|(camera, prompt)| Ok((camera, windows::fit(prompt, &self.manifest)?)));
         let about: Vec<(CameraName, PromptConfig)> =
-            cameras.filter_map(|camera| Some((camera.clone(), prompt.asked_of(&camera)?.clone()))).collect();
+            fitted.collect::<Result<_, Error>>().map_err(|error| wrong(error.to_string()))?;
         if about.is_empty() {
             return Err(wrong("it asks about no camera that is watched".to_owned()));
         }
-        if let Some((_, long)) = about.iter().find(|(_, prompt)| prompt.frames > self.max_frames) {
-            let most = self.max_frames;
-            return Err(wrong(format!("it asks for {} frames; the model takes {most} at most", long.frames)));
-        }
+        windows::tell_untrained(about.iter().map(|(_, prompt)| prompt), &self.manifest);
         let one = |(camera, prompt): &(CameraName, PromptConfig)| Added {
             camera: camera.clone(),
             prompt: Arc::new(prompt.prompt.clone()),

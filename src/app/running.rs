@@ -75,10 +75,10 @@ impl Running {
         stop: &Stop,
     ) -> Result<Self, Error> {
         let Foundation { config, broker, access, web, label, manifest, runs_on, watched, digests, worker } = foundation;
-        let (max_frames, min_mass) = (manifest.resampler.max_frames, manifest.prompt.min_mass);
+        let min_mass = manifest.prompt.min_mass;
         let (replies, replied) = mpsc::channel(REPLIES);
         let waiting = replies.downgrade();
-        let engine = Arc::new(Engine::start(worker, manifest.limits.max_media_per_call, replies)?);
+        let engine = Arc::new(Engine::start(worker, assemble::batch(&manifest), replies)?);
 
         let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
         let prompts = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();
@@ -124,7 +124,7 @@ impl Running {
             own,
             folder: newcomers::folder(&config),
             roster: roster.clone(),
-            max_frames,
+            manifest: manifest.clone(),
             min_mass,
             engine: engine.clone(),
             answers: inputs.clone(),

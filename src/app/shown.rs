@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, assemble, lessons};
 use crate::{
-    camera,
+    camera::{self, Canvas},
     config::{Config, PromptConfig},
     engine::{Added, Doubt, Lesson, Worker},
-    frame::{Frame, Size, Stamp},
+    frame::{Frame, Stamp},
     model::{Flamingo, Manifest},
     name::{CameraName, PromptName},
     prompt::{Example, Prompt, Shown, fits},
@@ -29,7 +29,7 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
         return Ok(None);
     }
     let name = &prompt.prompt.name;
-    let size = Size { width: manifest.vision.width, height: manifest.vision.height };
+    let canvas = assemble::canvas(manifest);
     let most = manifest.examples.as_ref().map_or(1, |form| form.frames);
     let labels = prompt.prompt.kind.labels();
     let (mut examples, mut wrong) = (Vec::new(), Vec::new());
@@ -38,7 +38,7 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
     }
     for (number, example) in prompt.examples.iter().enumerate() {
         let state = labels.iter().position(|label| *label == example.answer).unwrap_or(labels.len());
-        match frames(&example.pictures, most, size) {
+        match frames(&example.pictures, most, canvas) {
             Ok(frames) => examples.push(Example { frames, state, judged: None }),
             Err(error) => wrong.push(format!("prompts.{name}.examples[{number}].path: {error}")),
         }
@@ -47,10 +47,10 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
 }
 
 /// The newest pictures of an example.
-pub(super) fn frames(pictures: &[PathBuf], most: usize, size: Size) -> Result<Vec<Arc<Frame>>, camera::FileError> {
+pub(super) fn frames(pictures: &[PathBuf], most: usize, canvas: Canvas) -> Result<Vec<Arc<Frame>>, camera::FileError> {
     let newest = &pictures[pictures.len().saturating_sub(most)..];
     let frame = |(number, file): (u64, &Path)| {
-        let pixels = camera::still(file, size)?;
+        let (pixels, size) = (camera::still(file, canvas)?, canvas.size);
         Ok(Arc::new(Frame { number, taken: Stamp::after_origin(Duration::ZERO), size, pixels }))
     };
     (0..).zip(newest.iter().map(AsRef::as_ref)).map(frame).collect()

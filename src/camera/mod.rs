@@ -67,8 +67,8 @@ pub struct Spec {
     pub pipeline: Description,
     /// How many frames a second to keep; zero keeps all.
     pub frames_per_second: f64,
-    /// The size to deliver frames in: what the model asks for. The picture is stretched to it.
-    pub size: Size,
+    /// What frames are delivered in: what the model asks for. The picture is stretched to it.
+    pub canvas: Canvas,
     /// The jitter buffer; what comes later is dropped.
     pub latency: Duration,
     /// Nothing received for this long means that the camera is down.
@@ -77,15 +77,49 @@ pub struct Spec {
     pub key_frames_only: bool,
 }
 
+/// What a picture is brought to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canvas {
+    /// Its size.
+    pub size: Size,
+    /// How it is scaled.
+    pub filter: Filter,
+}
+
+impl From<Size> for Canvas {
+    fn from(size: Size) -> Self {
+        Self { size, filter: Filter::Bilinear }
+    }
+}
+
+/// How pictures are scaled: each pixel out of all that it takes the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// Linear, as the descriptions have it.
+    Bilinear,
+    /// Cubic (Catmull-Rom, a = -0.5), whatever the description says.
+    Bicubic,
+}
+
+impl Filter {
+    /// The name that GStreamer's `videoscale` has for it.
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear2",
+            Self::Bicubic => "catrom",
+        }
+    }
+}
+
 impl Spec {
     /// A camera with the defaults: one frame a second, a jitter buffer of 200 ms, down after 5 s of silence.
-    pub const fn new(name: CameraName, address: Address, pipeline: Description, size: Size) -> Self {
+    pub fn new(name: CameraName, address: Address, pipeline: Description, canvas: impl Into<Canvas>) -> Self {
         Self {
             name,
             address,
             pipeline,
             frames_per_second: 1.0,
-            size,
+            canvas: canvas.into(),
             latency: Duration::from_millis(200),
             silence: Duration::from_secs(5),
             key_frames_only: false,

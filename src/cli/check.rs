@@ -45,18 +45,37 @@ fn askable(config: &config::Config) -> bool {
     };
     let mut askable = true;
     for prompt in config.prompts.iter().filter(|p| !p.asked().is_empty()) {
-        let name = &prompt.prompt.name;
         askable &= if prompt.examples.is_empty() { sayable(prompt, &template) } else { showable(prompt, &manifest) };
-        let most = manifest.resampler.max_frames;
-        if let Some(long) = prompt.asked().iter().find(|prompt| prompt.frames > most) {
-            cli::say(format_args!("prompts.{name}.window.frames = {}: the model takes {most} at most", long.frames));
-            askable = false;
+        for asked in prompt.asked() {
+            askable &= takes_window(asked, &manifest);
         }
     }
     if askable {
         contradictions(config);
     }
     askable
+}
+
+/// Whether the model takes a prompt's window; warns of one that it never saw in training, and of frames it does not look at.
+fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest) -> bool {
+    let name = &prompt.prompt.name;
+    let (frames, span) = match manifest.window(prompt.frames, prompt.span) {
+        Ok(window) => window,
+        Err(most) => {
+            cli::say(format_args!("prompts.{name}.window.frames = {}: the model takes {most} at most", prompt.frames));
+            return false;
+        }
+    };
+    if frames < prompt.frames {
+        cli::say(format_args!(
+            "warning: prompts.{name}.window.frames = {}: the model looks at single pictures, and is given the newest",
+            prompt.frames
+        ));
+    }
+    if let Some(problem) = manifest.untrained(frames, span).filter(|_| prompt.examples.is_empty()) {
+        cli::say(format_args!("warning: prompts.{name}.window: {problem}; what it makes of them is unknown"));
+    }
+    true
 }
 
 /// Tells of examples that contradict each other, as the start will: the prompt is then always `unsure`. The model is

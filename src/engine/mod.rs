@@ -2,9 +2,11 @@
 //!
 //! The accelerator is a thread behind a handle: windows in, replies out, joined when the handle goes.
 
+mod asking;
 mod asks;
 mod batch;
 mod compare;
+mod frames;
 mod lesson;
 mod mend;
 mod queue;

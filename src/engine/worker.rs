@@ -4,26 +4,25 @@
 //! The only place that knows the order of the three graphs.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use super::{
     Added, Replied, Seen, Spent, Waiting,
+    asking::{Ask, Question, ask_all, combine},
     compare::{Compared, Doubt, Looks, Prepared},
+    frames::{Frames, Layout, lay_out},
     lesson::{Learnt, Lesson, learn},
     mend::Mending,
 };
 use crate::{
-    frame::{Frame, Stamp},
-    model::{self, Features, Gates, Language, Model, Moments, Row, TokenId, Writing},
+    frame::Stamp,
+    model::{self, Language, Model, TokenId},
     name::{CameraName, PromptName},
-    prompt::{
-        Plan, PlanError, Prompt, Reply, Shown, Worded, Wording, blind_log_odds, closed_reply, combined_reply,
-        written_reply,
-    },
-    window::Window,
+    prompt::{Pictures, Plan, PlanError, Prompt, Reply, Shown, Wording},
+    window::{Spec, Window},
 };
 
 /// A question that is asked once has at most so many tokens, the template's among them: its pass must not be long.
@@ -47,13 +46,6 @@ enum Ready {
     },
 }
 
-/// A question in the model's tokens, and its answer with the gates shut.
-#[derive(Debug, Clone)]
-struct Question {
-    plan: Plan,
-    blind: Vec<f64>,
-}
-
 impl Ready {
     /// What is asked in words.
     fn questions(&self) -> &[Question] {
@@ -61,6 +53,15 @@ impl Ready {
             Self::Ask(question) => std::slice::from_ref(&**question),
             Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
             Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
+        }
+    }
+
+    /// The same, to learn their answers with the gates shut.
+    fn questions_mut(&mut self) -> &mut [Question] {
+        match self {
+            Self::Ask(question) => std::slice::from_mut(&mut **question),
+            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
+            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &mut [],
         }
     }
 }
@@ -77,12 +78,15 @@ pub struct Unaskable {
     pub source: Box<PlanError>,
 }
 
+/// What every prompt of every camera needs.
+type Prompts = HashMap<(CameraName, PromptName), Ready>;
+
 /// Owns the model and everything that is kept between windows.
 pub struct Worker<M: Model> {
     pub(super) model: M,
-    prompts: HashMap<(CameraName, PromptName), Ready>,
+    prompts: Prompts,
     prefixes: HashMap<Vec<TokenId>, M::Prefix>,
-    features: HashMap<CameraName, BTreeMap<u64, Features>>,
+    frames: Frames,
     looks: Looks,
     doubts: Vec<Doubt>,
     /// The prompts that are answered by examples out of what others said.
@@ -114,7 +118,7 @@ impl<M: Model> Worker<M> {
             model,
             prompts: HashMap::new(),
             prefixes: HashMap::new(),
-            features: HashMap::new(),
+            frames: Frames::default(),
             looks: Looks::default(),
             doubts: Vec::new(),
             taught: HashSet::new(),
@@ -147,8 +151,7 @@ impl<M: Model> Worker<M> {
             let question = match before.get(&plan.prompt) {
                 Some(question) => question.clone(),
                 None => {
-                    let blind = prepare(&mut self.model, &mut self.prefixes, &plan)?;
-                    let question = Question { plan, blind };
+                    let question = self.prepare(plan)?;
                     before.insert(question.plan.prompt.clone(), question.clone());
                     question
                 }
@@ -235,7 +238,7 @@ impl<M: Model> Worker<M> {
 
     /// Forgets what is kept of a camera's frames.
     pub fn forget(&mut self, camera: &CameraName) {
-        self.features.remove(camera);
+        self.frames.forget(camera);
         self.looks.forget(camera);
     }
 
@@ -281,7 +284,8 @@ impl<M: Model> Worker<M> {
     /// standing prompts need too: features of frames, and the text before the picture, which is the same for all questions.
     pub fn ask_once(&mut self, mut window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
         let text = self.model.language().question(&prompt.ask);
-        let (tokens, most) = (text.prefix.len() + text.suffix.len(), MOST_TOKENS_ASKED);
+        let close = text.close.as_ref().map_or(0, Vec::len);
+        let (tokens, most) = (text.prefix.len() + close + text.suffix.len(), MOST_TOKENS_ASKED);
         if tokens > most {
             return Err(PlanError::TooLong { tokens, most });
         }
@@ -337,10 +341,30 @@ impl<M: Model> Worker<M> {
         if windows.is_empty() {
             return Ok(());
         }
-        timed(&mut spent.encoding, || self.encode(&windows))?;
-        let moments: Vec<Moments> = windows.iter().map(|window| self.moments(window)).collect();
-        let media = timed(&mut spent.resampling, || self.model.resample(&moments))?;
-        timed(&mut spent.decoding, || self.decode(waiting, &media, replies))
+        timed(&mut spent.encoding, || self.frames.encode(&mut self.model, &windows))?;
+        timed(&mut spent.resampling, || self.frames.resample(&mut self.model, &windows))?;
+        timed(&mut spent.decoding, || self.learn_blind(&windows))?;
+        let (asks, askers) = asks(&self.prompts, waiting);
+        let written = asks.iter().any(|ask| ask.question.plan.close.is_some());
+        let mut answered: Vec<Option<Reply>> = vec![None; asks.len()];
+        for layout in lay_out(&windows, self.model.media(), written) {
+            let bank = || self.frames.bank(&mut self.model, &windows, &layout, written);
+            let (media, pictures) = timed(&mut spent.resampling, bank)?;
+            let decode = || decode(&mut self.model, &self.prefixes, &layout, (&media, &pictures), &asks, &mut answered);
+            timed(&mut spent.decoding, decode)?;
+        }
+        let mut answered = answered.into_iter();
+        for (place, ready, window) in askers {
+            let own: Option<Vec<Reply>> = answered.by_ref().take(ready.questions().len()).collect();
+            replies[place] = match (ready, own) {
+                (Ready::AskEach(_), Some(each)) => Some(Ok(Reply::Properties(each))),
+                (Ready::AskAlike { questions, wordings }, Some(each)) => {
+                    combine(questions, wordings, &each, window).map(Ok)
+                }
+                (_, own) => own.and_then(|mut own| own.pop()).map(Ok),
+            };
+        }
+        Ok(())
     }
 
     /// The prompts that come with examples: their windows' newest frames are looked at, then all are compared together.
@@ -365,87 +389,51 @@ impl<M: Model> Worker<M> {
         Ok(())
     }
 
-    /// Encodes the frames that no earlier window needed, and forgets those that no later window can need.
-    fn encode(&mut self, windows: &[&Window]) -> Result<(), model::Error> {
-        let mut fresh: Vec<(CameraName, Arc<Frame>)> = Vec::new();
+    /// Finds out what is answered with the gates shut about windows of forms that were not asked about before.
+    fn learn_blind(&mut self, windows: &[&Window]) -> Result<(), model::Error> {
         for window in windows {
-            let known = self.features.entry(window.camera.clone()).or_default();
-            // Before new ones come: none that these windows need may be thrown away.
-            while known.len() > FEATURES_KEPT {
-                known.pop_first();
-            }
-            for frame in window.frames.iter().flatten() {
-                let listed = |(camera, other): &(CameraName, Arc<Frame>)| {
-                    *camera == window.camera && other.number == frame.number
-                };
-                if !known.contains_key(&frame.number) && !fresh.iter().any(listed) {
-                    fresh.push((window.camera.clone(), frame.clone()));
-                }
+            for prompt in &window.prompts {
+                let key = (window.camera.clone(), prompt.clone());
+                // it is put back below, whatever comes
+                let Some(mut ready) = self.prompts.remove(&key) else { continue };
+                let learnt = ready.questions_mut().iter_mut().try_for_each(|q| self.learn_blind_of(q, window.spec));
+                self.prompts.insert(key, ready);
+                learnt?;
             }
         }
-        if fresh.is_empty() {
+        Ok(())
+    }
+
+    fn learn_blind_of(&mut self, question: &mut Question, window: Spec) -> Result<(), model::Error> {
+        if !question.lacks_blind(window) {
             return Ok(());
         }
-        let frames: Vec<Arc<Frame>> = fresh.iter().map(|(_, frame)| frame.clone()).collect();
-        for ((camera, frame), features) in fresh.into_iter().zip(self.model.encode(&frames)?) {
-            let known = self.features.entry(camera).or_default();
-            known.insert(frame.number, features);
-        }
-        Ok(())
-    }
-
-    fn moments(&self, window: &Window) -> Moments {
-        let newest = window.newest().map(|f| f.taken);
-        let known = self.features.get(&window.camera);
-        let moment = |frame: &Arc<Frame>| {
-            let features = known?.get(&frame.number)?.clone();
-            Some((features, -newest?.since(frame.taken).as_secs_f32()))
-        };
-        Moments { frames: window.frames.iter().map(|place| place.as_ref().and_then(moment)).collect() }
-    }
-
-    /// All prompts of all windows: one batch of closed and one of open questions for each text before the picture.
-    fn decode(
-        &mut self,
-        waiting: &[Waiting],
-        media: &M::VisualTokens,
-        replies: &mut Replies,
-    ) -> Result<(), model::Error> {
-        let (mut asks, mut askers): (Vec<Ask<'_>>, Vec<(usize, &Ready)>) = (Vec::new(), Vec::new());
-        let (mut place, mut row) = (0, 0);
-        for Waiting { window, .. } in waiting {
-            let before = asks.len();
-            for prompt in &window.prompts {
-                if let Some(ready) = self.prompts.get(&(window.camera.clone(), prompt.clone())) {
-                    for question in ready.questions() {
-                        asks.push(Ask { place: asks.len(), window: row, question });
-                    }
-                    if !ready.questions().is_empty() {
-                        askers.push((place, ready));
-                    }
-                }
-                place += 1;
+        // another camera's is the same
+        for other in self.prompts.values().flat_map(Ready::questions) {
+            question.learn_blind(window, other);
+            if !question.lacks_blind(window) {
+                return Ok(());
             }
-            // only windows that anybody asks about were resampled
-            row += usize::from(asks.len() > before);
         }
-        let mut answered: Vec<Option<Reply>> = vec![None; asks.len()];
-        for (text, prefix) in &self.prefixes {
-            let of_text = asks.iter().filter(|ask| ask.question.plan.prefix == *text);
-            let (open, closed): (Vec<_>, Vec<_>) = of_text.partition(|ask| ask.question.plan.candidates.is_empty());
-            score_all(&mut self.model, prefix, media, &closed, &mut answered)?;
-            write_all(&mut self.model, prefix, media, &open, &mut answered)?;
+        match self.prefixes.get(&question.plan.prefix) {
+            Some(prefix) => question.find_blind(&mut self.model, prefix, window),
+            None => Ok(()),
         }
-        let mut answered = answered.into_iter();
-        for (place, ready) in askers {
-            let own: Option<Vec<Reply>> = answered.by_ref().take(ready.questions().len()).collect();
-            replies[place] = match (ready, own) {
-                (Ready::AskEach(_), Some(each)) => Some(Ok(Reply::Properties(each))),
-                (Ready::AskAlike { questions, wordings }, Some(each)) => combine(questions, wordings, &each).map(Ok),
-                (_, own) => own.and_then(|mut own| own.pop()).map(Ok),
-            };
+    }
+
+    /// A question, with what does not depend on any picture: the text before it, and the answer with the gates shut, if that
+    /// does not hang on the form of the window.
+    fn prepare(&mut self, plan: Plan) -> Result<Question, model::Error> {
+        if !self.prefixes.contains_key(&plan.prefix) {
+            let prefix = self.model.prefix(&plan.prefix)?;
+            self.prefixes.insert(plan.prefix.clone(), prefix);
         }
-        Ok(())
+        let mut question = Question::new(plan);
+        if question.plan.close.is_none() {
+            let any = Spec { frames: 1, span: Duration::ZERO };
+            question.find_blind(&mut self.model, &self.prefixes[&question.plan.prefix], any)?;
+        }
+        Ok(question)
     }
 
     /// The reply to a prompt that the model is not asked; `None` for one that it is.
@@ -461,79 +449,50 @@ impl<M: Model> Worker<M> {
     }
 }
 
-/// Frames whose features are kept for one camera from batch to batch.
-const FEATURES_KEPT: usize = 256;
-
-/// A question about a window, and where its reply belongs.
-struct Ask<'a> {
-    place: usize,
-    window: usize,
-    question: &'a Question,
+/// All questions in words about these windows, and for each prompt that asks some, where its reply belongs.
+fn asks<'a>(prompts: &'a Prompts, waiting: &[Waiting]) -> (Vec<Ask<'a>>, Vec<(usize, &'a Ready, Spec)>) {
+    let (mut asks, mut askers) = (Vec::new(), Vec::new());
+    let (mut place, mut asked_about) = (0, 0);
+    for Waiting { window, .. } in waiting {
+        let before = asks.len();
+        for prompt in &window.prompts {
+            if let Some(ready) = prompts.get(&(window.camera.clone(), prompt.clone())) {
+                for question in ready.questions() {
+                    asks.push(Ask { place: asks.len(), window: asked_about, spec: window.spec, question });
+                }
+                if !ready.questions().is_empty() {
+                    askers.push((place, ready, window.spec));
+                }
+            }
+            place += 1;
+        }
+        // only windows that anybody asks about go through the graphs
+        asked_about += usize::from(asks.len() > before);
+    }
+    (asks, askers)
 }
 
-fn score_all<M: Model>(
+/// All questions about the windows of one call, for each text before the picture.
+fn decode<M: Model>(
     model: &mut M,
-    prefix: &M::Prefix,
-    media: &M::VisualTokens,
-    asks: &[&Ask<'_>],
+    prefixes: &HashMap<Vec<TokenId>, M::Prefix>,
+    layout: &Layout,
+    (media, pictures): (&M::VisualTokens, &[Pictures]),
+    asks: &[Ask<'_>],
     answered: &mut [Option<Reply>],
 ) -> Result<(), model::Error> {
-    if asks.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Vec<Row>> = asks.iter().map(|ask| ask.question.plan.rows(Some(ask.window))).collect();
-    let flat: Vec<Row> = rows.iter().flatten().cloned().collect();
-    let scores = model.score(prefix, Some(media), &flat, Gates::Open)?;
-    let mut rest = scores.as_slice();
-    for (ask, rows) in asks.iter().zip(&rows) {
-        let (own, later) = rest.split_at(rows.len());
-        rest = later;
-        answered[ask.place] = Some(closed_reply(&ask.question.plan, own, &ask.question.blind));
-    }
-    Ok(())
-}
-
-fn write_all<M: Model>(
-    model: &mut M,
-    prefix: &M::Prefix,
-    media: &M::VisualTokens,
-    asks: &[&Ask<'_>],
-    answered: &mut [Option<Reply>],
-) -> Result<(), model::Error> {
-    let texts: Vec<Writing> = asks.iter().filter_map(|ask| ask.question.plan.writing(Some(ask.window))).collect();
-    if texts.is_empty() {
-        return Ok(());
-    }
-    for (ask, text) in asks.iter().zip(model.generate(prefix, media, &texts)?) {
-        let said = model.language().text(&text.ids);
-        answered[ask.place] = Some(written_reply(&ask.question.plan, said, &text));
+    for (text, prefix) in prefixes {
+        let of_text = asks.iter().filter(|ask| ask.question.plan.prefix == *text);
+        let here = of_text.filter_map(|ask| {
+            let place = layout.windows.iter().position(|window| *window == ask.window)?;
+            Some((ask, &pictures[place]))
+        });
+        let here: Vec<_> = here.collect();
+        if !here.is_empty() {
+            ask_all(model, prefix, media, &here, answered)?;
+        }
     }
     Ok(())
-}
-
-/// One reply of those to all wordings of a question.
-fn combine(questions: &[Question], wordings: &[Wording], replies: &[Reply]) -> Option<Reply> {
-    let each = questions.iter().zip(wordings).zip(replies);
-    let worded = each.map(|((question, wording), reply)| Worded { wording, reply, blind: &question.blind });
-    combined_reply(&worded.collect::<Vec<_>>())
-}
-
-/// Runs what does not depend on any picture: the text before it, and the answer with the gates shut.
-fn prepare<M: Model>(
-    model: &mut M,
-    prefixes: &mut HashMap<Vec<TokenId>, M::Prefix>,
-    plan: &Plan,
-) -> Result<Vec<f64>, model::Error> {
-    if !prefixes.contains_key(&plan.prefix) {
-        let prefix = model.prefix(&plan.prefix)?;
-        prefixes.insert(plan.prefix.clone(), prefix);
-    }
-    if plan.candidates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let prefix = &prefixes[&plan.prefix];
-    let scores = model.score(prefix, None, &plan.rows(None), Gates::Shut)?;
-    Ok(blind_log_odds(plan, &scores))
 }
 
 fn pairs(waiting: &[Waiting]) -> impl Iterator<Item = (&Waiting, &PromptName)> {

@@ -1,27 +1,41 @@
-//! Rows of text as one decoder batch: padding, masks, positions, and which medium each token sees.
+//! Rows of text as one decoder batch: padding, masks, positions, and which media each token sees.
 //!
 //! Rows are padded on the right. Padding is a hole in the attention mask, which later tokens pass over.
 
-use super::{Error, Gates, Row, TokenId, manifest::MediaRule};
+use super::{
+    Error, Gates, MediaRule, Row, TokenId,
+    media::{Seen, Shown},
+};
 
 /// What a batch is made for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// Tokens whose K/V are kept from before.
-    pub(super) past: usize,
     /// Rows of media K/V there are.
     pub(super) media: usize,
     /// The picture token.
     pub(super) image: TokenId,
+    /// By how many positions a picture token goes on.
+    pub(super) image_advance: usize,
     /// What fills rows up.
     pub(super) pad: TokenId,
-    /// The most tokens of a text.
+    /// The most tokens of a text, and of their positions.
     pub(super) max_positions: usize,
-    /// Which medium a token sees.
+    /// Which media a token sees.
     pub(super) rule: MediaRule,
 }
 
-/// Inputs of one decoder call; every field but the last four is `[rows, width]`, row after row.
+/// How far a text has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Tokens whose K/V are kept.
+    pub(super) tokens: usize,
+    /// The position of the next token: their number, if no picture takes more than one.
+    pub(super) position: usize,
+    /// What the next token sees.
+    pub(super) shown: Shown,
+}
+
+/// Inputs of one decoder call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) rows: usize,
@@ -29,22 +43,24 @@ pub(super) struct Batch {
     pub(super) width: usize,
     /// Places read of the row that reads most.
     pub(super) reads: usize,
+    /// `[rows, width]`, row after row.
     pub(super) input_ids: Vec<i64>,
+    /// `[rows, width]`.
     pub(super) position_ids: Vec<i64>,
-    pub(super) media_index: Vec<i64>,
     /// `[rows, past + width]`.
     pub(super) attention_mask: Vec<i64>,
     /// `[rows, reads]`; rows that read less repeat their first place.
     pub(super) logits_index: Vec<i64>,
+    pub(super) seen: Seen,
     /// Tokens of each row, padding left out.
     pub(super) lengths: Vec<usize>,
-    /// The medium that a token after each row's last one sees.
-    pub(super) media_after: Vec<i64>,
+    /// Where each row stands after its last token.
+    pub(super) after: Vec<Standing>,
 }
 
 impl Batch {
-    /// Lays the rows out.
-    pub(super) fn new(rows: &[Row], gates: Gates, shape: Shape) -> Result<Self, Error> {
+    /// Lays out rows that all go on from `before`.
+    pub(super) fn new(rows: &[Row], gates: Gates, before: &Standing, shape: Shape) -> Result<Self, Error> {
         let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let reads = rows.iter().map(|row| row.read.len()).max().unwrap_or(0);
         let mut batch = Self {
@@ -53,15 +69,17 @@ impl Batch {
             reads,
             input_ids: Vec::with_capacity(rows.len() * width),
             position_ids: Vec::with_capacity(rows.len() * width),
-            media_index: Vec::with_capacity(rows.len() * width),
-            attention_mask: Vec::with_capacity(rows.len() * (shape.past + width)),
+            attention_mask: Vec::with_capacity(rows.len() * (before.tokens + width)),
             logits_index: Vec::with_capacity(rows.len() * reads),
+            // a call without a window is given one row, which no token sees
+            seen: Seen::new(shape.rule, shape.media.max(1)),
             lengths: Vec::with_capacity(rows.len()),
-            media_after: Vec::with_capacity(rows.len()),
+            after: Vec::with_capacity(rows.len()),
         };
         for (index, row) in rows.iter().enumerate() {
-            check(index, row, gates, shape)?;
-            batch.push(row, shape);
+            let complain = |problem| Error::request(format!("row {index} {problem}"));
+            check(row, gates, before, shape).map_err(complain)?;
+            batch.push(row, before, shape).map_err(complain)?;
         }
         Ok(batch)
     }
@@ -71,106 +89,142 @@ impl Batch {
         self.lengths.iter().sum()
     }
 
-    fn push(&mut self, row: &Row, shape: Shape) {
+    fn push(&mut self, row: &Row, before: &Standing, shape: Shape) -> Result<(), String> {
         let (length, padding) = (row.ids.len(), self.width - row.ids.len());
-        self.input_ids.extend(row.ids.iter().map(|&id| i64::from(id)));
+        let mut standing = before.clone();
+        let mut media = row.media.iter();
+        for &id in &row.ids {
+            let begins = standing.position;
+            if id == shape.image {
+                standing.shown.picture(media.next().map(|&row| (row, begins)), shape.rule)?;
+                standing.position += shape.image_advance;
+            } else {
+                standing.shown.word();
+                standing.position += 1;
+            }
+            self.input_ids.push(i64::from(id));
+            self.position_ids.push(standing.position as i64 - 1);
+            self.seen.token(&standing.shown);
+        }
+        standing.tokens += length;
         self.input_ids.extend(std::iter::repeat_n(i64::from(shape.pad), padding));
-        let last = shape.past + length - 1;
-        self.position_ids.extend((shape.past..=last).map(|position| position as i64));
-        self.position_ids.extend(std::iter::repeat_n(last as i64, padding));
-        self.attention_mask.extend(std::iter::repeat_n(1, shape.past + length));
+        self.position_ids.extend(std::iter::repeat_n(standing.position as i64 - 1, padding));
+        self.seen.padding(padding);
+        self.seen.row(&standing.shown);
+        self.attention_mask.extend(std::iter::repeat_n(1, standing.tokens));
         self.attention_mask.extend(std::iter::repeat_n(0, padding));
-        let seen = media_of(&row.ids, row.media, shape.image, shape.rule);
-        let after = seen.last().copied().unwrap_or(-1);
-        self.media_index.extend(seen);
-        self.media_index.extend(std::iter::repeat_n(-1, padding));
-        self.media_after.push(after);
         let first = row.read.first().copied().unwrap_or(0);
         self.logits_index.extend(row.read.iter().map(|&place| place as i64));
         self.logits_index.extend(std::iter::repeat_n(first as i64, self.reads - row.read.len()));
         self.lengths.push(length);
+        self.after.push(standing);
+        Ok(())
     }
 }
 
-/// The row of media K/V that each token sees, -1 for none.
-fn media_of(ids: &[TokenId], media: Option<usize>, image: TokenId, rule: MediaRule) -> Vec<i64> {
-    let own = media.map_or(-1, |media| media as i64);
-    match rule {
-        MediaRule::Latest => {
-            let mut seen = -1;
-            ids.iter()
-                .map(|&id| {
-                    if id == image {
-                        seen = own;
-                    }
-                    seen
-                })
-                .collect()
-        }
-        MediaRule::Span | MediaRule::Position => {
-            unreachable!("a manifest with another rule is refused when it is read")
-        }
-    }
+/// By how many positions these tokens go on.
+pub(super) fn advance(ids: &[TokenId], shape: Shape) -> usize {
+    ids.iter().map(|&id| if id == shape.image { shape.image_advance } else { 1 }).sum()
 }
 
-fn check(index: usize, row: &Row, gates: Gates, shape: Shape) -> Result<(), Error> {
-    let complain = |problem: String| Err(Error::request(format!("row {index} {problem}")));
+fn check(row: &Row, gates: Gates, before: &Standing, shape: Shape) -> Result<(), String> {
     if row.ids.is_empty() {
-        return complain("holds no token".into());
+        return Err("holds no token".into());
     }
-    let total = shape.past + row.ids.len();
+    let total = before.position + advance(&row.ids, shape);
     if total > shape.max_positions {
-        return complain(format!(
-            "has {total} tokens, and the model takes {} at most; ask shorter",
-            shape.max_positions
-        ));
+        return Err(format!("has {total} tokens, and the model takes {} at most; ask shorter", shape.max_positions));
     }
     if let Some(place) = row.read.iter().find(|&&place| place >= row.ids.len()) {
-        return complain(format!("is read at token {place}, and has {}", row.ids.len()));
+        return Err(format!("is read at token {place}, and has {}", row.ids.len()));
     }
-    let pictures = row.ids.iter().filter(|&&id| id == shape.image).count();
-    match row.media {
-        Some(media) if media >= shape.media => {
-            complain(format!("names window {media}, and {} were given", shape.media))
-        }
-        Some(_) if pictures != 1 => complain(format!("has {pictures} picture tokens for its one window")),
-        None if pictures > 0 && gates == Gates::Open => complain("has a picture token and no window for it".into()),
-        _ => Ok(()),
+    if let Some(medium) = row.media.iter().find(|&&medium| medium >= shape.media) {
+        return Err(format!("names row {medium} of the media, and {} were given", shape.media));
     }
+    let (pictures, media) = (row.ids.iter().filter(|&&id| id == shape.image).count(), row.media.len());
+    if pictures != media && !(media == 0 && gates == Gates::Shut) {
+        return Err(format!("has {pictures} picture tokens and {media} media for them"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape { past: 2, media: 3, image: 9, pad: 0, max_positions: 8, rule: MediaRule::Latest };
+    const SHAPE: Shape =
+        Shape { media: 3, image: 9, image_advance: 1, pad: 0, max_positions: 8, rule: MediaRule::Latest };
 
-    fn row(media: Option<usize>, ids: &[TokenId], read: &[usize]) -> Row {
-        Row { media, ids: ids.to_vec(), read: read.to_vec() }
+    fn row(media: &[usize], ids: &[TokenId], read: &[usize]) -> Row {
+        Row { media: media.to_vec(), ids: ids.to_vec(), read: read.to_vec() }
+    }
+
+    fn after_two_words() -> Standing {
+        Standing { tokens: 2, position: 2, shown: Shown::default() }
     }
 
     #[test]
     fn rows_are_padded_on_the_right_and_see_their_window_from_the_picture_on() {
-        let rows = [row(Some(2), &[5, 9, 6], &[1, 2]), row(None, &[7], &[0])];
-        let batch = Batch::new(&rows, Gates::Open, SHAPE).unwrap();
+        let rows = [row(&[2], &[5, 9, 6], &[1, 2]), row(&[], &[7], &[0])];
+        let batch = Batch::new(&rows, Gates::Open, &after_two_words(), SHAPE).unwrap();
         assert_eq!(batch.input_ids, [5, 9, 6, 7, 0, 0]);
         assert_eq!(batch.position_ids, [2, 3, 4, 2, 2, 2]);
-        assert_eq!(batch.media_index, [-1, 2, 2, -1, -1, -1]);
         assert_eq!(batch.attention_mask, [1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
         assert_eq!(batch.logits_index, [1, 2, 0, 0]);
-        assert_eq!((batch.lengths.as_slice(), batch.media_after.as_slice()), ([3, 1].as_slice(), [2, -1].as_slice()));
+        let mut seen = Seen::new(MediaRule::Latest, 3);
+        let (mut shown, nothing) = (Shown::default(), Shown::default());
+        seen.token(&nothing);
+        shown.picture(Some((2, 3)), MediaRule::Latest).unwrap();
+        (0..2).for_each(|_| seen.token(&shown));
+        seen.padding(3);
+        assert_eq!(batch.seen, seen);
+        assert_eq!(batch.lengths, [3, 1]);
+        shown.word();
+        assert_eq!(batch.after[0], Standing { tokens: 5, position: 5, shown });
+        assert_eq!(batch.after[1], Standing { tokens: 3, position: 3, shown: nothing });
         assert_eq!(batch.tokens(), 4);
     }
 
     #[test]
+    fn a_picture_takes_as_many_positions_as_the_model_counts_for_it() {
+        let shape = Shape { image_advance: 21, max_positions: 64, rule: MediaRule::Position, ..SHAPE };
+        let rows = [row(&[0, 2], &[5, 9, 6, 9, 7], &[4]), row(&[], &[9, 7], &[1])];
+        let batch = Batch::new(&rows[..1], Gates::Open, &after_two_words(), shape).unwrap();
+        assert_eq!(batch.position_ids, [2, 23, 24, 45, 46], "a medium begins where it stands, its token is its last");
+        let mut shown = Shown::default();
+        for medium in [(0, 3), (2, 25)] {
+            shown.word();
+            shown.picture(Some(medium), MediaRule::Position).unwrap();
+        }
+        shown.word();
+        assert_eq!(batch.after[0], Standing { tokens: 7, position: 47, shown });
+        let blind = Batch::new(&rows[1..], Gates::Shut, &after_two_words(), shape).unwrap();
+        assert_eq!(blind.position_ids, [22, 23], "also where nobody looks");
+        let long = Shape { max_positions: 46, ..shape };
+        let refusal = Batch::new(&rows[..1], Gates::Open, &after_two_words(), long).unwrap_err().to_string();
+        assert!(refusal.contains("has 47 tokens, and the model takes 46 at most"), "{refusal}");
+    }
+
+    #[test]
+    fn what_was_shown_before_is_seen_by_rows_that_go_on_from_it() {
+        let mut before = after_two_words();
+        before.shown.picture(Some((1, 1)), MediaRule::Latest).unwrap();
+        let batch = Batch::new(&[row(&[], &[7, 8], &[1])], Gates::Open, &before, SHAPE).unwrap();
+        let mut seen = Seen::new(MediaRule::Latest, 3);
+        (0..2).for_each(|_| seen.token(&before.shown));
+        assert_eq!(batch.seen, seen);
+    }
+
+    #[test]
     fn rows_that_cannot_be_run_are_refused_in_words() {
-        let refusal = |row: Row| Batch::new(&[row], Gates::Open, SHAPE).unwrap_err().to_string();
-        assert!(refusal(row(None, &[], &[])).contains("holds no token"));
-        assert!(refusal(row(None, &[1; 7], &[0])).contains("has 9 tokens, and the model takes 8 at most"));
-        assert!(refusal(row(None, &[1], &[1])).contains("is read at token 1, and has 1"));
-        assert!(refusal(row(Some(3), &[9], &[0])).contains("names window 3, and 3 were given"));
-        assert!(refusal(row(Some(0), &[9, 9], &[0])).contains("has 2 picture tokens"));
-        assert!(refusal(row(None, &[9], &[0])).contains("no window for it"));
-        assert!(Batch::new(&[row(None, &[9], &[0])], Gates::Shut, SHAPE).is_ok(), "shut gates need no window");
+        let refusal = |row: Row| Batch::new(&[row], Gates::Open, &after_two_words(), SHAPE).unwrap_err().to_string();
+        assert!(refusal(row(&[], &[], &[])).contains("holds no token"));
+        assert!(refusal(row(&[], &[1; 7], &[0])).contains("has 9 tokens, and the model takes 8 at most"));
+        assert!(refusal(row(&[], &[1], &[1])).contains("is read at token 1, and has 1"));
+        assert!(refusal(row(&[3], &[9], &[0])).contains("names row 3 of the media, and 3 were given"));
+        assert!(refusal(row(&[0], &[9, 9], &[0])).contains("has 2 picture tokens and 1 media"));
+        assert!(refusal(row(&[], &[9], &[0])).contains("has 1 picture tokens and 0 media"));
+        let blind = Batch::new(&[row(&[], &[9], &[0])], Gates::Shut, &after_two_words(), SHAPE);
+        assert!(blind.is_ok(), "shut gates need no window");
     }
 }

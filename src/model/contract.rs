@@ -1,7 +1,7 @@
 //! The tensors of contract `flamingo-onnx/1`: their names, types and sizes as a manifest fixes them, held against graphs.
 
 use super::{
-    manifest::Manifest,
+    manifest::{Manifest, Scope},
     runtime::{Element, Port},
 };
 
@@ -88,18 +88,25 @@ fn expected(manifest: &Manifest, role: Role) -> (Vec<Expected>, Vec<Expected>) {
             ],
             vec![tensor("logit", Element::Float32, &[None])],
         ),
-        Role::Resampler => (
-            vec![
-                tensor("frame_bank", float, &features),
-                tensor("frame_index", Element::Int64, &[None, None]),
-                tensor("frame_pos", Element::Float32, &[None, None]),
-            ],
-            vec![tensor("media_kv", float, &media_kv)],
-        ),
+        Role::Resampler => {
+            let frames = match resampler.scope {
+                Scope::Window => None,
+                Scope::Frame => Some(1),
+            };
+            (
+                vec![
+                    tensor("frame_bank", float, &features),
+                    tensor("frame_index", Element::Int64, &[None, frames]),
+                    tensor("frame_pos", Element::Float32, &[None, frames]),
+                ],
+                vec![tensor("media_kv", float, &media_kv)],
+            )
+        }
         Role::Decoder => {
-            let mut inputs: Vec<_> = ["input_ids", "attention_mask", "position_ids", "media_index", "logits_index"]
-                .map(|name| tensor(name, Element::Int64, &[None, None]))
-                .into();
+            let text = ["input_ids", "attention_mask", "position_ids", "logits_index"];
+            let seen = decoder.media_rule.inputs();
+            let mut inputs: Vec<_> =
+                text.iter().chain(seen).map(|name| tensor(name, Element::Int64, &[None, None])).collect();
             inputs.push(tensor("gate_scale", Element::Float32, &[]));
             inputs.push(tensor("media_kv", float, &media_kv));
             inputs.extend(past_names(decoder.self_layers).iter().map(|name| tensor(name, float, &cache)));

@@ -1,4 +1,5 @@
-//! Text through the decoder: what is kept of a prefix, and one pass over whole rows, which scores answers.
+//! Text through the decoder: what is kept of a prefix or of a window's frames, and one pass over whole rows, which scores
+//! answers.
 //!
 //! How texts are written token after token is `write`'s job.
 
@@ -6,19 +7,20 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use super::{
     Error, Flamingo, Gates, Row, TokenId, VisualTokens,
-    batch::{Batch, Shape},
+    batch::{Batch, Shape, Standing},
     contract::Role,
     manifest::Float,
+    media::Seen,
     runtime::{Outputs, Tensor},
 };
 
 /// Copies of a prefix that are kept, one for each number of rows it was used with lately.
 const KEPT_COPIES: usize = 8;
 
-/// Text before the picture, run once: K and V of every layer, and copies of them for batches.
+/// Text that others go on from, run once: K and V of every layer, and copies of them for batches.
 #[derive(Debug)]
 pub struct Prefix {
-    tokens: usize,
+    pub(super) standing: Standing,
     /// K and V of each layer, `[heads, tokens, head_dim]`; empty for an empty prefix.
     layers: Vec<Vec<f32>>,
     /// By number of rows; on the device where the model is.
@@ -36,7 +38,7 @@ struct Copies {
 impl Prefix {
     /// How many tokens it holds.
     pub const fn tokens(&self) -> usize {
-        self.tokens
+        self.standing.tokens
     }
 }
 
@@ -49,7 +51,7 @@ pub(super) struct Step<'a> {
     pub(super) ids: Vec<i64>,
     pub(super) mask: Vec<i64>,
     pub(super) positions: Vec<i64>,
-    pub(super) media_index: Vec<i64>,
+    pub(super) seen: Seen,
     pub(super) logits_index: Vec<i64>,
     pub(super) gates: Gates,
     pub(super) media: &'a Tensor,
@@ -58,27 +60,39 @@ pub(super) struct Step<'a> {
 
 impl Flamingo {
     pub(super) fn run_prefix(&mut self, ids: &[TokenId]) -> Result<Prefix, Error> {
-        let mut prefix = Prefix { tokens: ids.len(), layers: Vec::new(), copies: RefCell::default() };
-        let decoder = &self.manifest.decoder;
+        let layers = vec![Vec::new(); 2 * self.manifest.decoder.self_layers];
+        let empty = Prefix { standing: Standing::default(), layers, copies: RefCell::default() };
         if ids.is_empty() {
-            prefix.layers = vec![Vec::new(); 2 * decoder.self_layers];
-            return Ok(prefix);
+            return Ok(empty);
         }
         if ids.contains(&self.manifest.tokens.image) {
             return Err(Error::request("a prefix is kept for all windows and holds no picture token"));
         }
-        let empty = Prefix { tokens: 0, layers: vec![Vec::new(); 2 * decoder.self_layers], copies: RefCell::default() };
-        let row = Row { media: None, ids: ids.to_vec(), read: vec![ids.len() - 1] };
-        let batch = Batch::new(&[row], Gates::Open, self.shape(0, 0))?;
-        let past = self.copies(&empty, 1)?;
-        let step = Step::prefill(batch, 0, Gates::Open, &self.no_media.media_kv, &past);
-        // Fetched to this machine, to be copied for batches.
-        let (mut outputs, names) =
-            (forward(&mut self.decoder, &self.past_names, &[], step)?, self.present_names.clone());
-        prefix.layers = names.iter().map(|name| outputs.take_floats(name)).collect::<Result<_, _>>()?;
+        let prefix = self.run_on(&empty, None, Row { media: Vec::new(), ids: ids.to_vec(), read: Vec::new() })?;
         self.work.prefix_tokens += ids.len() as u64;
-        self.work.calls[2] += 1;
         Ok(prefix)
+    }
+
+    pub(super) fn run_window(&mut self, prefix: &Prefix, media: &VisualTokens, row: &Row) -> Result<Prefix, Error> {
+        let longer = self.run_on(prefix, Some(media), row.clone())?;
+        self.work.window_tokens += row.ids.len() as u64;
+        Ok(longer)
+    }
+
+    /// A prefix and what goes on from it as one longer prefix.
+    fn run_on(&mut self, prefix: &Prefix, media: Option<&VisualTokens>, mut row: Row) -> Result<Prefix, Error> {
+        row.read = vec![row.ids.len().saturating_sub(1)];
+        let mut batch =
+            Batch::new(&[row], Gates::Open, &prefix.standing, self.shape(media.map_or(0, VisualTokens::rows)))?;
+        let standing = batch.after.pop().unwrap_or_default();
+        let past = self.copies(prefix, 1)?;
+        let media = media.unwrap_or(&self.no_media);
+        let step = Step::prefill(batch, prefix.tokens(), Gates::Open, &media.media_kv, &past);
+        // Fetched to this machine, to be copied for batches.
+        let mut outputs = forward(&mut self.decoder, &self.past_names, &[], step)?;
+        self.work.calls[2] += 1;
+        let layers = self.present_names.iter().map(|name| outputs.take_floats(name)).collect::<Result<_, _>>()?;
+        Ok(Prefix { standing, layers, copies: RefCell::default() })
     }
 
     pub(super) fn score_rows(
@@ -94,7 +108,7 @@ impl Flamingo {
         if let Some(index) = rows.iter().position(|row| row.read.is_empty()) {
             return Err(Error::request(format!("row {index} is read nowhere")));
         }
-        let batch = Batch::new(rows, gates, self.shape(prefix.tokens, media.map_or(0, VisualTokens::windows)))?;
+        let batch = Batch::new(rows, gates, &prefix.standing, self.shape(media.map_or(0, VisualTokens::rows)))?;
         let (logits, _) = self.prefill(prefix, media, batch, gates)?;
         let (reads, vocab) = (logits.reads, self.manifest.decoder.vocab);
         rows.iter()
@@ -119,7 +133,7 @@ impl Flamingo {
         let (rows, tokens, reads) = (batch.rows, batch.tokens(), batch.reads);
         let past = self.copies(prefix, rows)?;
         let media = media.unwrap_or(&self.no_media);
-        let step = Step::prefill(batch, prefix.tokens, gates, &media.media_kv, &past);
+        let step = Step::prefill(batch, prefix.tokens(), gates, &media.media_kv, &past);
         let mut outputs = forward(&mut self.decoder, &self.past_names, &self.present_names, step)?;
         self.work.prefill_rows += rows as u64;
         self.work.prefill_tokens += tokens as u64;
@@ -136,11 +150,11 @@ impl Flamingo {
         self.present_names.iter().map(|name| outputs.take(name)).collect()
     }
 
-    pub(super) const fn shape(&self, past: usize, media: usize) -> Shape {
+    pub(super) const fn shape(&self, media: usize) -> Shape {
         Shape {
-            past,
             media,
             image: self.manifest.tokens.image,
+            image_advance: self.manifest.positions.image_advance,
             pad: self.manifest.tokens.pad,
             max_positions: self.manifest.decoder.max_positions,
             rule: self.manifest.decoder.media_rule,
@@ -157,7 +171,7 @@ impl Flamingo {
             return Ok(Arc::clone(copies));
         }
         let decoder = &self.manifest.decoder;
-        let shape = [rows, decoder.kv_heads, prefix.tokens, decoder.head_dim];
+        let shape = [rows, decoder.kv_heads, prefix.tokens(), decoder.head_dim];
         let made: Vec<Tensor> = prefix
             .layers
             .iter()
@@ -188,7 +202,7 @@ impl<'a> Step<'a> {
             ids: batch.input_ids,
             mask: batch.attention_mask,
             positions: batch.position_ids,
-            media_index: batch.media_index,
+            seen: batch.seen,
             logits_index: batch.logits_index,
             gates,
             media,
@@ -206,14 +220,14 @@ pub(super) fn forward(
 ) -> Result<Outputs, Error> {
     let wide = [step.rows, step.width];
     let gate = if step.gates == Gates::Open { 1.0 } else { 0.0 };
-    let made = [
+    let mut made = vec![
         ("input_ids", Tensor::integers(&wide, step.ids)?),
         ("attention_mask", Tensor::integers(&[step.rows, step.total], step.mask)?),
         ("position_ids", Tensor::integers(&wide, step.positions)?),
-        ("media_index", Tensor::integers(&wide, step.media_index)?),
         ("logits_index", Tensor::integers(&[step.rows, step.reads], step.logits_index)?),
         ("gate_scale", Tensor::floats(Float::Float32, &[], vec![gate])?),
     ];
+    made.extend(step.seen.tensors(step.rows, step.width)?);
     let mut inputs: Vec<(&str, &Tensor)> = made.iter().map(|(name, tensor)| (*name, tensor)).collect();
     inputs.push(("media_kv", step.media));
     inputs.extend(past_names.iter().map(String::as_str).zip(step.past));

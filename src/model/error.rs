@@ -131,6 +131,14 @@ pub enum Error {
         /// ONNX Runtime's words.
         problem: String,
     },
+    /// A model folder cannot be put where it should be.
+    #[error("`{}` {problem}", target.display())]
+    Install {
+        /// Where it should be.
+        target: PathBuf,
+        /// Why it cannot be there, with what to do about it.
+        problem: String,
+    },
     /// A request that this model cannot serve.
     #[error("the model cannot serve this request: {problem}")]
     Request {

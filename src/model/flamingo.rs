@@ -13,14 +13,14 @@ use ndarray::Array3;
 use crate::frame::{Frame, Size};
 
 use super::{
-    Cells, Comparison, Device, Error, Examples, Features, Float, Gates, Generation, Grammar, Manifest, Model, Moments,
-    Placement, Provider, Reopen, Row, Spec, Template, TokenId, Work, Writing,
+    Cells, Comparison, Device, Error, Examples, Features, Float, Gates, Generation, Grammar, Manifest, Media, Model,
+    Moments, Placement, Provider, Reopen, Replayed, Row, Spec, Template, TokenId, Work, Writing,
     constraint::Constraint,
     contract::{self, Role},
     decode::Prefix,
     load::{Comparing, Graphs, Loaded, load},
-    manifest::Origin,
-    runtime::{Graph, Tensor},
+    manifest::{Origin, Scope},
+    runtime::{Graph, Numbers, Tensor},
 };
 
 /// A loaded model.
@@ -45,6 +45,7 @@ pub struct Flamingo {
     runs: Arc<AtomicU64>,
     folder: PathBuf,
     spec: Spec,
+    replayed: Vec<Replayed>,
     /// How often it was opened: what lies on the device is of that time.
     pub(super) openings: u64,
 }
@@ -61,19 +62,24 @@ impl std::fmt::Debug for Flamingo {
     }
 }
 
-/// Windows through the resampler: `media_kv`, kept where the decoder reads it.
+/// Windows or frames through the resampler: `media_kv`, kept where the decoder reads it.
 #[derive(Debug)]
 pub struct VisualTokens {
     pub(super) media_kv: Tensor,
-    pub(super) windows: usize,
+    pub(super) rows: usize,
 }
 
 impl VisualTokens {
-    /// How many windows there are.
-    pub const fn windows(&self) -> usize {
-        self.windows
+    /// How many rows there are, each a medium: a window, or a frame.
+    pub const fn rows(&self) -> usize {
+        self.rows
     }
 }
+
+/// What the resampler made of one frame, kept by itself to be put into any call: a row of `media_kv`,
+/// `[cross layers, 2, heads, latents, head_dim]`; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Medium(Arc<Numbers>);
 
 impl Flamingo {
     /// Loads a model folder.
@@ -82,7 +88,7 @@ impl Flamingo {
     /// name, type and shape and every special token against the manifest, replays the goldens where the model will
     /// serve, and reads back which provider ran them.
     pub fn load(folder: &Path, spec: &Spec) -> Result<Self, Error> {
-        let Loaded { manifest, template, provider, mut graphs } = load(folder, spec)?;
+        let Loaded { manifest, template, provider, mut graphs, replayed } = load(folder, spec)?;
         let runs = Arc::default();
         graphs.each().for_each(|(_, graph)| graph.count_in(&runs));
         let Graphs { encoder, resampler, decoder, comparing } = graphs;
@@ -104,6 +110,7 @@ impl Flamingo {
             runs,
             folder: folder.to_owned(),
             spec: spec.clone(),
+            replayed,
             openings: 1,
             manifest,
         })
@@ -124,6 +131,11 @@ impl Flamingo {
         &self.provider
     }
 
+    /// How the stored calls of each graph went when it was loaded.
+    pub fn replayed(&self) -> &[Replayed] {
+        &self.replayed
+    }
+
     /// The size a frame must have.
     pub const fn input_size(&self) -> Size {
         Size { width: self.manifest.vision.width, height: self.manifest.vision.height }
@@ -134,13 +146,13 @@ impl Flamingo {
 fn no_media(manifest: &Manifest, placement: Placement) -> Result<VisualTokens, Error> {
     let shape = media_shape(manifest, 1);
     let zeros = Tensor::floats(manifest.float, &shape, vec![0.0; shape.iter().product()])?;
-    Ok(VisualTokens { media_kv: zeros.placed(placement)?, windows: 0 })
+    Ok(VisualTokens { media_kv: zeros.placed(placement)?, rows: 0 })
 }
 
-/// The shape of `media_kv` for so many windows.
-fn media_shape(manifest: &Manifest, windows: usize) -> [usize; 6] {
+/// The shape of `media_kv` for so many rows.
+fn media_shape(manifest: &Manifest, rows: usize) -> [usize; 6] {
     let decoder = &manifest.decoder;
-    [windows, decoder.cross_layers, 2, decoder.cross_kv_heads, manifest.resampler.latents, decoder.cross_head_dim]
+    [rows, decoder.cross_layers, 2, decoder.cross_kv_heads, manifest.resampler.latents, decoder.cross_head_dim]
 }
 
 impl Model for Flamingo {
@@ -153,40 +165,60 @@ impl Model for Flamingo {
     }
 
     fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error> {
-        if frames.is_empty() {
-            return Ok(Vec::new());
+        let most = self.manifest.limits.max_frames_per_call.unwrap_or(usize::MAX);
+        let mut encoded = Vec::with_capacity(frames.len());
+        for frames in frames.chunks(most) {
+            encoded.extend(self.encode_call(frames)?);
         }
-        let pixels = self.pixels(frames)?;
-        let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
-        if features.iter().any(|feature| !feature.is_finite()) {
-            // Kept, they would spoil each window that the frame is in; and not every decoder lets them show.
-            let problem = "a feature is not a number; the model is damaged or overflows in its precision".into();
-            return Err(Error::Run { graph: Role::VisionEncoder.name(), problem });
-        }
-        self.work.frames_encoded += frames.len() as u64;
-        self.work.calls[0] += 1;
-        let shape = (frames.len(), self.manifest.vision.tokens, self.manifest.vision.dim);
-        let features = Array3::from_shape_vec(shape, features)
-            .map_err(|error| Error::Run { graph: Role::VisionEncoder.name(), problem: error.to_string() })?;
-        Ok(features.outer_iter().map(|frame| Features(frame.to_shared())).collect())
+        Ok(encoded)
+    }
+
+    fn media(&self) -> Media {
+        let (scope, rule) = (self.manifest.resampler.scope, self.manifest.decoder.media_rule);
+        Media { scope, rule, most: self.manifest.limits.max_media_per_call }
     }
 
     fn resample(&mut self, windows: &[Moments]) -> Result<VisualTokens, Error> {
-        let inputs = self.windows_as_tensors(windows)?;
-        let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (*name, tensor)).collect();
-        let kept = ["media_kv".to_owned()];
-        let media_kv = self.resampler.run(&inputs, &kept)?.take("media_kv")?;
-        if media_kv.dims() != media_shape(&self.manifest, windows.len()) {
-            let problem = format!("it gave `media_kv` the shape {:?} for {} windows", media_kv.dims(), windows.len());
-            return Err(Error::Run { graph: Role::Resampler.name(), problem });
+        if self.manifest.resampler.scope == Scope::Frame {
+            return Err(Error::request("its resampler takes single frames, no windows"));
         }
+        let media = self.resample_call(windows)?;
         self.work.windows_resampled += windows.len() as u64;
-        self.work.calls[1] += 1;
-        Ok(VisualTokens { media_kv, windows: windows.len() })
+        Ok(media)
+    }
+
+    fn resample_frames(&mut self, frames: &[Features]) -> Result<Vec<Medium>, Error> {
+        if self.manifest.resampler.scope == Scope::Window {
+            return Err(Error::request("its resampler takes whole windows, no single frames"));
+        }
+        let mut media = Vec::with_capacity(frames.len());
+        for frames in frames.chunks(self.manifest.limits.max_media_per_call) {
+            let alone = |frame: &Features| Moments { frames: vec![Some((frame.clone(), 0.0))] };
+            let made = self.resample_call(&frames.iter().map(alone).collect::<Vec<_>>())?;
+            let rows = made.media_kv.to_rows();
+            let rows = rows.map_err(|problem| Error::Run { graph: Role::Resampler.name(), problem })?;
+            media.extend(rows.into_iter().map(|row| Medium(Arc::new(row))));
+            self.work.frames_resampled += frames.len() as u64;
+        }
+        Ok(media)
+    }
+
+    fn bank(&mut self, media: &[&Medium]) -> Result<VisualTokens, Error> {
+        let (rows, most) = (media.len(), self.manifest.limits.max_media_per_call);
+        if rows == 0 || rows > most {
+            return Err(Error::request(format!("{rows} media in one call, and 1 to {most} can be")));
+        }
+        let numbers: Vec<&Numbers> = media.iter().map(|Medium(row)| &**row).collect();
+        let media_kv = Tensor::of_rows(&media_shape(&self.manifest, rows), &numbers)?.placed(self.placement)?;
+        Ok(VisualTokens { media_kv, rows })
     }
 
     fn prefix(&mut self, ids: &[TokenId]) -> Result<Prefix, Error> {
         self.run_prefix(ids)
+    }
+
+    fn extend(&mut self, prefix: &Prefix, media: &VisualTokens, row: &Row) -> Result<Prefix, Error> {
+        self.run_window(prefix, media, row)
     }
 
     fn score(
@@ -251,6 +283,37 @@ impl Flamingo {
         (self.encoder, self.resampler, self.decoder, self.comparing) = (encoder, resampler, decoder, comparing);
         self.openings += 1;
         Ok(())
+    }
+
+    /// One call of the vision encoder.
+    fn encode_call(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error> {
+        let pixels = self.pixels(frames)?;
+        let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
+        if features.iter().any(|feature| !feature.is_finite()) {
+            // Kept, they would spoil each window that the frame is in; and not every decoder lets them show.
+            let problem = "a feature is not a number; the model is damaged or overflows in its precision".into();
+            return Err(Error::Run { graph: Role::VisionEncoder.name(), problem });
+        }
+        self.work.frames_encoded += frames.len() as u64;
+        self.work.calls[0] += 1;
+        let shape = (frames.len(), self.manifest.vision.tokens, self.manifest.vision.dim);
+        let features = Array3::from_shape_vec(shape, features)
+            .map_err(|error| Error::Run { graph: Role::VisionEncoder.name(), problem: error.to_string() })?;
+        Ok(features.outer_iter().map(|frame| Features(frame.to_shared())).collect())
+    }
+
+    /// One call of the resampler: a row of media K/V for each window, whose frames may be one.
+    fn resample_call(&mut self, windows: &[Moments]) -> Result<VisualTokens, Error> {
+        let inputs = self.windows_as_tensors(windows)?;
+        let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (*name, tensor)).collect();
+        let kept = ["media_kv".to_owned()];
+        let media_kv = self.resampler.run(&inputs, &kept)?.take("media_kv")?;
+        if media_kv.dims() != media_shape(&self.manifest, windows.len()) {
+            let problem = format!("it gave `media_kv` the shape {:?} for {} windows", media_kv.dims(), windows.len());
+            return Err(Error::Run { graph: Role::Resampler.name(), problem });
+        }
+        self.work.calls[1] += 1;
+        Ok(VisualTokens { media_kv, rows: windows.len() })
     }
 
     /// The input `pixels`: frames of the model's size.

@@ -1,14 +1,88 @@
 //! Replays a model folder's stored calls where the model will serve, and refuses it when the numbers differ.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
 
 use super::{
     Error,
     contract::Role,
     load::Graphs,
-    manifest::{Float, GoldenCase, Goldens, Manifest, Stored, StoredType},
+    manifest::{Float, Manifest},
     runtime::{Graph, Placement, Tensor},
 };
+
+/// `golden/golden.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Goldens {
+    cases: Vec<GoldenCase>,
+}
+
+/// One call of one graph.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoldenCase {
+    graph: GoldenGraph,
+    inputs: BTreeMap<String, Stored>,
+    outputs: BTreeMap<String, Stored>,
+}
+
+/// Which graph a case calls.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GoldenGraph {
+    VisionEncoder,
+    Resampler,
+    Decoder,
+    AppearanceEncoder,
+    Comparer,
+}
+
+impl From<GoldenGraph> for Role {
+    fn from(graph: GoldenGraph) -> Self {
+        match graph {
+            GoldenGraph::VisionEncoder => Self::VisionEncoder,
+            GoldenGraph::Resampler => Self::Resampler,
+            GoldenGraph::Decoder => Self::Decoder,
+            GoldenGraph::AppearanceEncoder => Self::AppearanceEncoder,
+            GoldenGraph::Comparer => Self::Comparer,
+        }
+    }
+}
+
+/// Where a tensor's numbers lie: little endian, row after row.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    dtype: StoredType,
+    shape: Vec<usize>,
+    /// In bytes from the beginning of the file of numbers.
+    offset: usize,
+}
+
+/// What a stored tensor is made of.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredType {
+    Uint8,
+    Int64,
+    Float32,
+    Float16,
+}
+
+/// How a graph's stored calls went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replayed {
+    /// The graph.
+    pub graph: &'static str,
+    /// How many calls there were.
+    pub cases: usize,
+    /// The largest difference of them, absolute below 1 and relative above.
+    pub difference: f64,
+    /// The largest that is allowed.
+    pub tolerance: f64,
+}
 
 /// Replays every case; the graphs are those that will serve, `placement` is where they run.
 pub(super) fn replay(
@@ -16,14 +90,20 @@ pub(super) fn replay(
     manifest: &Manifest,
     graphs: &mut Graphs,
     placement: Placement,
-) -> Result<(), Error> {
+) -> Result<Vec<Replayed>, Error> {
     let read = |name: &str| {
         std::fs::read(folder.join(name)).map_err(|error| Error::file(folder, name, format!("cannot be read ({error})")))
     };
     let goldens: Goldens = serde_json::from_slice(&read(&manifest.golden.file)?)
         .map_err(|error| Error::file(folder, &manifest.golden.file, format!("is not a list of cases ({error})")))?;
     let numbers = read(&manifest.golden_numbers())?;
-    let mut unseen: BTreeSet<&str> = graphs.each().map(|(role, _)| role.name()).collect();
+    let each = graphs.each().map(|(role, _)| role);
+    let mut replayed: Vec<Replayed> = each
+        .map(|role| {
+            let tolerance = manifest.golden.tolerance.of(role);
+            Replayed { graph: role.name(), cases: 0, difference: 0.0, tolerance }
+        })
+        .collect();
     for (index, case) in goldens.cases.iter().enumerate() {
         let role = Role::from(case.graph);
         let tolerance = manifest.golden.tolerance.of(role);
@@ -31,7 +111,6 @@ pub(super) fn replay(
             let problem = format!("calls `{}`, which `graphs` of the manifest does not name", role.name());
             return Err(Error::GoldenFile { folder: folder.to_owned(), case: index, problem });
         };
-        unseen.remove(role.name());
         let (output, difference) = replay_one(graph, case, &numbers).map_err(|failure| match failure {
             Failure::Stored(problem) => Error::GoldenFile { folder: folder.to_owned(), case: index, problem },
             Failure::Ran(error) => error,
@@ -48,11 +127,15 @@ pub(super) fn replay(
                 provider: placement.to_string(),
             });
         }
+        if let Some(of_graph) = replayed.iter_mut().find(|of_graph| of_graph.graph == role.name()) {
+            of_graph.cases += 1;
+            of_graph.difference = of_graph.difference.max(difference);
+        }
     }
-    if !unseen.is_empty() {
+    if replayed.iter().any(|of_graph| of_graph.cases == 0) {
         return Err(Error::file(folder, &manifest.golden.file, "does not hold a case of every graph"));
     }
-    Ok(())
+    Ok(replayed)
 }
 
 enum Failure {

@@ -6,6 +6,11 @@ use super::{PromptIds, Template, TokenId};
 pub trait Language {
     /// The question in the model's template. User text never becomes a special token.
     fn question(&self, question: &str) -> PromptIds;
+    /// A window's frames as text, with a picture token each, oldest first, for a model whose [`PromptIds::close`] says that
+    /// they are written. Times are in seconds from the newest frame, zero or less.
+    fn frames(&self, _: &[f32]) -> Vec<TokenId> {
+        Vec::new()
+    }
     /// The spellings of yes, none empty.
     fn yes(&self) -> Vec<Vec<TokenId>>;
     /// The spellings of no, none empty.
@@ -27,6 +32,9 @@ pub trait Language {
 impl Language for Template {
     fn question(&self, question: &str) -> PromptIds {
         Self::question(self, question)
+    }
+    fn frames(&self, times: &[f32]) -> Vec<TokenId> {
+        Self::frames(self, times)
     }
     fn yes(&self) -> Vec<Vec<TokenId>> {
         Self::yes(self).to_vec()

@@ -11,7 +11,7 @@ use std::{
 use super::{
     Device, Error, Manifest, Placement, Provider, Template,
     contract::{self, Role},
-    golden,
+    golden::{self, Replayed},
     library::{self, Places},
     provider::nodes_by_provider,
     runtime::{Graph, Runtime},
@@ -65,6 +65,7 @@ pub(super) struct Loaded {
     pub(super) template: Template,
     pub(super) provider: Provider,
     pub(super) graphs: Graphs,
+    pub(super) replayed: Vec<Replayed>,
 }
 
 /// Loads a model folder.
@@ -84,14 +85,14 @@ pub(super) fn load(folder: &Path, spec: &Spec) -> Result<Loaded, Error> {
             return Err(Error::Tensors { folder: folder.to_owned(), graph: role.name(), differences });
         }
     }
-    golden::replay(folder, &manifest, &mut graphs, used)?;
+    let replayed = golden::replay(folder, &manifest, &mut graphs, used)?;
     let mut provider = Provider { asked: spec.device, used, reason, nodes: BTreeMap::new() };
     for (_, graph) in graphs.each() {
         let profile = graph.end_profile()?;
         provider.nodes.insert(graph.name, nodes_by_provider(&profile)?);
     }
     check_provider(&provider)?;
-    Ok(Loaded { manifest, template, provider, graphs })
+    Ok(Loaded { manifest, template, provider, graphs, replayed })
 }
 
 /// What it takes to open the graphs.

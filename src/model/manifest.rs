@@ -1,5 +1,4 @@
-//! What a model folder says about itself: the mirror of `manifest.json`, contract `flamingo-onnx/1`, and
-//! of the list of golden cases.
+//! What a model folder says about itself: the mirror of `manifest.json`, contract `flamingo-onnx/1`.
 //!
 //! Reads only; the Python exporter is the one writer. Whether this version can serve what it says, and whether the
 //! folder's files are those it means, is `verify`'s job; whether the graphs fit is `contract`'s.
@@ -44,6 +43,9 @@ pub struct Manifest {
     pub decoder: Decoder,
     /// Special tokens.
     pub tokens: Tokens,
+    /// How tokens are counted; without it, each is one position.
+    #[serde(default)]
+    pub positions: Positions,
     /// How text for this model is put together.
     pub prompt: PromptParts,
     /// What a call may ask for.
@@ -65,6 +67,9 @@ pub struct Provenance {
     pub description: String,
     /// Licence of the whole, as an SPDX expression.
     pub licence: String,
+    /// What the licence does not allow and whom it grants nothing, a sentence each, for whoever wants to use it.
+    #[serde(default)]
+    pub licence_limits: Vec<String>,
     /// What it was made of.
     pub sources: Vec<Source>,
 }
@@ -143,6 +148,8 @@ pub struct Vision {
     pub height: u32,
     /// How a picture of another shape is brought to that size.
     pub fit: Fit,
+    /// What the encoder counts on beyond that; without it, any scaling will do.
+    pub canvas: Option<Canvas>,
     /// Feature tokens of a frame (V).
     pub tokens: usize,
     /// Numbers in a feature token (D).
@@ -151,14 +158,51 @@ pub struct Vision {
 
 /// How a picture of another shape is brought to the model's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// Both sides on their own; shapes change.
     Stretch,
-    /// Whole picture inside, the rest filled.
+    /// Whole picture inside, in the middle, the rest filled.
     Letterbox,
+    /// Whole picture inside, in the upper left corner, the rest filled (Llama-3.2-Vision).
+    LetterboxTopleft,
     /// The middle, as large as fits.
     Crop,
+}
+
+impl std::fmt::Display for Fit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stretch => "stretch",
+            Self::Letterbox => "letterbox",
+            Self::LetterboxTopleft => "letterbox_topleft",
+            Self::Crop => "crop",
+        })
+    }
+}
+
+/// What a vision encoder counts on in how a camera's picture was brought to its size.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canvas {
+    /// Rows and columns of tiles that the encoder cuts it into; 1 and 1 where it takes it whole.
+    pub tiles: [u32; 2],
+    /// How it is resized.
+    pub resize: Resize,
+    /// The colour of what the picture leaves free: red, green, blue.
+    pub padding: [u8; 3],
+    /// What both sides of a tile are multiples of, in pixels.
+    pub multiple: u32,
+}
+
+/// How a picture is resized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// Linear over all pixels that one takes the place of.
+    BilinearAntialias,
+    /// Cubic (a = -0.5) over all pixels that one takes the place of.
+    BicubicAntialias,
 }
 
 /// What the resampler takes and gives.
@@ -207,13 +251,13 @@ pub enum Scope {
 pub enum FrameMode {
     /// One frame only.
     Single,
-    /// Each frame a picture token of its own.
+    /// Each frame a picture token of its own, in the order of the text.
     Interleaved,
     /// Frames in one bag, without order.
     Pooled,
-    /// Frames in groups.
+    /// All frames' picture tokens in a row, seen together.
     Grouped,
-    /// Times written into the text.
+    /// Each frame a picture token of its own, its time written beside it.
     Stamped,
     /// Trained time embeddings.
     Timed,
@@ -262,7 +306,7 @@ pub struct Decoder {
     pub arch: String,
     /// Which medium a token sees.
     pub media_rule: MediaRule,
-    /// Self-attention layers.
+    /// Self-attention layers, the only ones that have past K/V.
     pub self_layers: usize,
     /// Gated cross-attention layers.
     pub cross_layers: usize,
@@ -276,15 +320,15 @@ pub struct Decoder {
     pub cross_kv_heads: usize,
     /// Numbers in a cross-attention head.
     pub cross_head_dim: usize,
-    /// Logits of a token.
+    /// Logits of a token: numbers below it can be written.
     pub vocab: usize,
-    /// Rows of the embedding.
+    /// Rows of the embedding: numbers below it can be read.
     pub embed_rows: usize,
     /// The most tokens of a text, prefix and answer included.
     pub max_positions: usize,
 }
 
-/// Which medium a token sees; the one place where the families differ for the engine.
+/// Which media a token sees; `media` alone knows what follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaRule {
@@ -312,7 +356,25 @@ pub struct Tokens {
     pub eos: Vec<TokenId>,
 }
 
+/// How tokens are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Positions {
+    /// By how many positions a picture token goes on (A). At position c its medium begins at c, the token itself stands at
+    /// c + A - 1, and the next token at c + A.
+    pub image_advance: usize,
+}
+
+impl Default for Positions {
+    fn default() -> Self {
+        Self { image_advance: 1 }
+    }
+}
+
 /// How text for this model is put together.
+///
+/// A window's frames stand where the slot `frames` does, before the question or behind it; a model that is given a window
+/// as one picture has a picture token there in its place.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptParts {
@@ -320,6 +382,11 @@ pub struct PromptParts {
     pub question: Vec<Part>,
     /// A caption of a picture.
     pub caption: Vec<Part>,
+    /// One frame of a window, with one picture token; written once for each frame, oldest first, where `frames` stands.
+    #[serde(default)]
+    pub frame: Vec<Part>,
+    /// How `time` is written in `frame`; there if and only if it is.
+    pub time: Option<WrittenTime>,
     /// Ways to write yes.
     pub yes: Vec<String>,
     /// Ways to write no.
@@ -334,6 +401,13 @@ pub struct PromptParts {
     pub min_mass: Option<f64>,
 }
 
+impl PromptParts {
+    /// All parts of all texts.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.question.iter().chain(&self.caption).chain(&self.frame)
+    }
+}
+
 /// One part of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -346,20 +420,36 @@ pub enum Part {
     Slot(Slot),
 }
 
-/// What the user may fill in.
+/// What is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Slot {
-    /// The question.
+    /// The question, in the user's words.
     Question,
+    /// All frames of the window.
+    Frames,
+    /// When a frame was taken.
+    Time,
+}
+
+/// How the time of a frame is written: seconds, as a decimal number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenTime {
+    /// Which frame is at 0.
+    pub origin: Origin,
+    /// Digits behind the point.
+    pub decimals: usize,
 }
 
 /// What a call may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Windows in one resampler call, and rows of media K/V in one decoder call.
+    /// Windows or frames in one resampler call, and rows of media K/V in one decoder call.
     pub max_media_per_call: usize,
+    /// Frames in one call of the vision encoder; without it, as many as there are.
+    pub max_frames_per_call: Option<usize>,
     /// Tokens of one text.
     pub max_new_tokens: usize,
 }
@@ -430,65 +520,6 @@ impl Tolerance {
             Role::Comparer => self.comparer,
         }
     }
-}
-
-/// `golden/golden.json`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Goldens {
-    pub(super) cases: Vec<GoldenCase>,
-}
-
-/// One call of one graph.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GoldenCase {
-    pub(super) graph: GoldenGraph,
-    pub(super) inputs: BTreeMap<String, Stored>,
-    pub(super) outputs: BTreeMap<String, Stored>,
-}
-
-/// Which graph a case calls.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum GoldenGraph {
-    VisionEncoder,
-    Resampler,
-    Decoder,
-    AppearanceEncoder,
-    Comparer,
-}
-
-impl From<GoldenGraph> for Role {
-    fn from(graph: GoldenGraph) -> Self {
-        match graph {
-            GoldenGraph::VisionEncoder => Self::VisionEncoder,
-            GoldenGraph::Resampler => Self::Resampler,
-            GoldenGraph::Decoder => Self::Decoder,
-            GoldenGraph::AppearanceEncoder => Self::AppearanceEncoder,
-            GoldenGraph::Comparer => Self::Comparer,
-        }
-    }
-}
-
-/// Where a tensor's numbers lie: little endian, row after row.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Stored {
-    pub(super) dtype: StoredType,
-    pub(super) shape: Vec<usize>,
-    /// In bytes from the beginning of the file of numbers.
-    pub(super) offset: usize,
-}
-
-/// What a stored tensor is made of.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum StoredType {
-    Uint8,
-    Int64,
-    Float32,
-    Float16,
 }
 
 pub(super) const EXPORT_AGAIN: &str = "export the model again with this version's exporter";

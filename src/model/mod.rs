@@ -26,14 +26,18 @@ mod flamingo;
 pub mod fuzzing;
 mod golden;
 mod graph_file;
+mod install;
 mod language;
 mod library;
+mod licence;
 mod load;
 mod manifest;
+mod media;
 mod provider;
 mod runtime;
 mod template;
 mod tokenizer;
+mod trained;
 mod verify;
 mod write;
 
@@ -42,10 +46,12 @@ pub use constraint::Grammar;
 pub use decode::Prefix;
 pub use error::Error;
 pub use fault::Fault;
-pub use flamingo::{Flamingo, VisualTokens};
+pub use flamingo::{Flamingo, Medium, VisualTokens};
+pub use golden::Replayed;
+pub use install::{Install, Installed, install};
 pub use language::Language;
 pub use load::Spec;
-pub use manifest::{Examples, Fit, Float, FrameMode, Manifest, MediaRule};
+pub use manifest::{Examples, Fit, Float, FrameMode, Manifest, MediaRule, Resize, Scope};
 pub use provider::{Device, Provider};
 pub use runtime::{Placement, bare_environment};
 pub use template::{PromptIds, Template};
@@ -61,15 +67,26 @@ pub struct Moments {
     pub frames: Vec<Option<(Features, f32)>>,
 }
 
+/// What a row of a model's visual tokens stands for, and how rows may be put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Media {
+    /// A window, or a frame that all windows share which hold it.
+    pub scope: Scope,
+    /// Which of them a token sees.
+    pub rule: MediaRule,
+    /// The most rows of a call.
+    pub most: usize,
+}
+
 /// A token's number in the vocabulary.
 pub type TokenId = u32;
 
 /// One row of a decoder batch: text that begins after the cached prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Which window's visual tokens the picture token in `ids` stands for; `None` without a picture.
-    pub media: Option<usize>,
-    /// The text's tokens, the picture token among them.
+    /// Which rows of visual tokens the picture tokens in `ids` stand for, in their order; empty without a picture.
+    pub media: Vec<usize>,
+    /// The text's tokens, the picture tokens among them.
     pub ids: Vec<TokenId>,
     /// At which tokens of `ids` the logits are wanted: the logits at `i` judge the token after `ids[i]`.
     pub read: Vec<usize>,
@@ -136,8 +153,12 @@ pub struct Work {
     pub frames_encoded: u64,
     /// Windows through the resampler, each one media K/V build.
     pub windows_resampled: u64,
+    /// Frames through the resampler by themselves, each one media K/V build.
+    pub frames_resampled: u64,
     /// Text tokens before the picture that were run to be kept as K/V.
     pub prefix_tokens: u64,
+    /// Text tokens of a window's frames that were run to be kept as K/V for all prompts about it.
+    pub window_tokens: u64,
     /// Text tokens run in decoder prefills, padding not counted.
     pub prefill_tokens: u64,
     /// Rows through decoder prefills.
@@ -175,12 +196,30 @@ pub trait Model {
     /// Words to tokens and back.
     fn language(&self) -> &Self::Language;
 
+    /// What a row of its visual tokens stands for.
+    fn media(&self) -> Media {
+        Media { scope: Scope::Window, rule: MediaRule::Latest, most: usize::MAX }
+    }
+
     /// Each frame once; the same order comes back.
     fn encode(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error>;
-    /// All windows of one call; row `i` of the result is `windows[i]`.
+    /// All windows of one call; row `i` of the result is `windows[i]`. Of a model whose rows are windows.
     fn resample(&mut self, windows: &[Moments]) -> Result<Self::VisualTokens, Error>;
+    /// Each frame once, to be kept and put into [`Self::bank`]; the same order comes back. Of a model whose rows are frames.
+    fn resample_frames(&mut self, _: &[Features]) -> Result<Vec<Medium>, Error> {
+        Err(Error::request("its resampler takes whole windows, no single frames"))
+    }
+    /// Puts frames into one call, [`Media::most`] of them at most; row `i` of the result is `media[i]`.
+    fn bank(&mut self, _: &[&Medium]) -> Result<Self::VisualTokens, Error> {
+        Err(Error::request("its resampler takes whole windows, no single frames"))
+    }
     /// Runs text that stands before the picture, alone; empty text gives an empty prefix without work.
     fn prefix(&mut self, ids: &[TokenId]) -> Result<Self::Prefix, Error>;
+    /// Runs what a window adds to the text before it, once for all rows that go on from it with these same media; where the
+    /// row is read does not matter.
+    fn extend(&mut self, _: &Self::Prefix, _: &Self::VisualTokens, _: &Row) -> Result<Self::Prefix, Error> {
+        Err(Error::request("it keeps nothing of a window's text"))
+    }
     /// One pass for all rows. For each row and each of its `read` places: log-probabilities over the vocabulary.
     fn score(
         &mut self,

@@ -235,8 +235,16 @@ impl Tensor {
 
     /// The numbers, fetched from the device where they lie there.
     pub(super) fn to_floats(&self) -> Result<Vec<f32>, String> {
+        Ok(match self.to_numbers()? {
+            Numbers::Float32(numbers) => numbers,
+            Numbers::Float16(numbers) => numbers.into_iter().map(f16::to_f32).collect(),
+        })
+    }
+
+    /// The same, as precise as they are.
+    fn to_numbers(&self) -> Result<Numbers, String> {
         if self.dims().contains(&0) {
-            return Ok(Vec::new());
+            return Ok(Numbers::Float32(Vec::new()));
         }
         let fetched;
         let here = if self.0.memory_info().is_cpu_accessible() {
@@ -246,13 +254,32 @@ impl Tensor {
             &fetched
         };
         match Element::of(*here.data_type()) {
-            Element::Float32 => here.try_extract_tensor::<f32>().map(|(_, values)| values.to_vec()),
-            Element::Float16 => {
-                here.try_extract_tensor::<f16>().map(|(_, values)| values.iter().map(|value| value.to_f32()).collect())
-            }
+            Element::Float32 => here.try_extract_tensor().map(|(_, values)| Numbers::Float32(values.to_vec())),
+            Element::Float16 => here.try_extract_tensor().map(|(_, values)| Numbers::Float16(values.to_vec())),
             other => return Err(format!("holds {other:?} where numbers with a fraction are expected")),
         }
         .map_err(|error| error.to_string())
+    }
+
+    /// Each row of the first axis by itself, fetched from the device where it lies there.
+    pub(super) fn to_rows(&self) -> Result<Vec<Numbers>, String> {
+        let each = self.dims().iter().skip(1).product::<usize>().max(1);
+        Ok(match self.to_numbers()? {
+            Numbers::Float32(all) => all.chunks_exact(each).map(|row| Numbers::Float32(row.to_vec())).collect(),
+            Numbers::Float16(all) => all.chunks_exact(each).map(|row| Numbers::Float16(row.to_vec())).collect(),
+        })
+    }
+
+    /// Rows of one type, one behind the other; `dims` are those of the whole.
+    pub(super) fn of_rows(dims: &[usize], rows: &[&Numbers]) -> Result<Self, Error> {
+        let (mut single, mut half) = (Vec::new(), Vec::new());
+        for row in rows {
+            match row {
+                Numbers::Float32(numbers) => single.extend_from_slice(numbers),
+                Numbers::Float16(numbers) => half.extend_from_slice(numbers),
+            }
+        }
+        if half.is_empty() { Self::made(dims, single) } else { Self::made(dims, half) }
     }
 
     /// The same numbers in the memory of `placement`; on the processor itself this changes nothing.
@@ -266,6 +293,13 @@ impl Tensor {
             _ => Ok(self),
         }
     }
+}
+
+/// Numbers of a tensor in this machine's memory, as precise as they were there.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Numbers {
+    Float32(Vec<f32>),
+    Float16(Vec<f16>),
 }
 
 /// One graph, ready to run.

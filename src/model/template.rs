@@ -1,11 +1,12 @@
-//! Prompts as tokens: a question or a caption request, the answers that may follow, and what a written answer says.
+//! Prompts as tokens: a question or a caption request, the frames that it is about, the answers that may follow, and what a
+//! written answer says.
 
 use std::{path::Path, sync::Arc};
 
 use super::{
     Error, TokenId,
     constraint::Speller,
-    manifest::{Manifest, Part, Slot},
+    manifest::{Manifest, Origin, Part, Slot, WrittenTime},
     tokenizer::Tokenizer,
 };
 
@@ -14,7 +15,10 @@ use super::{
 pub struct PromptIds {
     /// What stands before the picture; the same for all windows, so it is run once and kept as K/V.
     pub prefix: Vec<TokenId>,
-    /// From the picture token on.
+    /// Where a window's frames are written into the text behind the prefix: what stands between them and the question, the
+    /// same for all prompts. `None` where the window is one picture, whose token stands in `suffix`.
+    pub close: Option<Vec<TokenId>>,
+    /// The rest: from the picture token on, or what follows the frames and `close`.
     pub suffix: Vec<TokenId>,
 }
 
@@ -27,8 +31,11 @@ struct Inner {
     speller: Option<Speller>,
     image: TokenId,
     end: TokenId,
+    end_of_ids: TokenId,
     question: Vec<Piece>,
     caption: Vec<Piece>,
+    frame: Vec<Part>,
+    time: Option<WrittenTime>,
     yes: Vec<Vec<TokenId>>,
     no: Vec<Vec<TokenId>>,
     numbers: Vec<Vec<TokenId>>,
@@ -37,6 +44,7 @@ struct Inner {
 enum Piece {
     Ids(Vec<TokenId>),
     Question,
+    Frames,
 }
 
 impl std::fmt::Debug for Template {
@@ -59,13 +67,16 @@ impl Template {
                     Part::Token(name) => Piece::Ids(tokenizer.added(name).into_iter().collect()),
                     Part::Text(text) => Piece::Ids(tokenizer.encode(text)),
                     Part::Slot(Slot::Question) => Piece::Question,
+                    // `verify` lets `time` stand in a frame only
+                    Part::Slot(Slot::Frames | Slot::Time) => Piece::Frames,
                 })
                 .collect();
             let images = pieces.iter().filter(|piece| matches!(piece, Piece::Ids(ids) if ids.contains(&image))).count();
-            if images == 1 {
+            let wanted = usize::from(!pieces.iter().any(|piece| matches!(piece, Piece::Frames)));
+            if images == wanted {
                 Ok(pieces)
             } else {
-                Err(complain(format!("gives `prompt.{key}` {images} picture tokens, and 1 belongs there")))
+                Err(complain(format!("gives `prompt.{key}` {images} picture tokens, and {wanted} belongs there")))
             }
         };
         let forms = |key: &str, texts: &[String]| {
@@ -89,16 +100,24 @@ impl Template {
         };
         let inner = Inner {
             image,
+            end_of_ids: tokenizer.end_of_ids(),
             end: manifest.tokens.eos.first().copied().unwrap_or(manifest.tokens.pad),
             question: pieces("question", &manifest.prompt.question)?,
             caption: pieces("caption", &manifest.prompt.caption)?,
+            frame: manifest.prompt.frame.clone(),
+            time: manifest.prompt.time,
             yes: distinct(forms("yes", &manifest.prompt.yes)?),
             no: distinct(forms("no", &manifest.prompt.no)?),
             numbers: forms("numbers", &manifest.prompt.numbers)?,
             speller,
             tokenizer,
         };
-        Ok(Self(Arc::new(inner)))
+        let template = Self(Arc::new(inner));
+        let pictures = template.frames(&[0.0]).iter().filter(|&&id| id == image).count();
+        if !manifest.prompt.frame.is_empty() && pictures != 1 {
+            return Err(complain(format!("gives `prompt.frame` {pictures} picture tokens, and 1 belongs there")));
+        }
+        Ok(template)
     }
 
     /// A question about a picture, in the user's words.
@@ -112,16 +131,52 @@ impl Template {
     }
 
     fn fill(&self, pieces: &[Piece], question: &str) -> PromptIds {
+        let encoded = |pieces: &[Piece]| -> Vec<TokenId> {
+            pieces.iter().fold(Vec::new(), |mut ids, piece| {
+                match piece {
+                    Piece::Ids(fixed) => ids.extend_from_slice(fixed),
+                    Piece::Question => ids.extend(self.0.tokenizer.encode(question)),
+                    Piece::Frames => {}
+                }
+                ids
+            })
+        };
+        let Some(frames) = pieces.iter().position(|piece| matches!(piece, Piece::Frames)) else {
+            let mut prefix = encoded(pieces);
+            let cut = prefix.iter().position(|&id| id == self.0.image).unwrap_or(prefix.len());
+            let suffix = prefix.split_off(cut);
+            return PromptIds { prefix, close: None, suffix };
+        };
+        let (before, after) = (&pieces[..frames], &pieces[frames + 1..]);
+        // nothing is the same for all prompts behind a question
+        let asked = after.iter().position(|piece| matches!(piece, Piece::Question)).unwrap_or(0);
+        let (close, suffix) = after.split_at(asked);
+        PromptIds { prefix: encoded(before), close: Some(encoded(close)), suffix: encoded(suffix) }
+    }
+
+    /// A window's frames as text, with a picture token each, oldest first. Times are in seconds from the newest frame, zero
+    /// or less.
+    pub fn frames(&self, times: &[f32]) -> Vec<TokenId> {
+        let oldest = times.iter().copied().fold(f32::INFINITY, f32::min);
         let mut ids = Vec::new();
-        for piece in pieces {
-            match piece {
-                Piece::Ids(fixed) => ids.extend_from_slice(fixed),
-                Piece::Question => ids.extend(self.0.tokenizer.encode(question)),
+        for time in times {
+            // Text and time are encoded as one, as they were in training.
+            let mut text = String::new();
+            for part in &self.0.frame {
+                match (part, self.0.time) {
+                    (Part::Text(fixed), _) => text.push_str(fixed),
+                    (Part::Slot(_), Some(written)) => text.push_str(&written.of(*time, oldest)),
+                    (Part::Slot(_), None) => {}
+                    (Part::Token(name), _) => {
+                        ids.extend(self.0.tokenizer.encode(&text));
+                        text.clear();
+                        ids.extend(self.0.tokenizer.added(name));
+                    }
+                }
             }
+            ids.extend(self.0.tokenizer.encode(&text));
         }
-        let cut = ids.iter().position(|&id| id == self.0.image).unwrap_or(ids.len());
-        let suffix = ids.split_off(cut);
-        PromptIds { prefix: ids, suffix }
+        ids
     }
 
     /// The spellings of yes; their probabilities are summed.
@@ -156,6 +211,11 @@ impl Template {
         self.0.end
     }
 
+    /// One above the greatest number of a token.
+    pub(super) fn end_of_ids(&self) -> TokenId {
+        self.0.end_of_ids
+    }
+
     /// How it holds a text to a grammar; `None` where its vocabulary cannot spell any text.
     pub(super) fn speller(&self) -> Option<&Speller> {
         self.0.speller.as_ref()
@@ -169,5 +229,37 @@ impl Template {
     /// The words of a text that the model never saw in training, in lower case; none for an open vocabulary.
     pub fn unknown_words(&self, text: &str) -> Vec<String> {
         self.0.tokenizer.unknown_words(text)
+    }
+}
+
+impl WrittenTime {
+    /// The time of a frame, whose distance from the newest and that of the oldest are given in seconds.
+    fn of(self, time: f32, oldest: f32) -> String {
+        let seconds = match self.origin {
+            Origin::Newest => time,
+            Origin::Oldest => time - oldest,
+        };
+        let written = format!("{seconds:.0$}", self.decimals);
+        // what rounds to nothing has no sign
+        match written.strip_prefix('-') {
+            Some(size) if size.bytes().all(|digit| matches!(digit, b'0' | b'.')) => size.to_owned(),
+            _ => written,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_from_either_end_and_nothing_has_no_sign() {
+        let written = |origin, decimals, time| WrittenTime { origin, decimals }.of(time, -4.0);
+        assert_eq!(written(Origin::Oldest, 1, -4.0), "0.0");
+        assert_eq!(written(Origin::Oldest, 1, -1.04), "3.0");
+        assert_eq!(written(Origin::Oldest, 1, 0.0), "4.0");
+        assert_eq!(written(Origin::Newest, 0, -4.0), "-4");
+        assert_eq!(written(Origin::Newest, 1, -0.04), "0.0");
+        assert_eq!(written(Origin::Newest, 2, -0.04), "-0.04");
     }
 }

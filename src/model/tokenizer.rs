@@ -28,9 +28,9 @@ impl Tokenizer {
             .map_err(|error| complain(format!("cannot be read ({error})")))?;
         inner.set_encode_special_tokens(true);
         let size = inner.get_vocab_size(true);
-        if size > manifest.decoder.vocab {
-            let problem =
-                format!("has `{size}` tokens where `decoder.vocab` of the manifest is {}", manifest.decoder.vocab);
+        if size > manifest.decoder.embed_rows {
+            let rows = manifest.decoder.embed_rows;
+            let problem = format!("has `{size}` tokens where `decoder.embed_rows` of the manifest is {rows}");
             return Err(complain(problem));
         }
         let added = inner.get_added_tokens_decoder();
@@ -53,7 +53,7 @@ impl Tokenizer {
         }
         let words = manifest.prompt.words.as_ref().map(|words| words.iter().map(|word| word.to_lowercase()).collect());
         let mut tokenizer = Self { inner, reserved, unknown: tokens.unknown, words };
-        for part in manifest.prompt.question.iter().chain(&manifest.prompt.caption) {
+        for part in manifest.prompt.parts() {
             if let Part::Token(name) = part {
                 let id = tokenizer.added(name).ok_or_else(|| {
                     complain(format!("has no added token `{name}`, which the manifest's `prompt` uses"))
@@ -72,6 +72,9 @@ impl Tokenizer {
 
     /// Tokens of text that nobody vouches for.
     pub(super) fn encode(&self, text: &str) -> Vec<TokenId> {
+        if text.is_empty() {
+            return Vec::new(); // some tokenizers begin every text with a token of their own
+        }
         // Fails only where a tokenizer is set to truncate, which `special_parts` turns off.
         let encoding = self.inner.encode_fast(text, false);
         let ids = encoding.map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default();
@@ -92,7 +95,8 @@ impl Tokenizer {
         let bytes: HashMap<char, u8> = (0..=u8::MAX).map(|byte| (letter_of(byte), byte)).collect();
         let mut words = vec![Vec::new(); vocab];
         for (token, id) in self.inner.get_vocab(false) {
-            let word = words.get_mut(id as usize)?;
+            // beyond the logits are tokens that can be read and not written
+            let Some(word) = words.get_mut(id as usize) else { continue };
             *word = token.chars().map(|letter| bytes.get(&letter).copied()).collect::<Option<_>>().unwrap_or_default();
         }
         let spelt: HashSet<u8> =
@@ -102,11 +106,17 @@ impl Tokenizer {
         }
         // An added token stands for itself in a text only where it is none of those with a meaning of their own.
         for (id, token) in self.inner.get_added_tokens_decoder() {
+            let Some(word) = words.get_mut(id as usize) else { continue };
             let text = token.content.as_bytes();
             let special = token.special || self.reserved.contains(&id);
-            *words.get_mut(id as usize)? = if special { [&[marker], text].concat() } else { text.to_vec() };
+            *word = if special { [&[marker], text].concat() } else { text.to_vec() };
         }
         Some(words)
+    }
+
+    /// One above the greatest number of a token: a vocabulary may be filled up with numbers that none has.
+    pub(super) fn end_of_ids(&self) -> TokenId {
+        self.inner.get_vocab(true).into_values().max().map_or(0, |id| id + 1)
     }
 
     /// Whether a token stands for what the vocabulary lacks.
@@ -150,9 +160,11 @@ fn special_parts(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>, String> {
     if !json.is_object() {
         return Err("is not a tokenizer".into());
     }
-    let parts = manifest.prompt.question.iter().chain(&manifest.prompt.caption);
-    let names: HashSet<&str> =
-        parts.filter_map(|part| if let Part::Token(name) = part { Some(name.as_str()) } else { None }).collect();
+    let names: HashSet<&str> = manifest
+        .prompt
+        .parts()
+        .filter_map(|part| if let Part::Token(name) = part { Some(name.as_str()) } else { None })
+        .collect();
     if let Some(added) = json.get_mut("added_tokens").and_then(serde_json::Value::as_array_mut) {
         for token in added {
             if token["content"].as_str().is_some_and(|content| names.contains(content)) {

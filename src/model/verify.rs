@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Error, graph_file,
-    manifest::{EXPORT_AGAIN, FileEntry, FrameMode, Manifest, MediaRule, Part, Scope, Slot},
+    manifest::{EXPORT_AGAIN, FileEntry, Fit, FrameMode, Manifest, MediaRule, Part, Scope, Slot},
 };
 
 /// Read this much of a file at a time.
@@ -58,20 +58,55 @@ impl Manifest {
         Ok(())
     }
 
+    /// Whether this version can do what the model needs done, and whether its parts go together.
     fn check_supported(&self, folder: &Path) -> Result<(), Error> {
-        let refuse = |key: &str, value: String, can: &str| {
-            let problem = format!("`{}` is not served by this version, which knows {can}", value.to_lowercase());
-            Err(Error::manifest(folder, key, problem, "use a model of another kind, or a newer wader"))
+        let refuse = |key: &str, problem: String| Err(Error::manifest(folder, key, problem, EXPORT_AGAIN));
+        let (resampler, rule) = (&self.resampler, self.decoder.media_rule);
+        let (mode, scope) = (resampler.frame_mode, resampler.scope);
+        let of_windows = match mode {
+            FrameMode::Timed | FrameMode::Pooled => true,
+            FrameMode::Interleaved | FrameMode::Grouped | FrameMode::Stamped => false,
+            FrameMode::Single if resampler.max_frames > 1 => {
+                let problem = format!("is {}, and `frame_mode` is `{mode}`", resampler.max_frames);
+                return refuse("resampler.max_frames", problem);
+            }
+            FrameMode::Single => scope == Scope::Window,
         };
-        if self.decoder.media_rule != MediaRule::Latest {
-            return refuse("decoder.media_rule", format!("{:?}", self.decoder.media_rule), "`latest`");
+        if of_windows != (scope == Scope::Window) {
+            let scope = if scope == Scope::Window { "window" } else { "frame" };
+            return refuse("resampler.frame_mode", format!("`{mode}` does not go with the `scope` `{scope}`"));
         }
-        if self.resampler.scope != Scope::Window {
-            return refuse("resampler.scope", format!("{:?}", self.resampler.scope), "`window`");
+        if mode == FrameMode::Grouped && rule == MediaRule::Latest {
+            let problem = "`grouped` does not go with the `media_rule` `latest`: only the last frame would be seen";
+            return refuse("resampler.frame_mode", problem.into());
         }
-        if !matches!(self.resampler.frame_mode, FrameMode::Timed | FrameMode::Pooled | FrameMode::Single) {
-            let mode = format!("{:?}", self.resampler.frame_mode);
-            return refuse("resampler.frame_mode", mode, "`timed`, `pooled` and `single`");
+        let (most, frames) = (self.limits.max_media_per_call, resampler.max_frames);
+        if scope == Scope::Frame && frames > most {
+            let problem = format!("is {most}, and a window may have {frames} frames, which are seen together");
+            return refuse("limits.max_media_per_call", problem);
+        }
+        self.check_canvas(folder)
+    }
+
+    /// Whether pictures can be brought to the model's size as it wants them.
+    fn check_canvas(&self, folder: &Path) -> Result<(), Error> {
+        let vision = &self.vision;
+        let refuse = |key: &str, problem: String| {
+            let remedy = "export the model for `stretch`, or use a newer wader";
+            Err(Error::manifest(folder, key, problem, remedy))
+        };
+        if vision.fit != Fit::Stretch {
+            let problem = format!("`{}` is not served by this version, whose pipelines know `stretch`", vision.fit);
+            return refuse("vision.fit", problem);
+        }
+        let Some(canvas) = &vision.canvas else { return Ok(()) };
+        for (key, side, tiles) in [("height", vision.height, canvas.tiles[0]), ("width", vision.width, canvas.tiles[1])]
+        {
+            let unit = tiles.saturating_mul(canvas.multiple);
+            if unit == 0 || side % unit != 0 {
+                let problem = format!("is {side}, no multiple of {tiles} tiles of {} pixels", canvas.multiple);
+                return Err(Error::manifest(folder, format!("vision.{key}"), problem, EXPORT_AGAIN));
+            }
         }
         Ok(())
     }
@@ -93,8 +128,11 @@ impl Manifest {
             ("decoder.cross_kv_heads", decoder.cross_kv_heads),
             ("decoder.cross_head_dim", decoder.cross_head_dim),
             ("decoder.vocab", decoder.vocab),
+            ("decoder.embed_rows", decoder.embed_rows),
             ("decoder.max_positions", decoder.max_positions),
+            ("positions.image_advance", self.positions.image_advance),
             ("limits.max_media_per_call", self.limits.max_media_per_call),
+            ("limits.max_frames_per_call", self.limits.max_frames_per_call.unwrap_or(1)),
             ("limits.max_new_tokens", self.limits.max_new_tokens),
         ];
         if let Some((key, value)) = sizes.into_iter().find(|&(_, value)| value == 0 || value > 1 << 24) {
@@ -155,15 +193,47 @@ impl Manifest {
     }
 
     fn check_prompt(&self, folder: &Path) -> Result<(), Error> {
-        let questions = |parts: &[Part]| parts.iter().filter(|part| matches!(part, Part::Slot(Slot::Question))).count();
-        for (key, parts, wanted) in
-            [("prompt.question", &self.prompt.question, 1), ("prompt.caption", &self.prompt.caption, 0)]
-        {
-            let found = questions(parts);
-            if found != wanted {
-                let problem = format!("has {found} slots for the question, and {wanted} belong there");
-                return Err(Error::manifest(folder, key, problem, EXPORT_AGAIN));
+        let prompt = &self.prompt;
+        let written = usize::from(!prompt.frame.is_empty());
+        let timed = usize::from(prompt.time.is_some());
+        let mode = self.resampler.frame_mode;
+        let several = matches!(mode, FrameMode::Interleaved | FrameMode::Grouped | FrameMode::Stamped);
+        if several != (written == 1) {
+            let problem = if several { "is missing" } else { "is there" };
+            let problem = format!("{problem}, and `resampler.frame_mode` is `{mode}`");
+            return Err(Error::manifest(folder, "prompt.frame", problem, EXPORT_AGAIN));
+        }
+        // how often each may stand where
+        for (key, parts, slots) in [
+            ("prompt.question", &prompt.question, [(Slot::Question, 1), (Slot::Frames, written), (Slot::Time, 0)]),
+            ("prompt.caption", &prompt.caption, [(Slot::Question, 0), (Slot::Frames, written), (Slot::Time, 0)]),
+            ("prompt.frame", &prompt.frame, [(Slot::Question, 0), (Slot::Frames, 0), (Slot::Time, timed)]),
+        ] {
+            for (slot, wanted) in slots {
+                let found = parts.iter().filter(|part| matches!(part, Part::Slot(found) if *found == slot)).count();
+                if found != wanted {
+                    let slot = format!("{slot:?}").to_lowercase();
+                    let problem = format!("has {found} slots for the {slot}, and {wanted} belong there");
+                    return Err(Error::manifest(folder, key, problem, EXPORT_AGAIN));
+                }
             }
+        }
+        if mode == FrameMode::Stamped && timed == 0 {
+            let problem = "is missing, and `resampler.frame_mode` is `stamped`";
+            return Err(Error::manifest(folder, "prompt.time", problem, EXPORT_AGAIN));
+        }
+        if let Some(time) = prompt.time.filter(|time| time.decimals > 3) {
+            let problem = format!("`{}` digits are more than 3", time.decimals);
+            return Err(Error::manifest(folder, "prompt.time.decimals", problem, EXPORT_AGAIN));
+        }
+        let (image, rows) = (self.tokens.image as usize, self.decoder.embed_rows);
+        if image >= rows {
+            let problem = format!("`{image}` is beyond `decoder.embed_rows`, {rows}");
+            return Err(Error::manifest(folder, "tokens.image", problem, EXPORT_AGAIN));
+        }
+        if let Some(end) = self.tokens.eos.iter().find(|&&end| end as usize >= self.decoder.vocab) {
+            let problem = format!("`{end}` is beyond `decoder.vocab`, {}: it could not be written", self.decoder.vocab);
+            return Err(Error::manifest(folder, "tokens.eos", problem, EXPORT_AGAIN));
         }
         for (key, empty) in [
             ("prompt.yes", self.prompt.yes.is_empty()),

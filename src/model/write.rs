@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::{
     Ended, Error, Flamingo, Gates, Generation, Grammar, Row, TokenId, VisualTokens, Writing,
-    batch::Batch,
+    batch::{Batch, Standing, advance},
     constraint::Constraint,
     decode::{Prefix, Step, forward, log_softmax},
+    manifest::MediaRule,
+    media::Seen,
     runtime::Tensor,
 };
 use crate::frame::Stamp;
@@ -25,31 +27,35 @@ impl Flamingo {
         texts: &[Writing],
     ) -> Result<Vec<Generation>, Error> {
         let begun = Stamp::now();
-        let longest = prefix.tokens() + texts.iter().map(|text| text.row.ids.len()).max().unwrap_or(0);
-        let room = self.manifest.decoder.max_positions.saturating_sub(longest);
+        let shape = self.shape(media.rows);
+        let longest = texts.iter().map(|text| advance(&text.row.ids, shape)).max().unwrap_or(0);
+        let room = shape.max_positions.saturating_sub(prefix.standing.position + longest);
         let most = self.manifest.limits.max_new_tokens.min(room);
         let mut writers = texts.iter().map(|text| self.writer(text, most)).collect::<Result<Vec<_>, _>>()?;
         // What a grammar forces at the beginning needs no pass of its own: it is run with the question.
         let rows = texts.iter().zip(&mut writers).map(|(text, writer)| {
             let ids: Vec<TokenId> = text.row.ids.iter().copied().chain(writer.fresh.drain(..)).collect();
-            Row { media: text.row.media, read: vec![ids.len().saturating_sub(1)], ids }
+            Row { media: text.row.media.clone(), read: vec![ids.len().saturating_sub(1)], ids }
         });
         let rows: Vec<Row> = rows.collect();
-        let batch = Batch::new(&rows, Gates::Open, self.shape(prefix.tokens(), media.windows))?;
+        let batch = Batch::new(&rows, Gates::Open, &prefix.standing, shape)?;
         if !writers.iter().any(Writer::writes) {
             return Ok(self.finish(writers));
         }
         let mut written = Written {
-            next: batch.lengths.iter().map(|length| prefix.tokens() + length).collect(),
+            after: batch.after.clone(),
             mask: batch.attention_mask.chunks_exact(prefix.tokens() + batch.width).map(<[i64]>::to_vec).collect(),
-            media_index: batch.media_after.clone(),
-            pad: i64::from(self.manifest.tokens.pad),
+            pad: i64::from(shape.pad),
+            rule: shape.rule,
+            media: media.rows,
         };
         let (logits, mut past) = self.prefill(prefix, Some(media), batch, Gates::Open)?;
         let mut numbers = logits.numbers;
         loop {
             let vocab = self.manifest.decoder.vocab;
             for (writer, logits) in writers.iter_mut().zip(numbers.chunks_exact(vocab)) {
+                // a vocabulary may be filled up with logits that no token has
+                let logits = &logits[..vocab.min(self.template.end_of_ids() as usize)];
                 writer.write(logits, &self.manifest.tokens.eos, Stamp::now().since(begun))?;
             }
             if !writers.iter().any(Writer::writes) {
@@ -194,33 +200,36 @@ impl Writer {
 
 /// Where each row of the texts stands.
 struct Written {
-    /// The position of its next token.
-    next: Vec<usize>,
+    /// How far it has come.
+    after: Vec<Standing>,
     /// Its attention mask so far; holes where it was padded.
     mask: Vec<Vec<i64>>,
-    /// The medium it sees.
-    media_index: Vec<i64>,
     pad: i64,
+    rule: MediaRule,
+    /// Rows of media K/V.
+    media: usize,
 }
 
 impl Written {
     /// The call that runs what each row has to say. Rows that have ended run along unread, all padding.
     fn step<'a>(&mut self, writers: &mut [Writer], media: &'a Tensor, past: &'a [Tensor]) -> Step<'a> {
         let (rows, width) = (writers.len(), writers.iter().map(|writer| writer.fresh.len()).max().unwrap_or(0));
-        let (mut ids, mut positions, mut media_index) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut positions, mut seen) = (Vec::new(), Vec::new(), Seen::new(self.rule, self.media));
         let mut logits_index = Vec::with_capacity(rows);
         for (row, writer) in writers.iter_mut().enumerate() {
             let (said, padding) = (writer.fresh.len(), width - writer.fresh.len());
             ids.extend(writer.fresh.drain(..).map(i64::from));
             ids.extend(std::iter::repeat_n(self.pad, padding));
-            let first = self.next[row];
+            let after = &mut self.after[row];
+            let first = after.position;
             positions.extend((first..first + said).map(|position| position as i64));
             // Padding stays where the row is, within the positions the model knows.
             positions.extend(std::iter::repeat_n((first + said).saturating_sub(1) as i64, padding));
-            media_index.extend(std::iter::repeat_n(self.media_index[row], width));
+            (0..width).for_each(|_| seen.token(&after.shown));
+            seen.row(&after.shown);
+            after.position += said;
             self.mask[row].extend(std::iter::repeat_n(1, said).chain(std::iter::repeat_n(0, padding)));
             logits_index.push(said.saturating_sub(1) as i64);
-            self.next[row] += said;
         }
         Step {
             rows,
@@ -230,7 +239,7 @@ impl Written {
             ids,
             mask: self.mask.concat(),
             positions,
-            media_index,
+            seen,
             logits_index,
             gates: Gates::Open,
             media,

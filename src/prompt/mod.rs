@@ -13,7 +13,7 @@ pub(crate) mod words;
 
 pub use hours::{DAY, Hours, Period};
 pub use json::{Asked, Json, NotByProperty, Property, Schema, SchemaError};
-pub use plan::{Candidate, Plan, PlanError};
+pub use plan::{Candidate, Pictures, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply, written_reply};
 pub use shown::{
     Example, Gain, Lacking, LeftOut, Region, Shown, compared_reply, contests, fits, lacking, leave_out, share_of,

@@ -1,7 +1,7 @@
 //! A prompt as the rows a decoder runs: made once per prompt, used for every window.
 
 use crate::{
-    model::{self, Language, Row, Rule, TokenId, Writing},
+    model::{self, Language, PromptIds, Row, Rule, TokenId, Writing},
     prompt::{AnswerKind, Asked, NotByProperty, Prompt, Wording},
 };
 
@@ -21,12 +21,23 @@ pub struct Plan {
     pub prompt: Prompt,
     /// Tokens before the picture.
     pub prefix: Vec<TokenId>,
-    /// The picture token and the rest of the question.
+    /// Where a window's frames are written into the text behind the prefix: tokens between them and the question.
+    pub close: Option<Vec<TokenId>>,
+    /// The rest of the question: the picture token with it, where the frames are not written.
     pub suffix: Vec<TokenId>,
     /// The allowed answers; empty for what is written.
     pub candidates: Vec<Candidate>,
     /// Beginnings of answers longer than one token: each needs a row of its own.
     heads: Vec<Vec<TokenId>>,
+}
+
+/// What of a window stands in the rows of a prompt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pictures {
+    /// The rows of visual tokens that the picture tokens stand for.
+    pub media: Vec<usize>,
+    /// The text with these picture tokens, before the prompt's own; empty where that has the picture token.
+    pub text: Vec<TokenId>,
 }
 
 /// Why a prompt cannot be asked of this model.
@@ -113,7 +124,8 @@ impl Plan {
         // an answer that goes on from another's beginning is read in the longer one's row
         let whole = heads.clone();
         heads.retain(|head| !whole.iter().any(|other| other.len() > head.len() && other.starts_with(head)));
-        Ok(Self { prompt: prompt.clone(), prefix: text.prefix, suffix: text.suffix, candidates, heads })
+        let PromptIds { prefix, close, suffix } = text;
+        Ok(Self { prompt: prompt.clone(), prefix, close, suffix, candidates, heads })
     }
 
     /// The plans of a prompt: one for each of its wordings, or the questions for the properties of its schema, where it wants
@@ -151,7 +163,7 @@ impl Plan {
     }
 
     /// The text that is written for this prompt about one window; `None` where its answers are scored.
-    pub fn writing(&self, media: Option<usize>) -> Option<Writing> {
+    pub fn writing(&self, pictures: &Pictures) -> Option<Writing> {
         let (max_tokens, rule) = match &self.prompt.kind {
             AnswerKind::Text { max_tokens } => (*max_tokens, None),
             AnswerKind::Json { schema, max_tokens, max_time } => {
@@ -159,25 +171,31 @@ impl Plan {
             }
             AnswerKind::YesNo | AnswerKind::Choice(_) | AnswerKind::Number { .. } => return None,
         };
-        Some(Writing { row: Row { media, ids: self.suffix.clone(), read: Vec::new() }, max_tokens, rule })
+        Some(Writing { row: self.row(pictures), max_tokens, rule })
     }
 
-    /// The decoder rows of this prompt about one window; `media` is the window's row of visual tokens.
+    /// The decoder rows of this prompt about one window.
     ///
     /// The first row alone decides answers of one token; each longer beginning has a row in which it is given.
-    pub fn rows(&self, media: Option<usize>) -> Vec<Row> {
-        let last = self.suffix.len() - 1;
-        let base = Row { media, ids: self.suffix.clone(), read: vec![last] };
+    pub fn rows(&self, pictures: &Pictures) -> Vec<Row> {
+        let base = self.row(pictures);
+        let last = base.ids.len().saturating_sub(1);
         if self.heads.is_empty() {
-            return vec![base];
+            return vec![Row { read: vec![last], ..base }];
         }
         self.heads
             .iter()
             .map(|head| {
-                let ids: Vec<TokenId> = self.suffix.iter().chain(head).copied().collect();
-                Row { media, ids, read: (last..=last + head.len()).collect() }
+                let ids: Vec<TokenId> = base.ids.iter().chain(head).copied().collect();
+                Row { media: base.media.clone(), ids, read: (last..=last + head.len()).collect() }
             })
             .collect()
+    }
+
+    /// The question about one window, read nowhere.
+    fn row(&self, pictures: &Pictures) -> Row {
+        let ids = pictures.text.iter().chain(&self.suffix).copied().collect();
+        Row { media: pictures.media.clone(), ids, read: Vec::new() }
     }
 
     /// Where the log-probability of the `n`th token of a spelling stands in the results of [`Self::rows`].
@@ -248,19 +266,25 @@ mod tests {
     #[test]
     fn answers_of_one_token_share_one_row() {
         let plan = plan("is it red", AnswerKind::YesNo).unwrap();
-        let rows = plan.rows(Some(3));
+        let rows = plan.rows(&Pictures { media: vec![3], text: Vec::new() });
         assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].media, rows[0].read.as_slice()), (Some(3), &[plan.suffix.len() - 1][..]));
+        assert_eq!((rows[0].media.as_slice(), rows[0].read.as_slice()), (&[3][..], &[plan.suffix.len() - 1][..]));
+        let written = plan.rows(&Pictures { media: vec![1, 2], text: vec![1, 6, 1] });
+        assert_eq!(written[0].ids, [&[1, 6, 1], plan.suffix.as_slice()].concat());
+        assert_eq!(
+            (written[0].media.as_slice(), written[0].read.as_slice()),
+            (&[1, 2][..], &[plan.suffix.len() + 2][..])
+        );
     }
 
     #[test]
     fn a_longer_answer_is_read_in_a_row_where_its_beginning_is_given() {
         let plan = plan("is it red", choices(&["stays the same", "stays red", "no"])).unwrap();
-        let rows = plan.rows(None);
+        let rows = plan.rows(&Pictures::default());
         assert_eq!(rows.len(), 1, "the beginning of `stays red` lies in the row of `stays the same`");
         assert_eq!(rows[0].read.len(), 3);
         let two = super::tests::plan("is it red", choices(&["stays the same", "the red car", "no"])).unwrap();
-        assert_eq!(two.rows(None).len(), 2);
+        assert_eq!(two.rows(&Pictures::default()).len(), 2);
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Words {
 impl Language for Words {
     fn question(&self, question: &str) -> PromptIds {
         let suffix = std::iter::once("<image>").chain(question.split_whitespace()).map(Self::id).collect();
-        PromptIds { prefix: vec![Self::id("begin")], suffix }
+        PromptIds { prefix: vec![Self::id("begin")], close: None, suffix }
     }
     fn yes(&self) -> Vec<Vec<TokenId>> {
         vec![vec![Self::id("yes")], vec![Self::id("yeah")]]

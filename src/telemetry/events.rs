@@ -120,6 +120,13 @@ pub enum Event<'a> {
         /// What the model wants it to get.
         needed: u32,
     },
+    /// A prompt asks about windows that the model's weights never saw in training: what it makes of them is unknown.
+    UntrainedWindow {
+        /// Which prompt.
+        prompt: &'a PromptName,
+        /// What was trained, and what is asked.
+        problem: &'a str,
+    },
     /// The broker took us in.
     BrokerConnected {
         /// Its host and port.
@@ -375,6 +382,9 @@ impl Event<'_> {
             Self::ExamplesContradict { prompt, percent, needed } =>
                 error!(event = "examples_contradict", %prompt, percent, needed, "the examples contradict each other: each answer \
                     will be `unsure`; look at them for a wrong answer, and mark the `region` where they differ"),
+            Self::UntrainedWindow { prompt, problem } =>
+                warn!(event = "untrained_window", %prompt, problem, "the model was never trained on such a window; set the \
+                    prompt's `window` to what it was trained on"),
             Self::BrokerConnected { broker } => info!(event = "broker_connected", broker, "broker is connected"),
             Self::BrokerLost { broker, reason, retry_in } =>
                 warn!(event = "broker_lost", broker, reason = %redact(reason), ?retry_in, "broker is lost"),

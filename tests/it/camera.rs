@@ -249,7 +249,7 @@ async fn with_and_without_loss(codec: Codec) -> [HashMap<u32, Frame>; 2] {
     let lossy = "rtspsrc name=source protocols=tcp ! application/x-rtp,media=video ! identity drop-probability=0.02 \
                  ! decodebin force-sw-decoders=true ! identity name=sample ! videoscale ! videoconvert \
                  ! appsink name=frames";
-    let whole = Spec { size: drawn(1).size, ..spec(served.url()) };
+    let whole = Spec { canvas: drawn(1).size.into(), ..spec(served.url()) };
     let lossy = Spec { pipeline: Description::parse("lossy", lossy).unwrap(), ..whole.clone() };
     let [mut whole, mut lossy] = [whole, lossy].map(|spec| watch(&Arc::new(Camera::new(spec))));
     let mut seen = [HashMap::new(), HashMap::new()];

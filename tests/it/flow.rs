@@ -188,7 +188,9 @@ fn work_is_least(cameras: u32, prompts: usize) {
     let least = Work {
         frames_encoded: frames.len() as u64,
         windows_resampled: windows,
+        frames_resampled: 0,
         prefix_tokens: prefix,
+        window_tokens: 0,
         prefill_tokens: blind + windows * suffixes,
         prefill_rows: before.prefill_rows + windows * asked.len() as u64,
         decode_tokens: written,

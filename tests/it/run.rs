@@ -79,6 +79,9 @@ async fn an_answer_is_about_its_own_cameras_own_frames() {
     }
     let said = answer(&mut listener, "wader/left/there/answer").await;
     assert!(said.evidence.unwrap().abs() > 1.0, "{said:?}");
+    // each answer says what its model makes of several frames, the log that it never saw three
+    assert_eq!(said.model.frame_mode, "timed");
+    assert!(service.log().contains("was trained on 16 frames (timed), and is given 3 frames"), "{}", service.log());
     let status = service.terminate().await;
     assert!(status.success(), "{status}\n{}", service.log());
 }

@@ -61,6 +61,7 @@ TEXT = ["prompt", "seq", "cached", "misplaced", "reference"]
 VOCABULARY = SPECIAL + PLAIN + SEEN + TEXT
 ID = {word: number for number, word in enumerate(VOCABULARY)}
 assert len(ID) == len(VOCABULARY)
+END = "<eoc>"  # ends a written text
 
 
 class Graph:
@@ -171,8 +172,11 @@ def resampler():
     )
 
 
-def said(g):
-    """What the decoder reads off the text: [B, L, T] attended, ids [B, T], the text's sum [B, L, 1], TEXT [B, L, 5]."""
+def said(g, heads=1, advance=1):
+    """What the decoder reads off the text: [B, L, T] attended, ids [B, T], the text's sum [B, L, 1], TEXT [B, L, 5].
+
+    Each of the heads keeps the same; the last is read. A picture takes `advance` positions.
+    """
     ids, places = g.float("input_ids"), g.float("position_ids")
     product = g.op("Mul", g.op("Add", ids, floats(1)), g.op("Add", places, floats(1)))
     nothing = g.op("Sub", ids, ids)
@@ -186,7 +190,11 @@ def said(g):
     columns = {}
     for column, (name, parts) in enumerate(kept.items()):
         new = g.op("Concat", *[g.op("Unsqueeze", part, ints(1, 3)) for part in parts], axis=3)
+        if heads > 1:
+            new = g.op("Concat", *[new] * heads, axis=1)
         full = g.op("Concat", f"past_key_values.{name}", new, axis=2, outputs=[f"present.{name}"])
+        if heads > 1:
+            full = g.cut(full, 1, heads - 1, heads)
         columns[name] = g.op("Squeeze", g.cut(full, 3, column, column + 1), ints(1, 3))  # [B, T]
     past = g.dim("past_key_values.0.key", 2)
     total = g.dim("attention_mask", 1)
@@ -195,6 +203,10 @@ def said(g):
     earlier = g.op("LessOrEqual", keys, at)  # [B, L, T]
     attended = g.op("Mul", g.float(earlier), g.float(g.op("Unsqueeze", "attention_mask", ints(1))))
     place = g.op("Sub", g.float(g.op("CumSum", "attention_mask", np.array(1, np.int64))), floats(1))
+    if advance > 1:
+        pictures = g.op("Mul", g.op("Cast", g.op("Equal", columns["0.key"], floats(ID["<image>"])), to=7), "attention_mask")
+        jumps = g.float(g.op("CumSum", pictures, np.array(1, np.int64)))
+        place = g.op("Add", place, g.op("Mul", jumps, floats(advance - 1)))
     wrong = g.float(g.op("Not", g.op("Equal", place, columns["0.value"])))
 
     def total_of(column):
@@ -215,6 +227,11 @@ def shown(g):
     visible = g.op("Unsqueeze", visible, ints(2))
     media = g.op("Squeeze", "media_kv", ints(1, 3))  # [media, 2, SLOTS, CROSS_DIM]
     row = g.op("Gather", media, g.op("Max", medium, ints(0)), axis=0)  # [B, L, 2, SLOTS, CROSS_DIM]
+    return told(g, row, visible)
+
+
+def told(g, row, visible):
+    """The readouts of what a token sees, [B, L, 2, SLOTS, CROSS_DIM], where it sees anything."""
     key, value = g.column(row, 2, 0), g.column(row, 2, 1)
     camera, fits, present = (g.column(key, 3, column) for column in range(3))
     low, middle, high, time = (g.column(value, 3, column) for column in range(4))
@@ -240,8 +257,30 @@ def shown(g):
 
 def decoder():
     g = Graph("decoder")
-    attended, ids, whole, text = said(g)
-    seen, count = shown(g)
+    answer(g, said(g), shown(g))
+    cache = [f"{layer}.{part}" for layer in range(2) for part in ("key", "value")]
+    g.save(
+        [
+            tensor("input_ids", "i64", "batch", "seq"),
+            tensor("attention_mask", "i64", "batch", "total"),
+            tensor("position_ids", "i64", "batch", "seq"),
+            tensor("media_index", "i64", "batch", "seq"),
+            tensor("logits_index", "i64", "batch", "nlogits"),
+            tensor("gate_scale", "f32"),
+            tensor("media_kv", "f32", "media", 1, 2, 1, SLOTS, CROSS_DIM),
+            *[tensor(f"past_key_values.{name}", "f32", "batch", 1, "past", HEAD_DIM) for name in cache],
+        ],
+        [
+            tensor("logits", "f32", "batch", "nlogits", len(VOCABULARY)),
+            *[tensor(f"present.{name}", "f32", "batch", 1, "total", HEAD_DIM) for name in cache],
+        ],
+    )
+
+
+def answer(g, text_said, frames_shown):
+    """The logits, out of what is read off the text and off the frames."""
+    attended, ids, whole, text = text_said
+    seen, count = frames_shown
     fixed = len(SPECIAL + PLAIN)
     blank = g.op("Mul", g.cut(text, 2, 0, 1), np.zeros((1, 1, fixed), np.float32))
     readouts = g.op("Concat", blank, seen, text, axis=2)  # [B, L, VOCABULARY]
@@ -262,8 +301,8 @@ def decoder():
     # Text: after `output:`, or after `answer:` when the question says `describe`: saw <count> frames, then the end, or
     # one word more that hangs on every token and position so far when the question also says `prompt`.
     last = g.op("GatherElements", "input_ids", "logits_index", axis=1)
-    following = np.zeros((len(VOCABULARY), len(VOCABULARY)), np.uint8)
-    following[:, ID["<eoc>"]] = 1
+    following = np.zeros((max(ID.values()) + 1, len(VOCABULARY)), np.uint8)
+    following[:, ID[END]] = 1
     following[[ID[name] for name in SPECIAL + ["saw"] + NUMBERS]] = 0
     following[ID["output:"], ID["saw"]] = 1
     following[[ID[name] for name in NUMBERS], ID["frames"]] = 1
@@ -284,24 +323,6 @@ def decoder():
     checked = g.op("Mul", ends, g.float(g.op("Equal", g.op("Mod", whole, ints(SLOTS)), slot)))
     lift = g.op("Add", lift, g.op("Mul", checked, floats(2)))  # twice: above the end
     g.op("Add", logits, g.op("Mul", lift, floats(WRITE)), outputs=["logits"])
-
-    cache = [f"{layer}.{part}" for layer in range(2) for part in ("key", "value")]
-    g.save(
-        [
-            tensor("input_ids", "i64", "batch", "seq"),
-            tensor("attention_mask", "i64", "batch", "total"),
-            tensor("position_ids", "i64", "batch", "seq"),
-            tensor("media_index", "i64", "batch", "seq"),
-            tensor("logits_index", "i64", "batch", "nlogits"),
-            tensor("gate_scale", "f32"),
-            tensor("media_kv", "f32", "media", 1, 2, 1, SLOTS, CROSS_DIM),
-            *[tensor(f"past_key_values.{name}", "f32", "batch", 1, "past", HEAD_DIM) for name in cache],
-        ],
-        [
-            tensor("logits", "f32", "batch", "nlogits", len(VOCABULARY)),
-            *[tensor(f"present.{name}", "f32", "batch", 1, "total", HEAD_DIM) for name in cache],
-        ],
-    )
 
 
 def column_of(self, value, index):

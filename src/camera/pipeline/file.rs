@@ -12,7 +12,7 @@ use gstreamer_app::AppSink;
 
 use super::{Owned, frames::pixels, lock};
 use crate::{
-    camera::pace::Pace,
+    camera::{Canvas, pace::Pace},
     frame::{Frame, Size, Stamp},
 };
 
@@ -32,13 +32,13 @@ pub struct FileError {
     pub reason: String,
 }
 
-/// Decodes a PNG or JPEG file to RGB of this size, as a camera's picture is brought to it: stretched, with the filter of
+/// Decodes a PNG or JPEG file to RGB, as a camera's picture is brought to it: stretched, with the filter of
 /// the pipelines. A picture of that size comes out as it is.
 ///
 /// Blocks, and takes long the first time (GStreamer reads its plugins).
-pub fn still(file: &Path, size: Size) -> Result<Arc<[u8]>, FileError> {
+pub fn still(file: &Path, canvas: impl Into<Canvas>) -> Result<Arc<[u8]>, FileError> {
     let mut first = None;
-    let taken = decode(file, size, 0.0, &mut |_, pixels| {
+    let taken = decode(file, canvas.into(), 0.0, &mut |_, pixels| {
         first = Some(pixels);
         ControlFlow::Break(())
     });
@@ -53,17 +53,18 @@ pub fn still(file: &Path, size: Size) -> Result<Arc<[u8]>, FileError> {
 /// Blocks. What is damaged ends the recording with an error, after its good pictures were handed over.
 pub fn clip(
     file: &Path,
-    size: Size,
+    canvas: impl Into<Canvas>,
     frames_per_second: f64,
     mut take: impl FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<(), FileError> {
-    let mut number = 0;
+    let (mut number, canvas) = (0, canvas.into());
+    let size = canvas.size;
     let mut hand_over = |at: Duration, pixels: Arc<[u8]>| {
         let frame = Frame { number, taken: Stamp::after_origin(at), size, pixels };
         number += 1;
         take(frame)
     };
-    let read = decode(file, size, frames_per_second, &mut hand_over);
+    let read = decode(file, canvas, frames_per_second, &mut hand_over);
     let read = read.and_then(|()| if number == 0 { Err(NO_PICTURE.to_owned()) } else { Ok(()) });
     read.map_err(|reason| FileError { file: file.display().to_string(), reason })
 }
@@ -72,15 +73,16 @@ const NO_PICTURE: &str = "no picture came of it";
 
 fn decode(
     file: &Path,
-    Size { width, height }: Size,
+    Canvas { size: Size { width, height }, filter }: Canvas,
     frames_per_second: f64,
     take: &mut dyn FnMut(Duration, Arc<[u8]>) -> ControlFlow<()>,
 ) -> Result<(), String> {
     gst::init().map_err(|error| error.to_string())?;
     let text = format!(
         "filesrc name=source ! decodebin force-sw-decoders=true ! video/x-raw ! identity name=sample \
-         ! videoscale method=bilinear2 add-borders=false ! video/x-raw,width={width},height={height} \
-         ! videoconvert n-threads=1 ! video/x-raw,format=RGB ! appsink name=frames sync=false max-buffers=2"
+         ! videoscale method={} add-borders=false ! video/x-raw,width={width},height={height} \
+         ! videoconvert n-threads=1 ! video/x-raw,format=RGB ! appsink name=frames sync=false max-buffers=2",
+        filter.method()
     );
     let pipeline = gst::parse::launch(&text).map_err(|error| error.message().to_owned())?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "it is not one pipeline")?;
@@ -135,6 +137,7 @@ mod tests {
     use std::io::BufWriter;
 
     use super::*;
+    use crate::camera::Filter;
 
     const SIZE: Size = Size { width: 24, height: 16 };
 
@@ -177,6 +180,68 @@ mod tests {
             let near = |part: &[u8], level: u8| part.iter().all(|value| value.abs_diff(level) <= 4); // its taps are rounded
             assert!(near(&row[..9 * 3], 10) && near(&row[15 * 3..], 200), "{row:?}");
         }
+    }
+
+    /// A picture scaled with a cubic filter (a = -0.5) as wide as what it takes together, as Pillow and torchvision do it for
+    /// `antialias=True`, in floating point.
+    fn bicubic(pixels: &[u8], from: Size, to: Size) -> Vec<f64> {
+        let weight = |x: f64| match x.abs() {
+            x if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
+            x if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
+            _ => 0.0,
+        };
+        let taps = |from: u32, to: u32, place: u32| -> Vec<(usize, f64)> {
+            let scale = f64::from(from) / f64::from(to);
+            let centre = (f64::from(place) + 0.5) * scale;
+            let all = (0..from).map(|at| (at as usize, weight((f64::from(at) + 0.5 - centre) / scale.max(1.0))));
+            let taps: Vec<_> = all.filter(|(_, weight)| *weight != 0.0).collect();
+            let sum: f64 = taps.iter().map(|(_, weight)| weight).sum();
+            taps.into_iter().map(|(at, weight)| (at, weight / sum)).collect()
+        };
+        let at = |x: usize, y: usize, colour: usize| f64::from(pixels[(y * from.width as usize + x) * 3 + colour]);
+        let mut scaled = Vec::new();
+        for y in 0..to.height {
+            for x in 0..to.width {
+                for colour in 0..3 {
+                    let row = |y: usize| {
+                        taps(from.width, to.width, x).iter().map(|(x, w)| w * at(*x, y, colour)).sum::<f64>()
+                    };
+                    scaled.push(
+                        taps(from.height, to.height, y).iter().map(|(y, w)| w * row(*y)).sum::<f64>().clamp(0.0, 255.0),
+                    );
+                }
+            }
+        }
+        scaled
+    }
+
+    #[test]
+    fn a_picture_is_scaled_with_the_filter_that_the_model_was_trained_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = Size { width: 100, height: 72 };
+        // edges, slopes and a grid that is finer than what it is scaled to
+        let value = |place: usize| {
+            let (x, y) = (place / 3 % 100, place / 300);
+            if x < 40 {
+                x * 5
+            } else if (x + y) % 3 == 0 {
+                250
+            } else {
+                20 + y * 2
+            }
+        };
+        let pixels: Vec<u8> = (0..100 * 72 * 3).map(|place| value(place) as u8).collect();
+        let file = png(folder.path(), large, &pixels);
+        let expected = bicubic(&pixels, large, SIZE);
+        let far = |filter| {
+            let decoded = still(&file, Canvas { size: SIZE, filter }).unwrap();
+            let sum: f64 =
+                decoded.iter().zip(&expected).map(|(got, expected)| (f64::from(*got) - expected).abs()).sum();
+            sum / expected.len() as f64
+        };
+        let (bicubic, bilinear) = (far(Filter::Bicubic), far(Filter::Bilinear));
+        assert!(bicubic < 1.0, "{bicubic} levels away on average");
+        assert!(bilinear > 2.0 * bicubic, "the filters differ: {bilinear} against {bicubic}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<Duration> {
 
 /// Takes what reaches the appsink.
 pub(super) fn receive(sink: &AppSink, shared: &Arc<Shared>) {
-    let Size { width, height } = shared.spec.size;
+    let Size { width, height } = shared.spec.canvas.size;
     let (width, height) = (i32::try_from(width).unwrap_or(i32::MAX), i32::try_from(height).unwrap_or(i32::MAX));
     let caps = gst::Caps::builder("video/x-raw").field("format", "RGB").field("width", width).field("height", height);
     sink.set_caps(Some(&caps.build()));

@@ -133,6 +133,11 @@ impl Pipeline {
         let sink = pipeline.by_name("frames").and_then(|element| element.downcast::<AppSink>().ok());
         frames::receive(&sink.ok_or_else(|| lacks("frames"))?, &shared);
         tune::all(&pipeline, &shared);
+        if !tune::scale(&pipeline, spec.canvas.filter) {
+            let reason = "the model wants pictures that are scaled bicubically, and no element of it but `videoscale` can do \
+                          that; use `rtsp-cpu`, or scale with `videoscale`";
+            return Err(failed(reason.to_owned()));
+        }
         faults::listen(&pipeline, &shared);
         if pipeline.set_state(gst::State::Playing).is_err() {
             let fault = lock(&shared.fault).take();
@@ -234,7 +239,7 @@ fn pipeline_error(spec: &Spec, reason: &str) -> Error {
 }
 
 fn parse(spec: &Spec) -> Result<gst::Pipeline, Error> {
-    let slots = Slots { size: spec.size, latency: spec.latency, timeout: spec.silence };
+    let slots = Slots { size: spec.canvas.size, latency: spec.latency, timeout: spec.silence };
     let mut context = gst::ParseContext::new();
     let parsed =
         gst::parse::launch_full(&spec.pipeline.fill(&slots), Some(&mut context), gst::ParseFlags::FATAL_ERRORS);

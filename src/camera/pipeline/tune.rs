@@ -6,6 +6,7 @@ use std::sync::{Arc, atomic::Ordering};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{Shared, decoder};
+use crate::camera::Filter;
 
 /// What is asked of a camera is asked once without the password and once with it. A third time would be the wrong
 /// password again.
@@ -21,6 +22,17 @@ pub(super) fn all(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
     for element in pipeline.iterate_recurse().into_iter().flatten() {
         one(&element, shared);
     }
+}
+
+/// Makes a pipeline scale as the model wants it; whether it can.
+pub(super) fn scale(pipeline: &gst::Pipeline, filter: Filter) -> bool {
+    if filter == Filter::Bilinear {
+        return true; // as the description says
+    }
+    let is_scaler = |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == "videoscale");
+    let scalers: Vec<gst::Element> = pipeline.iterate_recurse().into_iter().flatten().filter(is_scaler).collect();
+    scalers.iter().for_each(|scaler| scaler.set_property_from_str("method", filter.method()));
+    !scalers.is_empty()
 }
 
 /// Sets what every camera needs, whatever the description says.
@@ -77,4 +89,26 @@ fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
         let sent = shared.requests.fetch_add(1, Ordering::Relaxed);
         Some((is_described || (in_step < REQUESTS_A_STEP && sent < REQUESTS_TO_DESCRIBE)).to_value())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_models_filter_is_set_wherever_a_description_scales_and_asked_of_no_other_element() {
+        gst::init().unwrap();
+        let parse = |text: &str| gst::parse::launch(text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let scaling = parse("videotestsrc ! videoscale name=scale method=bilinear2 ! fakesink");
+        let method = || {
+            let method = scaling.by_name("scale").unwrap().property_value("method");
+            gst::glib::EnumValue::from_value(&method).unwrap().1.nick().to_owned()
+        };
+        assert!(scale(&scaling, Filter::Bilinear));
+        assert_eq!(method(), "bilinear2");
+        assert!(scale(&scaling, Filter::Bicubic));
+        assert_eq!(method(), "catrom");
+        let other = parse("videotestsrc ! fakesink");
+        assert!(scale(&other, Filter::Bilinear) && !scale(&other, Filter::Bicubic));
+    }
 }

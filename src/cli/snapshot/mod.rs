@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     app,
-    camera::{Address, Camera, Description, Latest, Spec},
+    camera::{Address, Camera, Canvas, Description, Latest, Spec},
     cli,
     config::Config,
     frame::{Frame, Size, Stamp},
@@ -86,8 +86,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
 
 /// How the camera is received: as the configuration says, if that names it.
 fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>) -> anyhow::Result<Spec> {
-    let of_model = manifest.map(|manifest| Size { width: manifest.vision.width, height: manifest.vision.height });
-    let size = options.size.or(of_model).unwrap_or(SIZE);
+    let canvas = options.size.map(Canvas::from).or(manifest.map(app::canvas)).unwrap_or(SIZE.into());
     let named = match config {
         Some(config) if !options.camera.contains(':') => {
             let camera = config.cameras.iter().find(|camera| camera.name.as_str() == options.camera);
@@ -95,7 +94,7 @@ fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>)
             let camera = camera.with_context(|| {
                 format!("the configuration has no camera `{}`; there are {}", options.camera, known())
             })?;
-            Some(app::camera_spec(config, camera, size)?)
+            Some(app::camera_spec(config, camera, canvas)?)
         }
         _ => None,
     };
@@ -105,7 +104,7 @@ fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>)
         Some(spec) => spec,
         None => {
             let address = Address::parse(&options.camera)?;
-            Spec::new(CameraName::new("snapshot")?, address, pipeline("rtsp-cpu")?, size)
+            Spec::new(CameraName::new("snapshot")?, address, pipeline("rtsp-cpu")?, canvas)
         }
     };
     if let Some(name) = &options.pipeline {

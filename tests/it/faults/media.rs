@@ -76,7 +76,7 @@ async fn through(harm: Harm, seed: u64, frames: usize) -> Harmed {
     const LOOP: usize = 120;
     let recording = Recording::of(small(), LOOP).await;
     let evil = Evil::start(Manners::Play(Play::of(vec![recording]).into())).await;
-    let full = |url: &str| Spec { size: small().size, ..spec(url) };
+    let full = |url: &str| Spec { canvas: small().size.into(), ..spec(url) };
     let mut sent: HashMap<u32, Frame> = HashMap::new();
     let mut came: Vec<(Option<u32>, Frame)> = Vec::new();
     let mut whole = watch(&Arc::new(Camera::new(full(&evil.url))));

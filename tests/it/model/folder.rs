@@ -224,8 +224,8 @@ fn a_tokenizer_that_does_not_fit_is_refused() {
     assert!(words(&part).contains("has no added token `ask:`"), "{}", words(&part));
     let number = FolderCopy::with_manifest(|manifest| manifest["prompt"]["numbers"][0] = "nought".into());
     assert!(words(&number).contains("has no token for `nought`"), "{}", words(&number));
-    let small = FolderCopy::with_manifest(|manifest| manifest["decoder"]["vocab"] = 100.into());
-    assert!(words(&small).contains("where `decoder.vocab` of the manifest is 100"), "{}", words(&small));
+    let small = FolderCopy::with_manifest(|manifest| manifest["decoder"]["embed_rows"] = 100.into());
+    assert!(words(&small).contains("where `decoder.embed_rows` of the manifest is 100"), "{}", words(&small));
     for content in ["7", "[]", "null", "\"x\""] {
         let broken = FolderCopy::with_file("tokenizer.json", |bytes| *bytes = content.into());
         assert!(words(&broken).contains("tokenizer.json: is not a tokenizer"), "{}", words(&broken));

@@ -104,7 +104,7 @@ fn a_cached_prefix_and_its_rest_equal_the_whole_text() {
         let prefix = model.prefix(&whole[..cut]).unwrap();
         assert_eq!(prefix.tokens(), cut);
         let ids = whole[cut..].to_vec();
-        let row = Row { media: Some(0), read: vec![ids.len() - 1], ids };
+        let row = Row { media: vec![0], read: vec![ids.len() - 1], ids };
         let scores = model.score(&prefix, Some(&media), &[row], Gates::Open).unwrap();
         assert_eq!(readouts(&model, &scores[0][0], &words), expected, "cut at {cut}");
         assert_eq!(readouts(&model, &scores[0][0], &["cached"]), [cut as f64], "the prefix was not run again");
@@ -167,7 +167,7 @@ fn shut_gates_show_nothing_of_the_picture_and_all_of_the_text() {
     let mut asked = asking(&mut model, &words, Some(0));
     let shut = model.score(&asked.prefix, Some(&media), std::slice::from_ref(&asked.row), Gates::Shut).unwrap();
     assert_eq!(readouts(&model, &shut[0][0], &words), [0.0, 0.0, 0.0, 0.0, 0.0, open[5]]);
-    asked.row.media = None;
+    asked.row.media.clear();
     let without = model.score(&asked.prefix, None, &[asked.row], Gates::Shut).unwrap();
     assert_eq!(without, shut, "a blind answer needs no window");
 }
@@ -179,7 +179,7 @@ fn nearly_all_probability_is_on_the_words_a_question_asks_for() {
     let media = resample(&mut model, &[moments]);
     let prompt = model.template().question("Is there a person at the door?");
     let prefix = model.prefix(&prompt.prefix).unwrap();
-    let row = Row { media: Some(0), read: vec![prompt.suffix.len() - 1], ids: prompt.suffix };
+    let row = Row { media: vec![0], read: vec![prompt.suffix.len() - 1], ids: prompt.suffix };
     let scores = model.score(&prefix, Some(&media), &[row], Gates::Open).unwrap();
     let share =
         |forms: &[Vec<u32>]| forms.iter().map(|form| f64::from(scores[0][0][form[0] as usize]).exp()).sum::<f64>();
@@ -201,7 +201,7 @@ fn text_is_written_row_by_row_and_ends_by_itself() {
     // A question that asks for no text: its row ends while the others go on.
     let other = model.template().question("f0");
     let rows = [(0, &caption), (1, &question), (1, &other)].map(|(media, prompt)| Row {
-        media: Some(media),
+        media: vec![media],
         ids: prompt.suffix.clone(),
         read: vec![],
     });
@@ -227,7 +227,7 @@ fn written_tokens_follow_their_own_row_whatever_its_padding() {
         ["describe prompt", "describe prompt please here now at the door", "describe prompt from the scene"];
     let prompts = questions.map(|question| model.template().question(question));
     let prefix = model.prefix(&prompts[0].prefix).unwrap();
-    let rows = prompts.each_ref().map(|prompt| Row { media: Some(0), ids: prompt.suffix.clone(), read: vec![] });
+    let rows = prompts.each_ref().map(|prompt| Row { media: vec![0], ids: prompt.suffix.clone(), read: vec![] });
     let together = model.generate(&prefix, &media, &texts(&rows, 20)).unwrap();
     for (prompt, text) in prompts.iter().zip(&together) {
         // The last word hangs on every token before it and on where it stands; padding would change it.
@@ -259,7 +259,7 @@ fn work_is_counted_exactly_and_never_done_twice() {
 
     let rows: Vec<Row> = ["f0", "f0 f1 f2 count"]
         .map(|question| model.template().question(question).suffix)
-        .map(|ids| Row { media: Some(0), read: vec![ids.len() - 1], ids })
+        .map(|ids| Row { media: vec![0], read: vec![ids.len() - 1], ids })
         .into();
     let tokens: u64 = rows.iter().map(|row| row.ids.len() as u64).sum();
     model.score(&prefix, Some(&media), &rows, Gates::Open).unwrap();
@@ -267,7 +267,7 @@ fn work_is_counted_exactly_and_never_done_twice() {
     let expected = Work { prefill_tokens: tokens, prefill_rows: 2, calls: [1, 1, 2, 0, 0], ..expected };
     assert_eq!(model.work(), expected, "padding is not counted, no rows are no work");
 
-    let row = Row { media: Some(1), ids: caption.suffix.clone(), read: vec![] };
+    let row = Row { media: vec![1], ids: caption.suffix.clone(), read: vec![] };
     let written = model.generate(&prefix, &media, &texts(&[row, rows[0].clone()], 20)).unwrap();
     assert_eq!(written.iter().map(|text| text.ids.len()).collect::<Vec<_>>(), [3, 1]);
     let prefilled = (caption.suffix.len() + rows[0].ids.len()) as u64;
@@ -296,7 +296,7 @@ fn the_picture_token_cannot_be_written_by_a_user() {
     let moments = window(&mut model, 1, &[Some((5, 0.0))]);
     let media = resample(&mut model, &[moments]);
     let prefix = model.prefix(&written.prefix).unwrap();
-    let row = Row { media: Some(0), read: vec![written.suffix.len() - 1], ids: written.suffix };
+    let row = Row { media: vec![0], read: vec![written.suffix.len() - 1], ids: written.suffix };
     let scores = model.score(&prefix, Some(&media), &[row], Gates::Open).unwrap();
     let count = model.template().label("count")[0][0] as usize;
     assert!(scores[0][0][count] > -20.0, "and the question is answered as any other");
@@ -339,7 +339,7 @@ fn requests_that_the_model_cannot_serve_are_refused_in_words() {
     assert!(model.prefix(&[image]).is_err());
     let prompt = model.template().question(&"is ".repeat(200));
     let prefix = model.prefix(&prompt.prefix).unwrap();
-    let row = Row { media: None, read: vec![0], ids: prompt.suffix };
+    let row = Row { media: Vec::new(), read: vec![0], ids: prompt.suffix };
     let refusal = model.score(&prefix, None, &[row], Gates::Shut).unwrap_err().to_string();
     assert!(refusal.contains("the model takes 128 at most"), "{refusal}");
     assert_eq!(model.work().calls[0], 0);

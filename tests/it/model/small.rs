@@ -36,7 +36,7 @@ fn moments(features: &[Features]) -> Moments {
 }
 
 fn row(media: usize, ids: Vec<TokenId>) -> Row {
-    Row { media: Some(media), read: vec![ids.len() - 1], ids }
+    Row { media: vec![media], read: vec![ids.len() - 1], ids }
 }
 
 fn difference(one: &[f32], other: &[f32]) -> f32 {
@@ -64,9 +64,9 @@ fn together_equals_alone_and_a_cached_beginning_equals_the_whole() {
     let nothing = model.prefix(&[]).unwrap();
     let together = model.score(&nothing, Some(&media), &rows, Gates::Open).unwrap();
     for (row, together) in rows.iter().zip(&together) {
-        let window = row.media.unwrap();
+        let window = row.media[0];
         let media = model.resample(&windows[window..=window]).unwrap();
-        let alone = Row { media: Some(0), ..row.clone() };
+        let alone = Row { media: vec![0], ..row.clone() };
         let scores = model.score(&nothing, Some(&media), &[alone], Gates::Open).unwrap();
         assert!(difference(&scores[0][0], &together[0]) < TOLERANCE);
         let total: f64 = together[0].iter().map(|&log| f64::from(log).exp()).sum();
@@ -93,7 +93,7 @@ fn written_text_ends_or_is_cut_and_its_probabilities_are_those_of_scoring() {
     assert!(written.ended == Ended::Itself || written.ids.len() == 12);
     let ids: Vec<_> = prompt.suffix.iter().chain(&written.ids).copied().collect();
     let read = (prompt.suffix.len() - 1..ids.len()).collect();
-    let scores = model.score(&prefix, Some(&media), &[Row { media: Some(0), ids, read }], Gates::Open).unwrap();
+    let scores = model.score(&prefix, Some(&media), &[Row { media: vec![0], ids, read }], Gates::Open).unwrap();
     for (place, &id) in written.ids.iter().enumerate() {
         let scored = scores[0][place][id as usize];
         assert!((scored - written.log_probabilities[place]).abs() < TOLERANCE, "token {place}");
@@ -127,7 +127,7 @@ fn shut_gates_make_the_picture_irrelevant() {
     let rows = [row(0, ids.clone()), row(1, ids.clone())];
     let shut = model.score(&nothing, Some(&media), &rows, Gates::Shut).unwrap();
     assert!(difference(&shut[0][0], &shut[1][0]) < 1e-5);
-    let without = Row { media: None, read: vec![ids.len() - 1], ids };
+    let without = Row { media: Vec::new(), read: vec![ids.len() - 1], ids };
     let without = model.score(&nothing, None, &[without], Gates::Shut).unwrap();
     assert!(difference(&shut[0][0], &without[0][0]) < TOLERANCE);
 }

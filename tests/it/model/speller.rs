@@ -42,7 +42,7 @@ fn rule(schema: &str) -> Rule {
 /// A question of these words about the only window, whose text must be JSON of this schema.
 fn asking(model: &Flamingo, question: &str, schema: &str) -> Writing {
     let ids = model.template().question(question).suffix;
-    Writing { row: Row { media: Some(0), ids, read: vec![] }, max_tokens: 100, rule: Some(rule(schema)) }
+    Writing { row: Row { media: vec![0], ids, read: vec![] }, max_tokens: 100, rule: Some(rule(schema)) }
 }
 
 /// A window of one frame with this number, or of none.
@@ -98,14 +98,14 @@ fn a_row_is_what_it_would_be_alone_whatever_the_others_grammars_force() {
     let free = &together[1];
     let ids: Vec<_> = texts[1].row.ids.iter().chain(&free.ids).copied().collect();
     let read = (texts[1].row.ids.len() - 1..ids.len() - 1).collect();
-    let scores = model.score(&prefix, Some(&media), &[Row { media: Some(0), ids, read }], Gates::Open).unwrap();
+    let scores = model.score(&prefix, Some(&media), &[Row { media: vec![0], ids, read }], Gates::Open).unwrap();
     for ((place, &id), written) in scores[0].iter().zip(&free.ids).zip(&free.log_probabilities) {
         assert!((place[id as usize] - written).abs() < 1e-4);
     }
     for (text, written) in texts.iter().zip(&together).filter(|(text, _)| text.rule.is_some()) {
         let ids: Vec<_> = text.row.ids.iter().chain(&written.ids).copied().collect();
         let read = (text.row.ids.len() - 1..ids.len() - 1).collect();
-        let scores = model.score(&prefix, Some(&media), &[Row { media: Some(0), ids, read }], Gates::Open).unwrap();
+        let scores = model.score(&prefix, Some(&media), &[Row { media: vec![0], ids, read }], Gates::Open).unwrap();
         // Chosen tokens are some of all: in their order, each has the probability that scoring gives it.
         let mut places = scores[0].iter().zip(&written.ids).map(|(place, &id)| place[id as usize]);
         let ends = usize::from(written.log_probabilities.len() > written.ids.len());
@@ -126,7 +126,7 @@ fn what_is_written_tells_the_frame_that_was_seen() {
     let texts: Vec<Writing> = (0..3)
         .map(|window| {
             let text = asking(&model, &"Which? ".repeat(window + 1), SCHEMAS[1]);
-            Writing { row: Row { media: Some(window), ..text.row }, ..text }
+            Writing { row: Row { media: vec![window], ..text.row }, ..text }
         })
         .collect();
     let written = model.generate(&prefix, &media, &texts).unwrap();

@@ -11,7 +11,9 @@ use std::{
 use sha2::{Digest, Sha256};
 use wader::{
     frame::{Frame, Size, Stamp},
-    model::{Device, Error, Features, Flamingo, Gates, Model, Moments, Prefix, Row, Spec, VisualTokens, Writing},
+    model::{
+        Device, Error, Features, Flamingo, Gates, Manifest, Model, Moments, Prefix, Row, Spec, VisualTokens, Writing,
+    },
 };
 
 /// The oracle's folder.
@@ -22,6 +24,11 @@ pub(crate) fn oracle_folder() -> PathBuf {
 /// The folder of the oracle that can spell any text.
 pub(crate) fn speller_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/speller")
+}
+
+/// The folder of an oracle of another family, by its media rule.
+pub(crate) fn family_folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(name)
 }
 
 /// The shipped model's folder.
@@ -84,7 +91,10 @@ pub(crate) struct Asked {
 pub(crate) fn asking(model: &mut Flamingo, words: &[&str], media: Option<usize>) -> Asked {
     let prompt = model.template().question(&format!("{} reference", words.join(" ")));
     let read = vec![prompt.suffix.len() - 1];
-    Asked { prefix: model.prefix(&prompt.prefix).unwrap(), row: Row { media, ids: prompt.suffix, read } }
+    Asked {
+        prefix: model.prefix(&prompt.prefix).unwrap(),
+        row: Row { media: media.into_iter().collect(), ids: prompt.suffix, read },
+    }
 }
 
 /// What the oracle says of these words: how much likelier each is than `reference`, which is its readout.
@@ -110,26 +120,22 @@ pub(crate) fn texts(rows: &[Row], max_tokens: usize) -> Vec<Writing> {
     rows.iter().map(|row| Writing { row: row.clone(), max_tokens, rule: None }).collect()
 }
 
-/// A copy of the oracle's folder to damage.
+/// A copy of a model's folder to damage.
 pub(crate) struct FolderCopy(tempfile::TempDir);
 
 impl FolderCopy {
     /// A faithful copy.
     pub(crate) fn new() -> Self {
+        Self::of(&oracle_folder())
+    }
+
+    /// A faithful copy of another model's folder.
+    pub(crate) fn of(model: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("golden")).unwrap();
-        for name in [
-            "manifest.json",
-            "vision_encoder.onnx",
-            "resampler.onnx",
-            "decoder.onnx",
-            "appearance_encoder.onnx",
-            "comparer.onnx",
-            "tokenizer.json",
-            "golden/golden.json",
-            "golden/golden.bin",
-        ] {
-            std::fs::copy(oracle_folder().join(name), folder.path().join(name)).unwrap();
+        std::fs::copy(model.join("manifest.json"), folder.path().join("manifest.json")).unwrap();
+        for name in Manifest::read(model).unwrap().files.keys() {
+            std::fs::copy(model.join(name), folder.path().join(name)).unwrap();
         }
         Self(folder)
     }
