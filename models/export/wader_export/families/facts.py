@@ -14,6 +14,12 @@ def vision(shapes: Shapes, fit: str) -> dict:
     }  # fmt: skip
 
 
+def canvas(tiles: tuple[int, int], resize: str, multiple: int) -> dict:
+    """`vision.canvas`: tiles down and across, the filter that pictures were resized with in training, and what the sides of a
+    tile are multiples of. What a picture leaves free is black."""
+    return {"tiles": list(tiles), "resize": resize, "padding": [0, 0, 0], "multiple": multiple}
+
+
 def squared(fit: str) -> str:
     """For the description of a model that was trained on the middle of pictures, what is done to them here."""
     if fit == "crop":

@@ -122,15 +122,9 @@ def facts(shape: MllamaShape, shapes: Shapes, tiles: tuple[int, int], words, pla
     if token("<|image|>") != shape.image_token:
         told = f"tokenizer.json: <|image|> is {token('<|image|>')} and not {shape.image_token}, as config.json says"
         raise CheckpointError(f"{told}; take the checkpoint's own")
-    canvas = {
-        "fit": "letterbox_topleft",
-        "pad": [0, 0, 0],
-        "resize": "bilinear_antialias",
-        "multiple": shape.vision.tile,
-        "tiles": list(tiles),
-    }
+    canvas = facts_of.canvas(tiles, "bilinear_antialias", shape.vision.tile)
     return {
-        "vision": facts_of.vision(shapes, "letterbox") | {"canvas": canvas},
+        "vision": facts_of.vision(shapes, "letterbox_topleft") | {"canvas": canvas},
         "resampler": ruled_facts.resampler(shapes, "single", 1, [1], (0.0, 0.0)),
         "decoder": ruled_facts.decoder(shapes, decoder, "mllama", "span", shape.max_positions),
         "tokens": {

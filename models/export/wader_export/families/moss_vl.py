@@ -117,9 +117,8 @@ def facts(shape: MossShape, shapes: Shapes, words, streams: bool) -> dict:
     if token("image_pad") != shape.image_token:
         told = f"tokenizer.json: <|image_pad|> is {token('image_pad')} and not {shape.image_token}, as config.json says"
         raise CheckpointError(f"{told}; take the checkpoint's own")
-    decided = {"silence": token("silence"), "response": token("response")} if streams else {}
     step = shape.vision.patch * shape.vision.merge
-    canvas = {"fit": "stretch", "resize": "bicubic_antialias", "multiple": step}
+    canvas = facts_of.canvas((1, 1), "bicubic_antialias", step)
     return {
         "vision": facts_of.vision(shapes, "stretch") | {"canvas": canvas},
         "resampler": ruled_facts.resampler(shapes, "stamped", MAX_FRAMES, [1, 768], (0.0, 768.0)),
@@ -130,7 +129,6 @@ def facts(shape: MossShape, shapes: Shapes, words, streams: bool) -> dict:
             "pad": token("endoftext"),
             "unknown": None,
             "eos": [token("im_end"), token("endoftext")],
-            **decided,
         },
         "positions": {"image_advance": shape.image_advance},
         "prompt": prompt(streams),
@@ -139,7 +137,11 @@ def facts(shape: MossShape, shapes: Shapes, words, streams: bool) -> dict:
 
 
 def prompt(streams: bool) -> dict:
-    """Texts as trained: a frame is its time, to one decimal, and its token; Realtime may keep silent."""
+    """Texts as trained: a frame is its time, to one decimal, and its token.
+
+    Realtime chooses after each frame whether to keep silent or to respond. wader asks when an answer is wanted, so that
+    choice is made for it: its texts end with the token of a response.
+    """
     named = lambda *names: [{"token": f"<|{name}|>"} for name in names]  # noqa: E731
     end = [*named("im_end"), {"text": "\n"}]
     turn = lambda who, *what: [*named("im_start"), {"text": f"{who}\n"}, *what]  # noqa: E731
@@ -148,15 +150,12 @@ def prompt(streams: bool) -> dict:
 
     def asked(what: dict) -> list[dict]:
         if streams:
-            return [*turn("system", *told), *end, *turn("user", what), *end, *turn("assistant", {"slot": "frames"})]
-        return [*turn("user", {"slot": "frames"}, what), *end, *turn("assistant")]
+            return [*turn("system", *told), *end, *turn("user", what), *end, *turn("assistant", {"slot": "frames"}, *named("response"))]
+        frames = [*named("vision_start"), {"slot": "frames"}, *named("vision_end")]
+        return [*turn("user", *frames, what), *end, *turn("assistant")]
 
     caption = asked({"text": "Describe what happens in one sentence."})
     return facts_of.prompt(asked({"slot": "question"}), caption, spaced=False) | {
         "frame": [*named("vision_start"), *stamped, *named("vision_end")] if streams else stamped,
-        "frames_open": [] if streams else named("vision_start"),
-        "frames_close": [] if streams else named("vision_end"),
-        "order": "question_first" if streams else "frames_first",
-        "time_origin": "window",
-        "time_decimals": 1,
+        "time": {"origin": "oldest", "decimals": 1},
     }
