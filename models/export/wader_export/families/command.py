@@ -30,7 +30,7 @@ def run(arguments) -> None:
         if UNSTATED in conversion.licence:
             print("warning: a source states no licence; find it out and say it with --licence")
         if not tokens.joins(conversion.tokenizer, conversion.facts["prompt"]["question"]):
-            print("note: the prompt, put together from its parts, is cut into other tokens than in training, at its seams")
+            print("note: the prompt, put together from its parts, has other tokens at its seams than in training")
         target: Path = arguments.target or Path(conversion.name)
         folder.write(conversion, target, PRECISIONS[arguments.precision], arguments.check)
     except KeyError as error:
