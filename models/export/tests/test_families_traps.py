@@ -5,6 +5,7 @@ import json
 import families_languages
 import families_oracles as oracles
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -198,6 +199,14 @@ class TestWeights:
         exact = np.take_along_axis(weight.reshape(48, 2, 32), largest[..., None], -1)
         assert np.abs(picked - exact).max() < 2e-3  # the farthest number of a block is kept
 
+    def test_four_bits_lie_beside_the_graph_as_well(self, tiny, tmp_path, monkeypatch):
+        monkeypatch.setattr(store, "INLINE", 0)
+        path, weights = tmp_path / "decoder.onnx", tiny.weights.under("decoder")
+        files = graphs.export(tiny.modules["decoder"], tiny.ports["decoder"], weights, path, "float16", tiny.int4)
+        inside = [i for i in onnx.load(path, load_external_data=False).graph.initializer if not i.external_data]
+        assert sum(len(i.raw_data) for i in inside) < 10_000
+        onnxruntime.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])
+
     def test_large_weights_lie_beside_the_graph_and_nothing_else_changes(self, tiny, tmp_path, monkeypatch):
         conversion, ports = tiny, tiny.ports["vision_encoder"]
         weights, module = conversion.weights.under("vision_encoder"), conversion.modules["vision_encoder"]
@@ -212,6 +221,12 @@ class TestWeights:
         assert np.array_equal(*results)
         assert (tmp_path / "beside.onnx").stat().st_size < 100_000
         assert b"python" not in (tmp_path / "beside.onnx").read_bytes()  # nothing of the machine it was made on
+
+    def test_a_weight_that_float16_cannot_hold_is_an_error(self, tiny, tmp_path, monkeypatch):
+        monkeypatch.setattr(random_model.Drawn, "read", lambda self: torch.full(self.shape, 7e4))
+        with pytest.raises(RuntimeError, match="cannot; use --precision fp32"):
+            ports, weights = tiny.ports["vision_encoder"], tiny.weights.under("vision_encoder")
+            graphs.export(tiny.modules["vision_encoder"], ports, weights, tmp_path / "big.onnx", "float16")
 
     def test_norms_are_computed_in_float32(self):
         norm = LayerNorm(8).half()

@@ -104,7 +104,7 @@ def test_shut_gates(bench, weights, frames, media):
     shut = {name: torch.zeros_like(w) if name.endswith("_gate") else w for name, w in weights.items()}
     assert far(blind, plain(shut, frames, text)) < CLOSE
     assert far(blind[-1], bench.logits(later, media, gate=0.0)[-1]) > 0.05
-    assert bench.manifest["prompt"]["time_origin"] == "window"
+    assert bench.manifest["prompt"]["time"] == {"origin": "oldest", "decimals": 1}
     assert far(bench.logits(text, media), bench.logits(other, media)) > 0.1, "gates are shut"
 
 
@@ -306,13 +306,12 @@ def test_trap_instruct_and_realtime_are_written_differently(weights, tmp_path):
     names = lambda parts: [next(iter(part.values())) for part in parts]  # noqa: E731
     offline, stream = said["Instruct"]["prompt"], said["Realtime"]["prompt"]
     asked = names(offline["question"])
-    assert offline["order"] == "frames_first" and asked.index("frames") < asked.index("question")
-    assert names(offline["frames_open"]) == ["<|vision_start|>"] and "<|vision_start|>" not in names(offline["frame"])
+    start = asked.index("<|vision_start|>")
+    assert asked[start : start + 4] == ["<|vision_start|>", "frames", "<|vision_end|>", "question"]
+    assert "<|vision_start|>" not in names(offline["frame"])
     asked = names(stream["question"])
-    assert stream["order"] == "question_first" and asked.index("question") < asked.index("frames") == len(asked) - 1
-    assert names(stream["frame"])[0] == "<|vision_start|>" and stream["frames_open"] == []
-    # The choice's tokens are the tokenizer's own, not numbers of ours.
-    assert said["Realtime"]["tokens"]["silence"] == IMAGE + 1 and "silence" not in said["Instruct"]["tokens"]
+    assert asked[-2:] == ["frames", "<|response|>"] and asked.index("question") < asked.index("frames")
+    assert names(stream["frame"])[0] == "<|vision_start|>" and names(stream["frame"])[-1] == "<|vision_end|>"
     with pytest.raises(CheckpointError, match="say it in the folder's name"):
         moss_vl.convert(reference.checkpoint(tmp_path / "unnamed", weights), Options(canvas=CANVAS))
 

@@ -35,7 +35,7 @@ def run(arguments) -> None:
         image = {"token": conversion.tokenizer.id_to_token(conversion.facts["tokens"]["image"])}
         parts = [image if part.get("slot") == "frames" else part for part in conversion.facts["prompt"]["question"]]
         if not tokens.joins(conversion.tokenizer, parts):
-            print("note: put together from its parts, the prompt has other tokens at its seams than in training")
+            print("note: the prompt, put together from its parts, has other tokens at its seams than in training")
         target: Path = arguments.target or Path(conversion.name)
         folder.write(conversion, target, PRECISIONS[arguments.precision], arguments.check)
     except KeyError as error:

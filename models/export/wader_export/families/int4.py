@@ -26,10 +26,11 @@ def rounded(weight: np.ndarray) -> np.ndarray:
     return ((levels.astype(np.float32) - MIDDLE) * scales[..., None]).reshape(weight.shape)
 
 
-def pack(weight: np.ndarray) -> dict[str, np.ndarray]:
-    """Two levels a byte, the even one low; and the scales."""
+def pack(weight: np.ndarray, float_type: str) -> dict[str, np.ndarray]:
+    """Two levels a byte, the even one low; and the scales, in the type that is multiplied in."""
     levels, scales = quantise(weight)
-    return {"int4": levels[..., ::2] | (levels[..., 1::2] << 4), "scales": scales}
+    packed = levels[..., ::2] | (levels[..., 1::2] << 4)
+    return {"int4": np.ascontiguousarray(packed), "scales": np.ascontiguousarray(scales.astype(float_type))}
 
 
 def fits(shape: tuple[int, ...]) -> bool:
@@ -37,14 +38,11 @@ def fits(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 and shape[1] % BLOCK == 0
 
 
-def replace(model: ir.Model, value: ir.Value, packed: dict, float_type: str) -> None:
+def replace(model: ir.Model, value: ir.Value, packed: dict) -> None:
     """Every `MatMul` with the transposed matrix becomes `MatMulNBits`; the matrix itself goes."""
     name, (rows, columns) = value.name, tuple(value.shape)
-    scales = packed["scales"]
-    if float_type == "float16":
-        scales = ir.Tensor(scales.numpy().astype(np.float16), name=scales.name)
     fixed = []
-    for tensor in (packed["int4"], scales):
+    for tensor in (packed["int4"], packed["scales"]):
         one = ir.Value(name=tensor.name, const_value=tensor, shape=tensor.shape, type=ir.TensorType(tensor.dtype))
         model.graph.register_initializer(one)
         fixed.append(one)

@@ -29,11 +29,14 @@ def write(model: ir.Model, weights: Weights, path: Path, float_type: str, int4: 
     with Sink(data) as sink:
         for name, value in empty.items():
             if name in int4:
-                packed = packing.pack(weights.read(name).numpy())
-                packing.replace(model, value, {p: sink.put(f"{name}.{p}", a) for p, a in packed.items()}, float_type)
+                packed = packing.pack(weights.read(name).numpy(), float_type)
+                packing.replace(model, value, {part: sink.put(f"{name}.{part}", a) for part, a in packed.items()})
                 continue
             array = weights.read(name).numpy()
-            array = np.ascontiguousarray((array.T if name in turned else array).astype(kind))
+            with np.errstate(over="ignore"):
+                array = np.ascontiguousarray((array.T if name in turned else array).astype(kind))
+            if not np.isfinite(array).all():
+                raise RuntimeError(f"{path.name}: `{name}` holds numbers that {float_type} cannot; use --precision fp32")
             value.const_value = sink.put(name, array)
             value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(kind)
     ir.save(model, path)
