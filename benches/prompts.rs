@@ -32,11 +32,14 @@ struct Rig {
     prompts: Vec<PromptName>,
     frames: Vec<Arc<Frame>>,
     size: Size,
+    /// Frames of a window.
+    each: usize,
 }
 
 impl Rig {
     fn new(count: usize) -> Self {
         let model = model();
+        let each = FRAMES.min(model.manifest().resampler.max_frames);
         let size = Size { width: model.manifest().vision.width, height: model.manifest().vision.height };
         let questions = ["is there a person?", "is a car parked?", "did somebody come in?", "is someone wearing red?"];
         let prompts: Vec<PromptName> = (0..count).map(|n| PromptName::new(&format!("p{n}")).unwrap()).collect();
@@ -51,7 +54,7 @@ impl Rig {
             })
             .map(|prompt| (camera(), Arc::new(prompt)))
             .collect();
-        Self { worker: Worker::new(model, &asked).unwrap(), prompts, frames: Vec::new(), size }
+        Self { worker: Worker::new(model, &asked).unwrap(), prompts, frames: Vec::new(), size, each }
     }
 
     /// The next frame, and what all prompts have to say about the window that it ends.
@@ -60,12 +63,12 @@ impl Rig {
         let taken = Stamp::after_origin(Duration::from_secs(number));
         let pixels = vec![(number * 7 % 251) as u8; self.size.width as usize * self.size.height as usize * 3];
         self.frames.push(Arc::new(Frame { number, taken, size: self.size, pixels: pixels.into() }));
-        if self.frames.len() > FRAMES {
+        if self.frames.len() > self.each {
             self.frames.remove(0);
         }
         let mut frames: Vec<_> = self.frames.iter().cloned().map(Some).collect();
-        frames.splice(0..0, std::iter::repeat_n(None, FRAMES - frames.len()));
-        let spec = window::Spec { frames: FRAMES, span: Duration::from_secs(7) };
+        frames.splice(0..0, std::iter::repeat_n(None, self.each - frames.len()));
+        let spec = window::Spec { frames: self.each, span: Duration::from_secs(7) };
         let window = window::Window { camera: camera(), spec, frames, prompts: self.prompts.clone() };
         self.worker.answer(&[Waiting { window, since: taken }]).len()
     }
@@ -86,9 +89,12 @@ fn all(bench: &mut Criterion) {
         assert_eq!(rig.step(), count);
         let after = rig.worker.work();
         println!(
-            "{count} prompts: {} frame encoded, {} window resampled, {} rows of {} tokens in {} decoder call",
+            "{count} prompts: {} frame encoded, {} window and {} frame resampled, {} tokens of its text once, {} rows of {} \
+             tokens, {} decoder calls",
             after.frames_encoded - before.frames_encoded,
             after.windows_resampled - before.windows_resampled,
+            after.frames_resampled - before.frames_resampled,
+            after.window_tokens - before.window_tokens,
             after.prefill_rows - before.prefill_rows,
             after.prefill_tokens - before.prefill_tokens,
             after.calls[2] - before.calls[2],

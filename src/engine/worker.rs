@@ -393,6 +393,10 @@ impl<M: Model> Worker<M> {
     fn learn_blind(&mut self, windows: &[&Window]) -> Result<(), model::Error> {
         for window in windows {
             for prompt in &window.prompts {
+                let lacks = |ready: &Ready| ready.questions().iter().any(|question| question.lacks_blind(window.spec));
+                if !self.ready(&window.camera, prompt).is_some_and(lacks) {
+                    continue;
+                }
                 let key = (window.camera.clone(), prompt.clone());
                 // it is put back below, whatever comes
                 let Some(mut ready) = self.prompts.remove(&key) else { continue };

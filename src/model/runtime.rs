@@ -425,6 +425,20 @@ mod tests {
         runtime.open("resampler", &file, Placement::Cpu, 1, &profiles.join("resampler")).unwrap()
     }
 
+    #[test]
+    fn rows_that_are_kept_and_put_together_again_are_the_same_in_either_precision() {
+        // the ports' way to load the library, which tensors need too
+        let profiles = tempfile::tempdir().unwrap();
+        drop(resampler(profiles.path()));
+        let values: Vec<f32> = (0..12).map(|number| number as f32 / 4.0).collect();
+        for float in [Float::Float32, Float::Float16] {
+            let rows = Tensor::floats(float, &[3, 2, 2], values.clone()).unwrap().to_rows().unwrap();
+            assert_eq!(matches!(rows[0], Numbers::Float16(_)), float == Float::Float16, "no number is made wider");
+            let again = Tensor::of_rows(&[2, 2, 2], &[&rows[2], &rows[0]]).unwrap();
+            assert_eq!(again.to_floats().unwrap(), [&values[8..], &values[..4]].concat());
+        }
+    }
+
     /// The way a CUDA device is used, on the memory that every machine has: bound outputs equal plain ones, and what is
     /// held of a run is not written over by the next.
     #[test]
