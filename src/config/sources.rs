@@ -14,6 +14,7 @@ use super::{
     check::check,
     file::{Layer, Lookup, merge, prompt_text},
     problem::{Place, Problem, Report},
+    template::percent_encoded,
 };
 use crate::name::PromptName;
 
@@ -137,7 +138,10 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
     let mut warnings = Vec::new();
     let config = check(file, &origins, sources, &mut problems, &mut warnings);
     for problem in problems.iter_mut().chain(&mut warnings) {
-        values.borrow().iter().for_each(|value| problem.hide(value));
+        for value in values.borrow().iter() {
+            problem.hide(value);
+            problem.hide(&percent_encoded(value));
+        }
     }
     match config {
         Some(config) if problems.is_empty() => {

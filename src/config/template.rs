@@ -65,7 +65,7 @@ pub(super) fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Resul
         let value = look_up(&rest[at + 2..end], lookup)?;
         rest = &rest[end + 1..];
         if stands_in_credentials(&filled, rest) {
-            percent_encode(&value, &mut filled);
+            filled.push_str(&percent_encoded(&value));
         } else {
             filled.push_str(&value);
         }
@@ -102,15 +102,18 @@ fn stands_in_credentials(before: &str, after: &str) -> bool {
     !authority.contains(['/', '@']) && after[..ends(after)].contains('@')
 }
 
-fn percent_encode(value: &str, into: &mut String) {
+/// A value as it stands in a URL's user or password.
+pub(super) fn percent_encoded(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            into.push(char::from(byte));
+            encoded.push(char::from(byte));
         } else {
             // Writing into a String cannot fail.
-            _ = write!(into, "%{byte:02X}");
+            _ = write!(encoded, "%{byte:02X}");
         }
     }
+    encoded
 }
 
 #[cfg(test)]
