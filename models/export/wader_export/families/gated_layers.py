@@ -194,6 +194,35 @@ class MediaProjection(nn.Module):
         return key.transpose(1, 2), split_heads(self.v_proj(frames), self.head_dim).transpose(1, 2)
 
 
+class FrameProjection(nn.Module):
+    """In a resampler's place: K and V of every cross layer, projected from a frame's features (`projection`, `frame`)."""
+
+    def __init__(self, shape: DecoderShape):
+        super().__init__()
+        self.layers = nn.ModuleList([MediaProjection(shape) for _ in shape.cross_layers])
+
+    def rotation(self, device: torch.device) -> tuple[Tensor, Tensor] | None:
+        """Cosine and sine by which K is turned before it is stored, if it is."""
+        return None
+
+    def forward(self, frame_bank: Tensor, frame_index: Tensor, frame_pos: Tensor) -> Tensor:
+        """`frame_bank` [bank, N, width], `frame_index` [media, 1] -> `media_kv` [media, cross, 2, kv_heads, N, d].
+
+        Of several frames the last counts; an absent one (-1) gives zeros, and no token may name its row. `frame_pos` is
+        not looked at: what is known of a frame's time stands in the text.
+        """
+        newest = frame_index[:, -1]
+        frames = frame_bank[newest.clamp(min=0)]
+        turn = self.rotation(frame_index.device)
+        rows = []
+        for layer in self.layers:
+            key, value = layer(frames)
+            key = key if turn is None else rotate(key, *turn)
+            rows.append(torch.stack([key.to(value.dtype), value], 1))
+        media_kv = torch.stack(rows, 1)
+        return media_kv * (newest >= 0).to(media_kv.dtype)[:, None, None, None, None, None]
+
+
 class GatedDecoder(nn.Module):
     """The language model with its gated cross-attention layers."""
 

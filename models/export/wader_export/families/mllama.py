@@ -11,8 +11,9 @@ from . import facts as facts_of
 from . import int4, mllama_names, ruled_facts, ruled_goldens, tokenizer
 from .checkpoint import CheckpointError, weight_files
 from .family import Conversion, Options, folder_name
+from .gated_layers import FrameProjection
 from .mllama_config import MllamaShape, read
-from .mllama_graphs import MllamaDecoder, MllamaResampler
+from .mllama_graphs import MllamaDecoder
 from .mllama_vision import MllamaVisionEncoder
 from .ports import Shapes
 from .ruled_ports import SPAN, ruled_decoder
@@ -47,7 +48,7 @@ def convert(place: Place, options: Options) -> Conversion:
     with torch.device("meta"):
         modules = {
             "vision_encoder": MllamaVisionEncoder(shape, tiles, mean, std),
-            "resampler": MllamaResampler(shape),
+            "resampler": FrameProjection(shape.decoder),
             "decoder": MllamaDecoder(shape),
         }
     source, plan = place.checkpoint("checkpoint"), Plan()

@@ -1,31 +1,10 @@
-"""Llama-3.2-Vision: the three graphs of the contract flamingo-onnx/1."""
+"""Llama-3.2-Vision: the decoder of the contract flamingo-onnx/1. Its resampler is `FrameProjection`."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .gated_layers import GatedDecoder, MediaProjection
+from .gated_layers import GatedDecoder
 from .media_rules import Span
 from .mllama_config import MllamaShape, inverse_frequency
-
-
-class MllamaResampler(nn.Module):
-    """There is none: K and V of every cross layer are projections of one frame's features (`projection`, `frame`)."""
-
-    def __init__(self, shape: MllamaShape):
-        super().__init__()
-        self.layers = nn.ModuleList([MediaProjection(shape.decoder) for _ in shape.decoder.cross_layers])
-
-    def forward(self, frame_bank: Tensor, frame_index: Tensor, frame_pos: Tensor) -> Tensor:
-        """`frame_bank` [bank, N, width], `frame_index` [media, 1] -> `media_kv` [media, cross, 2, kv_heads, N, d].
-
-        Of several frames the last counts; an absent one (-1) gives zeros, and no token may name its row. `frame_pos` is
-        not looked at: pictures have no place in time.
-        """
-        newest = frame_index[:, -1]
-        frames = frame_bank[newest.clamp(min=0)]
-        rows = [torch.stack([key.to(value.dtype), value], 1) for key, value in (layer(frames) for layer in self.layers)]
-        media_kv = torch.stack(rows, 1)
-        return media_kv * (newest >= 0).to(media_kv.dtype)[:, None, None, None, None, None]
 
 
 class MllamaDecoder(GatedDecoder):

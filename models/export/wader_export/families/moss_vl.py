@@ -150,7 +150,8 @@ def prompt(streams: bool) -> dict:
 
     def asked(what: dict) -> list[dict]:
         if streams:
-            return [*turn("system", *told), *end, *turn("user", what), *end, *turn("assistant", {"slot": "frames"}, *named("response"))]
+            answer = turn("assistant", {"slot": "frames"}, *named("response"))
+            return [*turn("system", *told), *end, *turn("user", what), *end, *answer]
         frames = [*named("vision_start"), {"slot": "frames"}, *named("vision_end")]
         return [*turn("user", *frames, what), *end, *turn("assistant")]
 

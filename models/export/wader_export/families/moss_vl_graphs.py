@@ -1,38 +1,26 @@
-"""MOSS-VL: the three graphs of the contract flamingo-onnx/1."""
+"""MOSS-VL: resampler and decoder of the contract flamingo-onnx/1."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .gated_layers import GatedDecoder, MediaProjection, rotate
+from .gated_layers import FrameProjection, GatedDecoder
 from .media_rules import Position
 from .moss_vl_config import MossShape, in_frame_rotation, inverse_frequency
 
 
-class MossResampler(nn.Module):
-    """K and V of every cross layer are projections of one frame's features (`projection`, `frame`).
+class MossResampler(FrameProjection):
+    """K is turned only by the place inside the frame.
 
-    K is turned only by the place inside the frame. Turned by the frame's place in the text, too, it would serve one
-    prompt alone, and lose precision with a stream's age; the decoder turns the query instead (`media_rules.Position`).
+    Turned by the frame's place in the text, too, it would serve one prompt alone, and lose precision with a stream's
+    age; the decoder turns the query instead (`media_rules.Position`). An absent frame's `media_pos` must be -1.
     """
 
     def __init__(self, shape: MossShape):
-        super().__init__()
-        self.layers = nn.ModuleList([MediaProjection(shape.decoder) for _ in shape.decoder.cross_layers])
+        super().__init__(shape.decoder)
         self.shape = shape
 
-    def forward(self, frame_bank: Tensor, frame_index: Tensor, frame_pos: Tensor) -> Tensor:
-        """`frame_bank` [bank, N, width], `frame_index` [media, 1] -> `media_kv` [media, cross, 2, kv_heads, N, d].
-
-        Of several frames the last counts; an absent one (-1) gives zeros, and its `media_pos` must be -1. `frame_pos`
-        is not looked at: a frame's time is written in the text.
-        """
-        newest = frame_index[:, -1]
-        frames = frame_bank[newest.clamp(min=0)]
-        turn = in_frame_rotation(self.shape, frame_index.device)
-        projected = [layer(frames) for layer in self.layers]
-        rows = [torch.stack([rotate(key, *turn).to(value.dtype), value], 1) for key, value in projected]
-        media_kv = torch.stack(rows, 1)
-        return media_kv * (newest >= 0).to(media_kv.dtype)[:, None, None, None, None, None]
+    def rotation(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        return in_frame_rotation(self.shape, device)
 
 
 class MossDecoder(GatedDecoder):
