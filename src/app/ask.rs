@@ -11,7 +11,7 @@ use crate::{
     answer::{Answer, Frames, Ids, ModelLabel, Reading, Thresholds, read},
     camera::{self, Canvas},
     engine::{Replied, Worker},
-    frame::{Frame, Now, Stamp},
+    frame::{Now, Stamp},
     model::Flamingo,
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt, Schema, SchemaError},
@@ -130,8 +130,7 @@ pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Pict
 }
 
 fn still(file: &Path, canvas: Canvas) -> Result<Window, Error> {
-    let (pixels, size) = (camera::still(file, canvas)?, canvas.size);
-    let frame = Frame { number: 0, taken: Stamp::after_origin(Duration::ZERO), size, pixels };
+    let frame = camera::still(file, canvas)?;
     let spec = Spec { frames: 1, span: Duration::ZERO };
     Ok(Window { camera: CameraName::of_a_file(), spec, frames: vec![Some(Arc::new(frame))], prompts: Vec::new() })
 }

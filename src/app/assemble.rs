@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
-    camera::{self, Address, Camera, Canvas, Description, Filter},
+    camera::{self, Address, Camera, Canvas, Description, Filter, Fit},
     config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
     engine::Engine,
     frame::{Size, Stamp},
@@ -176,11 +176,20 @@ const WINDOWS_OF_FRAMES: usize = 16;
 /// What a model wants pictures to be.
 pub fn canvas(manifest: &Manifest) -> Canvas {
     let size = Size { width: manifest.vision.width, height: manifest.vision.height };
-    let filter = match manifest.vision.canvas.as_ref().map(|canvas| canvas.resize) {
+    let tiled = manifest.vision.canvas.as_ref();
+    let filter = match tiled.map(|canvas| canvas.resize) {
         None | Some(Resize::BilinearAntialias) => Filter::Bilinear,
         Some(Resize::BicubicAntialias) => Filter::Bicubic,
     };
-    Canvas { size, filter }
+    let [down, across] = tiled.map_or([1, 1], |canvas| canvas.tiles);
+    let fit = match manifest.vision.fit {
+        model::Fit::Stretch => Fit::Stretch,
+        model::Fit::Letterbox | model::Fit::LetterboxTopleft => {
+            Fit::Inside { least: Size { width: size.width / across.max(1), height: size.height / down.max(1) } }
+        }
+        model::Fit::Crop => Fit::Crop,
+    };
+    Canvas { size, fit, filter }
 }
 
 /// How many windows are answered together at most.

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use sha2::{Digest, Sha256};
@@ -14,7 +13,7 @@ use crate::{
     camera::{self, Canvas},
     config::{Config, PromptConfig},
     engine::{Added, Doubt, Lesson, Worker},
-    frame::{Frame, Stamp},
+    frame::Frame,
     model::{Flamingo, Manifest},
     name::{CameraName, PromptName},
     prompt::{Example, Prompt, Shown, fits},
@@ -49,10 +48,7 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
 /// The newest pictures of an example.
 pub(super) fn frames(pictures: &[PathBuf], most: usize, canvas: Canvas) -> Result<Vec<Arc<Frame>>, camera::FileError> {
     let newest = &pictures[pictures.len().saturating_sub(most)..];
-    let frame = |(number, file): (u64, &Path)| {
-        let (pixels, size) = (camera::still(file, canvas)?, canvas.size);
-        Ok(Arc::new(Frame { number, taken: Stamp::after_origin(Duration::ZERO), size, pixels }))
-    };
+    let frame = |(number, file): (u64, &Path)| Ok(Arc::new(Frame { number, ..camera::still(file, canvas)? }));
     (0..).zip(newest.iter().map(AsRef::as_ref)).map(frame).collect()
 }
 

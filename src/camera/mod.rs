@@ -3,6 +3,7 @@
 //! Knows no window, prompt or configuration file; never retries by itself: whoever runs it does.
 
 mod address;
+mod canvas;
 mod clock;
 mod description;
 mod error;
@@ -24,6 +25,7 @@ use std::{
 };
 
 pub use address::{Address, AddressError};
+pub use canvas::{Canvas, Filter, Fit};
 pub use description::{Description, DescriptionError, Slots};
 pub use error::{Error, Patience};
 pub use knock::worth_a_try;
@@ -35,7 +37,7 @@ pub use pipeline::{FileError, JpegError, clip, jpeg, still};
 pub use retry::{Retry, Wait};
 
 use crate::{
-    frame::{Frame, Size, Stamp},
+    frame::{Frame, Stamp},
     name::CameraName,
     supervise::Stop,
 };
@@ -67,7 +69,7 @@ pub struct Spec {
     pub pipeline: Description,
     /// How many frames a second to keep; zero keeps all.
     pub frames_per_second: f64,
-    /// What frames are delivered in: what the model asks for. The picture is stretched to it.
+    /// What frames are delivered in: what the model asks for.
     pub canvas: Canvas,
     /// The jitter buffer; what comes later is dropped.
     pub latency: Duration,
@@ -75,40 +77,6 @@ pub struct Spec {
     pub silence: Duration,
     /// Decode key frames only: a tenth of the work, where the camera sends them often enough.
     pub key_frames_only: bool,
-}
-
-/// What a picture is brought to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Canvas {
-    /// Its size.
-    pub size: Size,
-    /// How it is scaled.
-    pub filter: Filter,
-}
-
-impl From<Size> for Canvas {
-    fn from(size: Size) -> Self {
-        Self { size, filter: Filter::Bilinear }
-    }
-}
-
-/// How pictures are scaled: each pixel out of all that it takes the place of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filter {
-    /// Linear, as the descriptions have it.
-    Bilinear,
-    /// Cubic (Catmull-Rom, a = -0.5), whatever the description says.
-    Bicubic,
-}
-
-impl Filter {
-    /// The name that GStreamer's `videoscale` has for it.
-    const fn method(self) -> &'static str {
-        match self {
-            Self::Bilinear => "bilinear2",
-            Self::Bicubic => "catrom",
-        }
-    }
 }
 
 impl Spec {
@@ -254,6 +222,7 @@ fn within(limit: Duration, elapsed: Duration) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Size;
 
     fn judge(last_data: Option<u64>, last_picture: Option<u64>, now: u64) -> Result<Duration, Error> {
         let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));

@@ -8,7 +8,7 @@ use ndarray::{ArcArray2, Array2, Array3};
 
 use crate::frame::Frame;
 
-use super::{Error, Flamingo, Float, contract::Role, load::Comparing, runtime::Tensor};
+use super::{Error, Flamingo, Float, contract::Role, load::Comparing, pixels::pixels, runtime::Tensor};
 
 /// Frames that go through the appearance encoder together; more would only need more memory.
 const LOOKED_AT_TOGETHER: usize = 8;
@@ -64,7 +64,7 @@ impl Flamingo {
     pub(super) fn look_at(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Cells>, Error> {
         let mut looks = Vec::with_capacity(frames.len());
         for some in frames.chunks(LOOKED_AT_TOGETHER) {
-            let pixels = self.pixels(some)?;
+            let pixels = pixels(&self.manifest.vision, some)?;
             let (Some(Comparing { appearance_encoder, .. }), Some(examples)) =
                 (&mut self.comparing, &self.manifest.examples)
             else {

@@ -20,6 +20,7 @@ use super::{
     decode::Prefix,
     load::{Comparing, Graphs, Loaded, load},
     manifest::{Origin, Scope},
+    pixels::pixels,
     runtime::{Graph, Numbers, Tensor},
 };
 
@@ -136,7 +137,7 @@ impl Flamingo {
         &self.replayed
     }
 
-    /// The size a frame must have.
+    /// The size of its canvas: that of a frame, or the most that one may have where the manifest's `vision.fit` keeps proportions.
     pub const fn input_size(&self) -> Size {
         Size { width: self.manifest.vision.width, height: self.manifest.vision.height }
     }
@@ -287,7 +288,7 @@ impl Flamingo {
 
     /// One call of the vision encoder.
     fn encode_call(&mut self, frames: &[Arc<Frame>]) -> Result<Vec<Features>, Error> {
-        let pixels = self.pixels(frames)?;
+        let pixels = pixels(&self.manifest.vision, frames)?;
         let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
         if features.iter().any(|feature| !feature.is_finite()) {
             // Kept, they would spoil each window that the frame is in; and not every decoder lets them show.
@@ -314,24 +315,6 @@ impl Flamingo {
         }
         self.work.calls[1] += 1;
         Ok(VisualTokens { media_kv, rows: windows.len() })
-    }
-
-    /// The input `pixels`: frames of the model's size.
-    pub(super) fn pixels(&self, frames: &[Arc<Frame>]) -> Result<Tensor, Error> {
-        let Size { width, height } = self.input_size();
-        let bytes = width as usize * height as usize * 3;
-        let mut pixels = Vec::with_capacity(frames.len() * bytes);
-        for frame in frames {
-            if frame.size != self.input_size() || frame.pixels.len() != bytes {
-                let Size { width: had, height: high } = frame.size;
-                return Err(Error::request(format!(
-                    "a frame is {had}x{high} ({} bytes), and the model takes {width}x{height}",
-                    frame.pixels.len()
-                )));
-            }
-            pixels.extend_from_slice(&frame.pixels);
-        }
-        Tensor::bytes(&[frames.len(), height as usize, width as usize, 3], pixels)
     }
 
     /// Inputs of the resampler: features that windows share lie in the bank once, shorter windows end in absent frames.

@@ -33,6 +33,7 @@ mod licence;
 mod load;
 mod manifest;
 mod media;
+mod pixels;
 mod provider;
 mod runtime;
 mod template;

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Error, graph_file,
-    manifest::{EXPORT_AGAIN, FileEntry, Fit, FrameMode, Manifest, MediaRule, Part, Scope, Slot},
+    manifest::{EXPORT_AGAIN, FileEntry, FrameMode, Manifest, MediaRule, Part, Scope, Slot},
 };
 
 /// Read this much of a file at a time.
@@ -88,17 +88,9 @@ impl Manifest {
         self.check_canvas(folder)
     }
 
-    /// Whether pictures can be brought to the model's size as it wants them.
+    /// Whether the model's size is one of whole tiles.
     fn check_canvas(&self, folder: &Path) -> Result<(), Error> {
         let vision = &self.vision;
-        let refuse = |key: &str, problem: String| {
-            let remedy = "export the model for `stretch`, or use a newer wader";
-            Err(Error::manifest(folder, key, problem, remedy))
-        };
-        if vision.fit != Fit::Stretch {
-            let problem = format!("`{}` is not served by this version, whose pipelines know `stretch`", vision.fit);
-            return refuse("vision.fit", problem);
-        }
         let Some(canvas) = &vision.canvas else { return Ok(()) };
         for (key, side, tiles) in [("height", vision.height, canvas.tiles[0]), ("width", vision.width, canvas.tiles[1])]
         {

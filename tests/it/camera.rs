@@ -5,7 +5,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use wader::{
-    camera::{Address, Camera, Description, Error, Latest, Patience, Spec},
+    camera::{Address, Camera, Canvas, Description, Error, Filter, Fit, Latest, Patience, Spec},
     frame::{Frame, Size, Stamp},
     scene::{self, Codec, Login},
     supervise::Stop,
@@ -55,6 +55,36 @@ async fn h265_is_received() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mjpeg_is_received() {
     receives(Codec::Mjpeg).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_keeps_its_proportions_where_the_model_wants_that() {
+    let served = scene::serve(drawn(3), 0).unwrap();
+    let square = Size { width: 64, height: 64 };
+    let received = async |fit| {
+        let canvas = Canvas { size: square, fit, filter: Filter::Bilinear };
+        let mut watching = watch(&Arc::new(Camera::new(Spec { canvas, ..spec(served.url()) })));
+        let frame = watching.frame().await;
+        watching.end().await;
+        frame
+    };
+    let inside = received(Fit::Inside { least: square }).await;
+    assert_eq!((inside.size, inside.pixels.len()), (SMALL, 64 * 48 * 3));
+    assert_eq!(scene::Barcode::read(&inside.pixels, inside.size).unwrap().camera(), 3, "nothing of it is cut off");
+    let middle = received(Fit::Crop).await;
+    assert_eq!((middle.size, middle.pixels.len()), (square, 64 * 64 * 3));
+    assert_eq!(received(Fit::Stretch).await.size, square);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_description_that_says_no_size_is_refused_where_proportions_are_to_be_kept() {
+    let text = "videotestsrc name=source ! identity name=sample ! videoscale ! appsink name=frames";
+    let pipeline = Description::parse("own", text).unwrap();
+    let size = Size { width: 64, height: 64 };
+    let canvas = Canvas { fit: Fit::Crop, ..size.into() };
+    let spec = Spec { canvas, pipeline, ..spec("test:pattern") };
+    let error = Camera::new(spec).run(&Latest::new(), &Stop::new()).await.unwrap_err();
+    assert!(error.to_string().contains("scale to `video/x-raw,width={width},height={height}`"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

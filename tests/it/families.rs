@@ -490,7 +490,6 @@ fn manifests_whose_parts_do_not_go_together_are_refused() {
             "a picture that cannot be read",
             refusal("span", |m| m["decoder"]["embed_rows"] = m["decoder"]["vocab"].clone()),
         ),
-        ("borders", refusal("span", |m| m["vision"]["fit"] = "letterbox_topleft".into())),
         (
             "half a tile",
             refusal("span", |m| {

@@ -43,7 +43,7 @@ async fn the_newest_picture_comes_with_each_answer_where_that_is_wanted() {
     let file = folder.path().join("seen.jpg");
     std::fs::write(&file, &picture.payload).unwrap();
     // the oracle's size; a street has more than one colour
-    let pixels = camera::still(&file, Size { width: 64, height: 48 }).unwrap();
+    let pixels = camera::still(&file, Size { width: 64, height: 48 }).unwrap().pixels;
     let (least, most) = (pixels.iter().min().unwrap(), pixels.iter().max().unwrap());
     assert!(most - least > 60, "{least} to {most}");
     let answers = async |listener: &mut Listener| {

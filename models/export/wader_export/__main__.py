@@ -71,7 +71,7 @@ def main() -> None:
     convert.add_argument("--tokenizer", help="tokenizer (hub name or folder), where it has none of its own")
     convert.add_argument("--canvas", help="Llama-3.2-Vision: tiles down x across (1x2); MOSS-VL: pixels (640x352)")
     convert.add_argument(
-        "--fit", choices=("stretch", "crop"), default="stretch",
+        "--fit", choices=("stretch", "letterbox", "crop"), default="stretch",
         help="whole pictures, stretched to the model's square; or their middle, as OpenFlamingo and Otter were trained",
     )  # fmt: skip
     convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")

@@ -1,16 +1,11 @@
 //! Picture and video files as a camera's pipeline would give them: scaled and converted by the same elements.
 
-use std::{
-    ops::ControlFlow,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{ops::ControlFlow, path::Path, sync::Mutex, time::Duration};
 
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 
-use super::{Owned, frames::pixels, lock};
+use super::{Owned, frames::pixels, lock, tune};
 use crate::{
     camera::{Canvas, pace::Pace},
     frame::{Frame, Size, Stamp},
@@ -32,19 +27,17 @@ pub struct FileError {
     pub reason: String,
 }
 
-/// Decodes a PNG or JPEG file to RGB, as a camera's picture is brought to it: stretched, with the filter of
-/// the pipelines. A picture of that size comes out as it is.
+/// Decodes a PNG or JPEG file to the frame that a camera's picture would be: scaled in the same way, with the filter of
+/// the pipelines. A picture of that size comes out as it is. Its number is 0, and it was taken at the clock's origin.
 ///
 /// Blocks, and takes long the first time (GStreamer reads its plugins).
-pub fn still(file: &Path, canvas: impl Into<Canvas>) -> Result<Arc<[u8]>, FileError> {
+pub fn still(file: &Path, canvas: impl Into<Canvas>) -> Result<Frame, FileError> {
     let mut first = None;
-    let taken = decode(file, canvas.into(), 0.0, &mut |_, pixels| {
-        first = Some(pixels);
+    clip(file, canvas, 0.0, |frame| {
+        first = Some(Frame { taken: Stamp::after_origin(Duration::ZERO), ..frame });
         ControlFlow::Break(())
-    });
-    taken
-        .and_then(|()| first.ok_or_else(|| NO_PICTURE.to_owned()))
-        .map_err(|reason| FileError { file: file.display().to_string(), reason })
+    })?;
+    first.ok_or_else(|| FileError { file: file.display().to_string(), reason: NO_PICTURE.to_owned() })
 }
 
 /// Decodes a recording as fast as it can and hands its pictures over in order, this many a second (zero: all), taken at
@@ -57,14 +50,13 @@ pub fn clip(
     frames_per_second: f64,
     mut take: impl FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<(), FileError> {
-    let (mut number, canvas) = (0, canvas.into());
-    let size = canvas.size;
-    let mut hand_over = |at: Duration, pixels: Arc<[u8]>| {
-        let frame = Frame { number, taken: Stamp::after_origin(at), size, pixels };
+    let mut number = 0;
+    let mut hand_over = |at: Duration, size: Size, pixels: Vec<u8>| {
+        let frame = Frame { number, taken: Stamp::after_origin(at), size, pixels: pixels.into() };
         number += 1;
         take(frame)
     };
-    let read = decode(file, canvas, frames_per_second, &mut hand_over);
+    let read = decode(file, canvas.into(), frames_per_second, &mut hand_over);
     let read = read.and_then(|()| if number == 0 { Err(NO_PICTURE.to_owned()) } else { Ok(()) });
     read.map_err(|reason| FileError { file: file.display().to_string(), reason })
 }
@@ -73,16 +65,17 @@ const NO_PICTURE: &str = "no picture came of it";
 
 fn decode(
     file: &Path,
-    Canvas { size: Size { width, height }, filter }: Canvas,
+    canvas: Canvas,
     frames_per_second: f64,
-    take: &mut dyn FnMut(Duration, Arc<[u8]>) -> ControlFlow<()>,
+    take: &mut dyn FnMut(Duration, Size, Vec<u8>) -> ControlFlow<()>,
 ) -> Result<(), String> {
     gst::init().map_err(|error| error.to_string())?;
+    let Size { width, height } = canvas.size;
     let text = format!(
         "filesrc name=source ! decodebin force-sw-decoders=true ! video/x-raw ! identity name=sample \
          ! videoscale method={} add-borders=false ! video/x-raw,width={width},height={height} \
          ! videoconvert n-threads=1 ! video/x-raw,format=RGB ! appsink name=frames sync=false max-buffers=2",
-        filter.method()
+        canvas.filter.method()
     );
     let pipeline = gst::parse::launch(&text).map_err(|error| error.message().to_owned())?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "it is not one pipeline")?;
@@ -91,6 +84,7 @@ fn decode(
     let source = pipeline.by_name("source").ok_or("it has no source")?;
     source.set_property("location", file.as_os_str().to_str().ok_or("its path is not UTF-8")?);
     let sampled = pipeline.by_name("sample").and_then(|sample| sample.static_pad("src")).ok_or("it has no sample")?;
+    tune::fit(pipeline, &sampled, canvas);
     let pace = Mutex::new(Pace::new(frames_per_second));
     // What is dropped here is neither scaled nor converted.
     sampled.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
@@ -113,8 +107,8 @@ fn decode(
     loop {
         if let Some(sample) = sink.try_pull_sample(LOOK_AGAIN) {
             let at = sample.buffer().and_then(gst::BufferRef::pts).unwrap_or_default();
-            let (_, picture) = pixels(&sample)?;
-            if take(Duration::from_nanos(at.nseconds()), picture.into()).is_break() {
+            let (size, picture) = pixels(&sample).and_then(|(size, pixels)| canvas.cut(size, pixels))?;
+            if take(Duration::from_nanos(at.nseconds()), size, picture).is_break() {
                 return Ok(());
             }
             last = Stamp::now();
@@ -137,7 +131,7 @@ mod tests {
     use std::io::BufWriter;
 
     use super::*;
-    use crate::camera::Filter;
+    use crate::camera::{Filter, Fit};
 
     const SIZE: Size = Size { width: 24, height: 16 };
 
@@ -165,7 +159,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pixels: Vec<u8> = (0..24 * 16 * 3).map(|place| (place * 7 % 251) as u8).collect();
         let decoded = still(&png(folder.path(), SIZE, &pixels), SIZE).unwrap();
-        assert_eq!(*decoded, *pixels);
+        assert_eq!(*decoded.pixels, *pixels);
     }
 
     #[test]
@@ -174,7 +168,7 @@ mod tests {
         let large = Size { width: 96, height: 80 };
         let half = |place: usize| if place / 3 % 96 < 48 { 10 } else { 200 };
         let pixels: Vec<u8> = (0..96 * 80 * 3).map(half).collect();
-        let decoded = still(&png(folder.path(), large, &pixels), SIZE).unwrap();
+        let decoded = still(&png(folder.path(), large, &pixels), SIZE).unwrap().pixels;
         assert_eq!(decoded.len(), 24 * 16 * 3);
         for row in decoded.chunks(24 * 3) {
             let near = |part: &[u8], level: u8| part.iter().all(|value| value.abs_diff(level) <= 4); // its taps are rounded
@@ -234,7 +228,7 @@ mod tests {
         let file = png(folder.path(), large, &pixels);
         let expected = bicubic(&pixels, large, SIZE);
         let far = |filter| {
-            let decoded = still(&file, Canvas { size: SIZE, filter }).unwrap();
+            let decoded = still(&file, Canvas { filter, ..SIZE.into() }).unwrap().pixels;
             let sum: f64 =
                 decoded.iter().zip(&expected).map(|(got, expected)| (f64::from(*got) - expected).abs()).sum();
             sum / expected.len() as f64
@@ -245,11 +239,48 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_keeps_its_proportions_where_the_model_wants_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let wide = Size { width: 96, height: 48 };
+        // black, with a white third in the middle
+        let pixels: Vec<u8> =
+            (0..96 * 48 * 3).map(|place| if (32..64).contains(&(place / 3 % 96)) { 255 } else { 0 }).collect();
+        let file = png(folder.path(), wide, &pixels);
+        let frame = |fit| still(&file, Canvas { fit, ..SIZE.into() }).unwrap();
+        let bright = |frame: &Frame| {
+            let row = &frame.pixels[..frame.size.width as usize * 3];
+            row.chunks(3).filter(|pixel| pixel[0] > 127).count()
+        };
+        let inside = frame(Fit::Inside { least: SIZE });
+        assert_eq!(
+            (inside.size, bright(&inside)),
+            (Size { width: 24, height: 12 }, 8),
+            "the whole, a third of it white"
+        );
+        assert_eq!(inside.pixels.len(), 24 * 12 * 3);
+        let middle = frame(Fit::Crop);
+        assert_eq!((middle.size, bright(&middle)), (SIZE, 10), "24 of 32 columns, a third of 32 white");
+        assert!(middle.pixels[..6 * 3].iter().all(|value| *value < 127), "cut on both sides alike");
+        let stretched = frame(Fit::Stretch);
+        assert_eq!((stretched.size, bright(&stretched)), (SIZE, 8));
+    }
+
+    #[test]
+    fn a_picture_whose_pixels_are_no_squares_is_as_wide_as_it_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clip.avi");
+        let anamorphic = "num-buffers=2 ! video/x-raw,width=48,height=48,pixel-aspect-ratio=2/1,framerate=5/1";
+        draw(&format!("{anamorphic} ! jpegenc ! matroskamux"), &file);
+        let inside = Canvas { fit: Fit::Inside { least: SIZE }, ..SIZE.into() };
+        assert_eq!(still(&file, inside).unwrap().size, Size { width: 24, height: 12 });
+    }
+
+    #[test]
     fn a_jpeg_is_a_picture_too() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("picture.jpg");
         draw("num-buffers=1 pattern=green ! video/x-raw,width=96,height=80 ! jpegenc", &file);
-        let decoded = still(&file, SIZE).unwrap();
+        let decoded = still(&file, SIZE).unwrap().pixels;
         assert_eq!(decoded.len(), 24 * 16 * 3);
         for pixel in decoded.chunks(3) {
             assert!(pixel[0] < 40 && pixel[1] > 200 && pixel[2] < 40, "{pixel:?}");

@@ -52,10 +52,7 @@ fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<Duration> {
 
 /// Takes what reaches the appsink.
 pub(super) fn receive(sink: &AppSink, shared: &Arc<Shared>) {
-    let Size { width, height } = shared.spec.canvas.size;
-    let (width, height) = (i32::try_from(width).unwrap_or(i32::MAX), i32::try_from(height).unwrap_or(i32::MAX));
-    let caps = gst::Caps::builder("video/x-raw").field("format", "RGB").field("width", width).field("height", height);
-    sink.set_caps(Some(&caps.build()));
+    sink.set_caps(Some(&gst::Caps::builder("video/x-raw").field("format", "RGB").build()));
     sink.set_max_buffers(1);
     sink.set_drop(true);
     // Frames are wanted now, not when a screen would show them.
@@ -74,7 +71,7 @@ pub(super) fn receive(sink: &AppSink, shared: &Arc<Shared>) {
 
 fn frame(sample: &gst::Sample, shared: &Shared) -> Result<Frame, String> {
     let pts = sample.buffer().and_then(gst::BufferRef::pts);
-    let (size, pixels) = pixels(sample)?;
+    let (size, pixels) = pixels(sample).and_then(|(size, pixels)| shared.spec.canvas.cut(size, pixels))?;
     let taken = {
         let mut sampling = lock(&shared.sampling);
         // Those before it were dropped on the way.

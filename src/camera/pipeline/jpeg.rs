@@ -59,7 +59,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("frame.jpg");
             std::fs::write(&path, file).unwrap();
-            let again = still(&path, size).unwrap();
+            let again = still(&path, size).unwrap().pixels;
             let far = pixels.iter().zip(again.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
             assert!(far < 8 * pixels.len() as u64, "{} of 255 on average", far as f64 / pixels.len() as f64);
         }

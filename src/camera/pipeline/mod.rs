@@ -129,13 +129,19 @@ impl Pipeline {
         let lacks = |name: &str| failed(format!("it has no element named `{name}`"));
         set_address(&pipeline.by_name("source").ok_or_else(|| lacks("source"))?, spec)?;
         let sample = pipeline.by_name("sample").and_then(|element| element.static_pad("src"));
-        frames::choose(&sample.ok_or_else(|| lacks("sample"))?, &shared);
+        let sample = sample.ok_or_else(|| lacks("sample"))?;
+        frames::choose(&sample, &shared);
         let sink = pipeline.by_name("frames").and_then(|element| element.downcast::<AppSink>().ok());
         frames::receive(&sink.ok_or_else(|| lacks("frames"))?, &shared);
         tune::all(&pipeline, &shared);
         if !tune::scale(&pipeline, spec.canvas.filter) {
             let reason = "the model wants pictures that are scaled bicubically, and no element of it but `videoscale` can do \
                           that; use `rtsp-cpu`, or scale with `videoscale`";
+            return Err(failed(reason.to_owned()));
+        }
+        if !tune::fit(&pipeline, &sample, spec.canvas) {
+            let reason = "the model wants pictures with their proportions, and nothing in it says their size; scale to \
+                          `video/x-raw,width={width},height={height}`, as `rtsp-cpu` does";
             return Err(failed(reason.to_owned()));
         }
         faults::listen(&pipeline, &shared);

@@ -6,7 +6,10 @@ use std::sync::{Arc, atomic::Ordering};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{Shared, decoder};
-use crate::camera::Filter;
+use crate::{
+    camera::{Canvas, Filter, Fit},
+    frame::Size,
+};
 
 /// What is asked of a camera is asked once without the password and once with it. A third time would be the wrong
 /// password again.
@@ -33,6 +36,58 @@ pub(super) fn scale(pipeline: &gst::Pipeline, filter: Filter) -> bool {
     let scalers: Vec<gst::Element> = pipeline.iterate_recurse().into_iter().flatten().filter(is_scaler).collect();
     scalers.iter().for_each(|scaler| scaler.set_property_from_str("method", filter.method()));
     !scalers.is_empty()
+}
+
+/// Makes a pipeline scale pictures with their proportions where the model wants that: once it is known what comes out of
+/// `sampled`, behind which it is scaled, and anew whenever that changes. Whether it can.
+pub(super) fn fit(pipeline: &gst::Pipeline, sampled: &gst::Pad, canvas: Canvas) -> bool {
+    if canvas.fit == Fit::Stretch {
+        return true; // as the description says
+    }
+    let sizing: Vec<gst::Element> =
+        pipeline.iterate_recurse().into_iter().flatten().filter(|e| sizes(e, canvas.size)).collect();
+    let can = !sizing.is_empty();
+    sampled.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::EventView::Caps(event)) = info.event().map(|event| event.view())
+            && let Some(picture) = event.caps().structure(0).and_then(size_of)
+        {
+            let Size { width, height } = canvas.scaled(picture);
+            for filter in &sizing {
+                let mut caps = filter.property::<gst::Caps>("caps");
+                for structure in caps.make_mut().iter_mut() {
+                    structure.set("width", i32::try_from(width).unwrap_or(i32::MAX));
+                    structure.set("height", i32::try_from(height).unwrap_or(i32::MAX));
+                }
+                filter.set_property("caps", caps);
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    can
+}
+
+/// Whether an element is what a description makes of `video/x-raw,width={width},height={height}`.
+fn sizes(element: &gst::Element, size: Size) -> bool {
+    if element.factory().is_none_or(|factory| factory.name() != "capsfilter") {
+        return false;
+    }
+    let caps = element.property::<gst::Caps>("caps");
+    !caps.is_empty() && caps.iter().all(|structure| is_of(structure, size))
+}
+
+fn is_of(structure: &gst::StructureRef, size: Size) -> bool {
+    let side = |name: &str| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok());
+    side("width") == Some(size.width) && side("height") == Some(size.height)
+}
+
+/// The size that a picture of these caps is to be shown in.
+fn size_of(structure: &gst::StructureRef) -> Option<Size> {
+    let side = |name: &str| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok());
+    let pixel = structure.get::<gst::Fraction>("pixel-aspect-ratio").ok();
+    let pixel = pixel
+        .filter(|pixel| pixel.numer() > 0 && pixel.denom() > 0)
+        .map_or(1.0, |pixel| f64::from(pixel.numer()) / f64::from(pixel.denom()));
+    Some(Size { width: (f64::from(side("width")?) * pixel).round() as u32, height: side("height")? })
 }
 
 /// Sets what every camera needs, whatever the description says.

@@ -24,7 +24,8 @@ def squared(fit: str) -> str:
     """For the description of a model that was trained on the middle of pictures, what is done to them here."""
     if fit == "crop":
         return ""
-    return " Whole pictures are stretched to its square; it was trained on the middle of each, with true proportions."
+    shown = "stretched to its square" if fit == "stretch" else "shown with borders above and below"
+    return f" Whole pictures are {shown}; it was trained on the middle of each, with true proportions."
 
 
 def resampler(shapes: Shapes, frame_mode: str, max_frames: int, trained: list[int], span: tuple[float, float]) -> dict:
