@@ -72,7 +72,8 @@ def main() -> None:
     convert.add_argument("--canvas", help="Llama-3.2-Vision: tiles down x across (1x2); MOSS-VL: pixels (640x352)")
     convert.add_argument(
         "--fit", choices=("stretch", "letterbox", "crop"), default="stretch",
-        help="whole pictures, stretched to the model's square; or their middle, as OpenFlamingo and Otter were trained",
+        help="whole pictures, stretched to the model's square or with borders; or their middle, as OpenFlamingo and Otter "
+        "were trained",
     )  # fmt: skip
     convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
     random = commands.add_parser("random", help="a model folder of random weights in the shape of a real one")
