@@ -24,17 +24,25 @@ pub(super) struct Board {
     pub(super) status: Status,
 }
 
-/// What the retained topics say.
+/// What the retained topics say, answers aside.
 #[derive(Debug, Default)]
 struct Standing {
     about: Option<own::AboutMessage>,
     cameras: BTreeMap<String, Camera>,
 }
 
+/// What they say of prompts.
+#[derive(Debug, Default)]
+struct Answers {
+    /// By camera and name.
+    prompts: BTreeMap<(String, String), Prompt>,
+    /// What the model makes of several frames, as the answers tell it.
+    frame_mode: Option<String>,
+}
+
 impl Board {
-    fn standing(&self, now: Timestamp) -> Standing {
+    fn standing(&self) -> Standing {
         let mut standing = Standing::default();
-        let mut prompts = BTreeMap::<(String, String), Prompt>::new();
         for message in self.outbox.retained() {
             let Some(levels) = self.topics.levels(&message.topic) else { continue };
             let payload = &message.payload;
@@ -45,30 +53,31 @@ impl Board {
                     let named = Camera { name: camera.to_owned(), status, prompts: Vec::new() };
                     standing.cameras.insert(camera.to_owned(), named);
                 }
-                [camera, prompt, "enabled"] => {
-                    let of = prompts.entry((camera.to_owned(), prompt.to_owned())).or_default();
-                    if **payload == *OFF.as_bytes() {
-                        of.outcome = "off".to_owned();
-                    }
-                }
-                [camera, prompt, "answer"] => {
-                    let Ok(answer) = wire::read_answer(payload) else { continue };
-                    let of = prompts.entry((camera.to_owned(), prompt.to_owned())).or_default();
-                    *of = shown(&answer, of.outcome == "off", now);
-                }
                 _ => {}
             }
         }
-        for ((camera, name), mut prompt) in prompts {
-            prompt.name = name;
-            if prompt.outcome.is_empty() {
-                prompt.outcome = "waiting".to_owned();
-            }
-            if let Some(camera) = standing.cameras.get_mut(&camera) {
-                camera.prompts.push(prompt);
+        standing
+    }
+
+    fn answers(&self, now: Timestamp) -> Answers {
+        let mut answers = Answers::default();
+        for message in self.outbox.retained() {
+            let Some(levels) = self.topics.levels(&message.topic) else { continue };
+            let (camera, prompt, what) = match levels[..] {
+                [camera, prompt, what @ ("enabled" | "answer")] => (camera, prompt, what),
+                _ => continue,
+            };
+            let of = answers.prompts.entry((camera.to_owned(), prompt.to_owned())).or_default();
+            if what == "enabled" {
+                if *message.payload == *OFF.as_bytes() {
+                    of.outcome = "off".to_owned();
+                }
+            } else if let Ok(answer) = wire::read_answer(&message.payload) {
+                *of = shown(&answer, of.outcome == "off", now);
+                answers.frame_mode = Some(answer.model.frame_mode);
             }
         }
-        standing
+        answers
     }
 
     fn troubles(&self, refused: Option<&str>) -> Vec<String> {
@@ -86,19 +95,30 @@ impl Board {
 
 impl Shown for Board {
     fn page(&self) -> Page {
-        let Standing { about, cameras } = self.standing(Timestamp::now());
+        let Standing { about, mut cameras } = self.standing();
+        let Answers { prompts, frame_mode } = self.answers(Timestamp::now());
+        for ((camera, name), mut prompt) in prompts {
+            prompt.name = name;
+            if prompt.outcome.is_empty() {
+                prompt.outcome = "waiting".to_owned();
+            }
+            if let Some(camera) = cameras.get_mut(&camera) {
+                camera.prompts.push(prompt);
+            }
+        }
         let refused = about.as_ref().and_then(|about| about.configuration_refused.as_deref());
         Page {
             prefix: self.topics.prefix().to_owned(),
             version: VERSION.to_owned(),
             troubles: self.troubles(refused),
             model: about.map_or_else(String::new, |about| format!("{} {}", about.model, about.model_version)),
+            frame_mode: frame_mode.unwrap_or_default(),
             cameras: cameras.into_values().collect(),
         }
     }
 
     fn metrics(&self) -> String {
-        let Standing { about, cameras } = self.standing(Timestamp::now());
+        let Standing { about, cameras } = self.standing();
         let (messages, bytes) = self.outbox.waiting();
         let losses = self.outbox.losses();
         let online = |camera: Camera| (camera.name, camera.status == CameraStatus::Online.word());

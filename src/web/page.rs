@@ -12,6 +12,8 @@ pub struct Page {
     pub version: String,
     /// The model, and its version.
     pub model: String,
+    /// What the model makes of several frames (`timed`, `single`, …); empty until the first answer.
+    pub frame_mode: String,
     /// What is wrong with all of it: the broker is away, messages wait, the configuration is refused.
     pub troubles: Vec<String>,
     /// By name.

@@ -29,7 +29,13 @@ async fn what_stands_is_shown_to_people_and_to_prometheus() {
         answer(&mut listener, "wader/door/there/answer").await;
     }
     let page = until(address, "/", "the answer is shown", |page| page.contains("is it there")).await;
-    for part in ["door <span class=\"word online\">", "yard <span class=\"word offline\">", " s ago", "wader "] {
+    for part in [
+        "door <span class=\"word online\">",
+        "yard <span class=\"word offline\">",
+        " s ago",
+        "wader ",
+        "frames <code>timed</code>",
+    ] {
         assert!(page.contains(part), "no {part}: {page}");
     }
     assert!(get(address, "/style.css").await.contains("color-scheme"));

@@ -77,7 +77,7 @@ def main() -> None:
     )  # fmt: skip
     convert.add_argument("--licence", help="SPDX expression of the whole, where the sources state none")
     random = commands.add_parser("random", help="a model folder of random weights in the shape of a real one")
-    random.add_argument("shape", choices=("3B", "4B", "tiny", "tiny-video"))
+    random.add_argument("shape", choices=("3B", "4B", "9B", "tiny", "tiny-video"))
     for one in (convert, random):
         one.add_argument("--target", type=Path, help="model folder to write (default: by the name)")
         one.add_argument("--precision", choices=("fp32", "fp16", "int4"), default="fp16")
@@ -86,6 +86,13 @@ def main() -> None:
         )
         one.add_argument("--threads", type=int, default=1)
 
+    size = commands.add_parser("size", help="what a public checkpoint weighs and how much work it is, without it")
+    size.add_argument("checkpoint", choices=("OpenFlamingo-3B", "OpenFlamingo-4B", "OpenFlamingo-9B",
+                                             "Llama-3.2-11B-Vision", "MOSS-VL-11B"))  # fmt: skip
+    size.add_argument("--canvas", help="as of `convert`")
+    size.add_argument("--export", type=Path, help="folder to export its graphs to, with weights of zeros, and open them")
+    size.add_argument("--precision", choices=("fp16", "int4"), default="fp16")
+    size.add_argument("--threads", type=int, default=1)
     parity = commands.add_parser("parity", help="a folder of Llama-3.2-Vision or MOSS-VL against its original class")
     parity.add_argument("folder", type=Path, help="model folder that `convert` wrote")
     parity.add_argument("checkpoint", help="what it was converted from: name on the hub, or folder")
@@ -124,6 +131,8 @@ def main() -> None:
         from .examples.judge_command import run
     elif arguments.command == "convert":
         from .families.command import run
+    elif arguments.command == "size":
+        from .families.real_sizes import run
     elif arguments.command == "random":
         from .families.random_model import run
     elif arguments.command == "transitions":

@@ -36,6 +36,10 @@ MPT_1B = dict(
 SMALL = dict(num_attention_heads=4, num_hidden_layers=4, hidden_size=64, max_position_embeddings=256, vocab_size=320)
 SMALL_NEOX = SMALL | REDPAJAMA | SMALL | dict(intermediate_size=128)
 SMALL_LLAMA = SMALL | dict(model_type="llama", intermediate_size=128, num_key_value_heads=2)
+MPT_7B = dict(
+    model_type="mpt", d_model=4096, n_heads=32, n_layers=32, max_seq_len=2048, vocab_size=50432,
+    attn_config=dict(alibi=True),
+)  # fmt: skip
 BLOCK = 1 << 20  # numbers that are drawn; a larger weight repeats them
 
 
@@ -55,6 +59,7 @@ class Shape:
 SHAPES = {
     "3B": Shape(MPT_1B, CLIP_L, PerceiverConfig(1024), 1, 50280),
     "4B": Shape(REDPAJAMA, CLIP_L, PerceiverConfig(1024), 2, 50280),
+    "9B": Shape(MPT_7B, CLIP_L, PerceiverConfig(1024), 4, 50280),
     "tiny": Shape(SMALL_NEOX, SMALL_EYES, PerceiverConfig(32, 2, 2, 16, 8), 2, 320, (2, 16), 0.25),
     "tiny-video": Shape(
         SMALL_LLAMA, SMALL_EYES, PerceiverConfig(32, 2, 2, 16, 8, frame_embeddings=8), 2, 320, (2, 16), 0.25

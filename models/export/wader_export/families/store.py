@@ -4,6 +4,7 @@ Up to `INLINE` bytes of weights stay in the `.onnx` file. More go into `NAME.onn
 Protocol Buffers end at 2 GB), written as they come, so that memory holds one tensor at a time.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -71,15 +72,19 @@ class Sink:
 
     def __exit__(self, *_) -> None:
         if self.stream is not None:
+            self.stream.truncate()
             self.stream.close()
 
     def put(self, name: str, array: np.ndarray):
         """An ONNX tensor with these numbers."""
         if self.stream is None:
             return ir.Tensor(array, name=name)
-        self.stream.write(b"\0" * (-self.stream.tell() % PAGE))
+        self.stream.seek(-self.stream.tell() % PAGE, os.SEEK_CUR)
         offset = self.stream.tell()
-        self.stream.write(memoryview(array).cast("B"))
+        if array.any():
+            self.stream.write(memoryview(array).cast("B"))
+        else:
+            self.stream.seek(array.nbytes, os.SEEK_CUR)  # zeros: a hole, which takes no room
         kind = ir.DataType.from_numpy(array.dtype)
         shape = ir.Shape(array.shape)
         return ir.ExternalTensor(
