@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
 use super::{
     Error,
     answers::{frames, latency},
-    assemble,
+    served,
 };
 use crate::{
     answer::{Answer, Frames, Ids, ModelLabel, Reading, Thresholds, read},
@@ -91,7 +91,7 @@ pub(super) fn answer(
     Answer {
         id: ids.next(now.wall),
         camera,
-        prompt_hash: assemble::prompt_hash(&prompt, WINDOW, None),
+        prompt_hash: served::prompt_hash(&prompt, WINDOW, None),
         prompt: prompt.name,
         ask: prompt.ask,
         kind: prompt.kind,
@@ -109,8 +109,8 @@ pub(super) fn answer(
 /// Asks about a file. Blocks.
 pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Picture<'_>) -> Result<Answer, Error> {
     let manifest = model.manifest();
-    let canvas = assemble::canvas(manifest);
-    let label = assemble::model_label(manifest);
+    let canvas = served::canvas(manifest);
+    let label = served::model_label(manifest);
     let min_mass = manifest.prompt.min_mass.unwrap_or(Thresholds::default().min_mass);
     let spec = Spec { frames: WINDOW.frames.min(manifest.resampler.max_frames), ..WINDOW };
     let window = match picture {

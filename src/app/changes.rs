@@ -20,6 +20,7 @@ use super::{
     control::{self, Change},
     lessons::{self, Teacher},
     newcomers::{self, Newcomers},
+    served,
     shown::{Digests, digest, show},
     status::Status,
     watchers::Watchers,
@@ -166,7 +167,7 @@ impl Changes {
                 std::net::TcpListener::bind(listen).map_err(|error| wrong(super::Error::Web { listen, error }))?;
             }
             if ready.diff.foundations.contains(&"model") {
-                assemble::load_model(&ready.config).map_err(wrong)?; // only to see that it can be
+                served::load_model(&ready.config).map_err(wrong)?; // only to see that it can be
                 return Ok((ready, Vec::new()));
             }
             ready.watched = assemble::watched(&ready.config, &manifest).map_err(wrong)?;

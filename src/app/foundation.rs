@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Error,
     assemble::{self, Watched},
-    lessons, newcomers,
+    lessons, newcomers, served,
     shown::{self, Digests, Prepared},
     windows,
 };
@@ -57,7 +57,7 @@ impl Foundation {
             None => None,
         };
         notify.status("loading the model");
-        let (model, label) = assemble::model(&config).await?;
+        let (model, label) = served::model(&config).await?;
         let runs_on = match &model.provider().reason {
             Some(reason) => format!("{} ({reason})", model.provider()),
             None => model.provider().to_string(),

@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 
 use super::{
     answers::Input,
-    assemble::{self, standing_hash},
     blocking, memory,
     roster::Roster,
+    served::{self, standing_hash},
     shown,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub(super) fn taught(
     let mut all = own.unwrap_or(Shown { region: prompt.region, examples: Vec::new() });
     // as many of each answer as there is room for, the newest of them
     let room = form.max_examples.saturating_sub(all.examples.len()) / labels.len().max(1);
-    let canvas = assemble::canvas(manifest);
+    let canvas = served::canvas(manifest);
     let (before, mut wrong) = (all.examples.len(), Vec::new());
     for (state, label) in labels.iter().enumerate() {
         for stored in said.iter().rev().filter(|stored| stored.feedback.answer == *label).take(room) {

@@ -20,6 +20,7 @@ mod memory;
 mod newcomers;
 mod roster;
 mod running;
+mod served;
 mod shown;
 mod status;
 mod switches;
@@ -45,9 +46,10 @@ use crate::{
     systemd::Notify,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
-pub use assemble::{broker_access, camera_spec, canvas};
+pub use assemble::{broker_access, camera_spec};
 pub use history::history_file;
 pub use lessons::feedback_folder;
+pub use served::canvas;
 pub use shown::{contradictions, learnt, show};
 
 /// How long the parts may take to end after they were asked to.

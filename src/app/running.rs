@@ -20,6 +20,7 @@ use super::{
     lessons::{Teacher, feedback_folder},
     newcomers::{self, Newcomers},
     roster::Roster,
+    served,
     status::Status,
     troubles::Troubles,
     watchdog::Watchdog,
@@ -78,7 +79,7 @@ impl Running {
         let min_mass = manifest.prompt.min_mass;
         let (replies, replied) = mpsc::channel(REPLIES);
         let waiting = replies.downgrade();
-        let engine = Arc::new(Engine::start(worker, assemble::batch(&manifest), replies)?);
+        let engine = Arc::new(Engine::start(worker, served::batch(&manifest), replies)?);
 
         let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
         let prompts = watched.iter().map(|w| (w.name.clone(), w.asked().map(|(_, p)| p.prompt).collect())).collect();

@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, assemble, lessons};
+use super::{Error, assemble, lessons, served};
 use crate::{
     camera::{self, Canvas},
     config::{Config, PromptConfig},
@@ -28,7 +28,7 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
         return Ok(None);
     }
     let name = &prompt.prompt.name;
-    let canvas = assemble::canvas(manifest);
+    let canvas = served::canvas(manifest);
     let most = manifest.examples.as_ref().map_or(1, |form| form.frames);
     let labels = prompt.prompt.kind.labels();
     let (mut examples, mut wrong) = (Vec::new(), Vec::new());
@@ -127,7 +127,7 @@ pub(super) fn worker(
 
 /// Which of these prompts have examples that contradict each other. Blocks: it loads the model and decodes pictures.
 pub fn contradictions(config: &Config, prompts: &[&PromptConfig]) -> Result<Vec<Doubt>, Error> {
-    let model = Flamingo::load(&config.model.path, &assemble::model_spec(config)).map_err(Box::new)?;
+    let model = Flamingo::load(&config.model.path, &served::model_spec(config)).map_err(Box::new)?;
     // examples are held against each other, whatever the camera: one is enough
     let asked: Vec<_> =
         prompts.iter().filter_map(|&prompt| Some((prompt.cameras.first()?.clone(), prompt.clone()))).collect();
@@ -141,7 +141,7 @@ pub fn learnt(config: &Config) -> Result<Vec<Result<Lesson, String>>, Error> {
     if said.is_empty() {
         return Ok(Vec::new());
     }
-    let model = Flamingo::load(&config.model.path, &assemble::model_spec(config)).map_err(Box::new)?;
+    let model = Flamingo::load(&config.model.path, &served::model_spec(config)).map_err(Box::new)?;
     let watched = assemble::watched(config, model.manifest())?;
     let asked: Vec<_> = watched.iter().flat_map(assemble::Watched::asked).collect();
     Ok(worker(model, &asked, &[], &said)?.lessons)
