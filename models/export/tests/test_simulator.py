@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import torch
 
-from wader_export import layout
+from wader_export import layout, standing
 from wader_export.questions import KINDS, Writer, caption
 from wader_export.questions.words import NUMBERS, SECONDS, UNCLEAR_ANSWER
 from wader_export.sim import PEOPLE, blindness, colours, events, simulate
@@ -156,3 +156,16 @@ def test_a_time_is_near_its_neighbours_and_a_word_to_itself_only():
     assert three[words.ids["three"]] > 0.7 > three[words.ids["four"]] > three[words.ids["five"]] > 0
     long = near[words.ids["40"]]
     assert long[words.ids["40"]] < 0.3 and long[words.ids["43"]] > 0.03
+
+
+def test_false_things_look_no_simpler_than_those_of_a_real_camera():
+    """What the first half of the footage shows; a model takes what false things never have for a sign of the real."""
+    things = standing.simulated(*simulate(384, 8, np.random.default_rng(8), 2.8))
+    tables = standing.tables(things)
+    of = lambda kind, figure: tables[kind][:, standing.FIGURES.index(figure)]  # noqa: E731
+    assert min(map(len, tables.values())) > 60
+    for kind in tables:
+        assert np.quantile(of(kind, "difference of halves"), 0.75) > 0.1, "two colours, as often as a person"
+        assert np.quantile(of(kind, "height's spread"), 0.9) > 0.04, "they flicker"
+    assert np.median(of("other", "heats")) < 2.6 and np.median(of("other", "runner-up's part")) < 0.65
+    assert of("other", "share as another").mean() > 0.02, "now a dog, now a bird"

@@ -32,7 +32,10 @@ def main() -> None:
 
     export = commands.add_parser("export", help="write the model folder from a run folder")
     export.add_argument("--folder", type=Path, default=None, help="run folder (default: train/run in the cache)")
-    export.add_argument("--mean", type=Path, default=None, help="take the mean with the weights of this run folder")
+    export.add_argument(
+        "--mean", type=Path, nargs="+", default=[], metavar="FOLDER",
+        help="take the mean with the weights of these run folders; one that is named twice counts twice",
+    )  # fmt: skip
     export.add_argument("--target", type=Path, default=paths.MODEL_DIR)
 
     truth = paths.REPOSITORY / "tests" / "footage" / "vtest-windows.json"

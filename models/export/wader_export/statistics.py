@@ -5,7 +5,7 @@ import json
 import cv2
 import numpy as np
 
-from . import footage, layout
+from . import footage, layout, standing
 from .encoder.command import code, encoder_file
 from .graphs.goldens import session
 from .measure import VIEWS, measure
@@ -75,3 +75,7 @@ def run(arguments) -> None:
         print(f"\n{figure}")
         for name, values in described.items():
             print(f"  {name:40s} {values[figure]}")
+    print("\nwhat stands still and is weak: false things, nearly all")
+    windows = [window for frames in real.values() for window in standing.windows(frames)]
+    standing.tell("first half", [thing for window in windows for thing in standing.standing(window)])
+    standing.tell("simulated", standing.simulated(world, features))

@@ -16,17 +16,16 @@ from ..training import earlier
 from . import goldens, manifest, notice, write
 
 
-def load(folder: Path, other: Path | None = None) -> tuple[Flamingo, Tokenizer]:
+def load(folder: Path, others: list[Path]) -> tuple[Flamingo, Tokenizer]:
     """The newest weights of a run folder and its tokenizer.
 
-    `other`: the mean with another run's weights, one of which went on from the other (Wortsman et al., arXiv 2203.05482).
+    `others`: the mean with other runs' weights, all of which went on from one another (Wortsman et al., arXiv 2203.05482).
     """
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = Flamingo(tokenizer.get_vocab_size())
     saved = earlier.weights(folder)
-    if other is not None:
-        beside = earlier.weights(other)
-        saved = {name: (value + beside[name]) / 2 for name, value in saved.items()}
+    beside = [earlier.weights(other) for other in others]
+    saved = {name: sum([value, *(other[name] for other in beside)]) / (1 + len(beside)) for name, value in saved.items()}
     model.load_state_dict(saved)
     return model.eval(), tokenizer
 

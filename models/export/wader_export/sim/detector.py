@@ -70,7 +70,7 @@ def jittered_boxes(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     """Boxes as the detector reports them; `unrest` [B, N, 1] scales the noise of each thing."""
     shape = world.height.shape
     calm = np.ones((*shape[:2], 1))  # what stands still is boxed alike in every frame, parked vehicles almost exactly
-    calm[:, P] = np.where(world.motion[:, P, None] == STILL, 0.7, 1)
+    calm[:, P] = np.where(world.motion[:, P, None] == STILL, rng.uniform(0.6, 1.5, (shape[0], PEOPLE, 1)), 1)
     calm[:, V] = np.where(world.motion[:, V, None] == STILL, rng.uniform(0.15, 0.5, (shape[0], VEHICLES, 1)), 0.7)
     calm = calm * unrest
     wide = world.width * np.exp(rng.normal(0, 0.09, shape) * calm)
@@ -145,12 +145,12 @@ def confusion_table() -> np.ndarray:
 def strays(peaks: Peaks, rng) -> np.ndarray:
     """Chance [B, K, T, 1] of each other heat on a peak.
 
-    Measured on the first half of the footage: a false thing that is no person has two or three of them, a false person
+    Measured on the first half of the footage: a false thing that is no person has one or two of them, a false person
     hardly any once it is as high as a small real one, a weak false vehicle one.
     """
     height = peaks.height
     still = (*height.shape[:2], 1)
-    vague = np.where(rng.random(still) < 0.25, 0.05, rng.uniform(0.12, 0.4, still))
+    vague = np.where(rng.random(still) < 0.35, 0.03, rng.uniform(0.05, 0.24, still))
     person = np.where(rng.random(still) < 0.7, 0.02, np.interp(height, (0.2, 0.3, 0.4), (0.22, 0.1, 0.03)))
     vehicle = np.interp(height, (0.2, 0.35), (0.09, 0.02))
     false = np.where(peaks.group == layout.PERSON, person, np.where(is_vehicle(peaks.group), vehicle, vague))
@@ -173,14 +173,29 @@ def heats(peaks: Peaks, rng) -> np.ndarray:
     other = high * confusion_table()[peaks.group] * np.exp(rng.normal(0, 0.6, still)) * flicker
     chance = strays(peaks, rng)
     stray = np.where(rng.random(shape) < 0.8, rng.random(still), rng.random(shape)) < chance
-    other = np.where(stray, high * rng.uniform(0.4, 1.0, still) * flicker, other)
+    other = np.where(stray, high * rng.uniform(0.3, 0.95, still) * flicker, other)
     other = np.minimum(other, 0.97 * high)
     result = np.where(np.eye(12, dtype=bool)[peaks.group], high, other)
     swap = (rng.random(still[:3]) < 0.25) & (peaks.group == layout.CAR)  # a van is a car or a truck
     swapped = result.copy()
     swapped[..., layout.CAR], swapped[..., layout.BIG_VEHICLE] = result[..., 4], result[..., 3]
     result = np.where(swap[..., None], swapped, result)
+    result = alternating(result, rng)
     return np.where(result >= layout.FLOOR_CUT * high, result, 0)
+
+
+def alternating(heat: np.ndarray, rng) -> np.ndarray:
+    """Some things are the one in most frames and their runner-up in the others: a stone a dog, a van a truck."""
+    things = heat.shape[:2]
+    often = np.where(rng.random((*things, 1)) < 0.18, rng.uniform(0.05, 0.45, (*things, 1)), 0)
+    mean = heat.mean(2)
+    first, second = np.moveaxis(np.argsort(mean, -1)[..., [-1, -2]], -1, 0)
+    turned = (rng.random(heat.shape[:3]) < often) & (np.take_along_axis(mean, second[..., None], -1) > 0)
+    b, k, t = np.nonzero(turned)
+    one, other = first[b, k], second[b, k]
+    turned_heat = heat.copy()
+    turned_heat[b, k, t, one], turned_heat[b, k, t, other] = heat[b, k, t, other], heat[b, k, t, one]
+    return turned_heat
 
 
 def picture_tokens(world: World, rng, tint: np.ndarray, unrest: np.ndarray) -> np.ndarray:
@@ -216,7 +231,7 @@ def observe(world: World, rng) -> Features:
     real = Peaks(peak_heights(world, rng, own), jittered_boxes(world, rng, own), group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
     false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
-    parts = [doubles(people, rng, unrest), second_vehicles(real, rng)]
+    parts = [doubles(people, world, rng, unrest), second_vehicles(real, rng)]
     parts += [parts_of_vehicles(real, rng) for _ in range(2)]
     peaks = Peaks.join([real, *false, *parts])
     peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)

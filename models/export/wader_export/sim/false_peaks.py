@@ -17,8 +17,11 @@ FALSE_SHARE = np.array([0.54, 0.13, 0.05, 0.06, 0.07, 0.04, 0.04, 0.02, 0.02, 0.
 # almost half of the cameras see other false things than posts and coats: shop fronts, plants, furniture
 FLAT_SHARE = np.array([0.18, 0.10, 0.07, 0.06, 0.06, 0.05, 0.11, 0.13, 0.05, 0.11, 0.04, 0.04])
 # the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
-FALSE_MOST = np.array([0.58, 0.26, 0.32, 0.38, 0.36, 0.58, 0.42, 0.50, 0.52, 0.42, 0.34, 0.50])
+FALSE_MOST = np.array([0.58, 0.26, 0.32, 0.38, 0.36, 0.58, 0.58, 0.64, 0.58, 0.42, 0.34, 0.52])
+HIGHEST_FALSE = 0.64
 LARGE_FALSE = 0.44  # and the highest where it is large in the picture
+ANIMALS = (layout.CAT, layout.DOG, layout.ANIMAL)
+SURE_ANIMALS = 0.18  # this share of false animals is as high as a real one: a stone on a lawn
 
 
 def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
@@ -40,13 +43,16 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     tall = np.where(large, rng.uniform(0.25, 1.05, shape), tall)
     ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
     x, y = rng.uniform(0, 1, shape), rng.uniform(0.05, 1, shape)
-    most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), 0.58)
+    most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), HIGHEST_FALSE)
+    sure = np.isin(group, ANIMALS) & (rng.random(shape) < SURE_ANIMALS)
+    level = np.where(sure, rng.uniform(0.28, 0.55, shape), level)
     large = tall > np.where(group == layout.PERSON, 0.3, 0.15)
     most = np.where(large, np.minimum(most, LARGE_FALSE), most)
     level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
     rows_of_alike(rng, (group, level, tall, ratio, y), x)
     unrest = unrest[..., None] * np.exp(rng.uniform(-0.5, 0.7, (*shape, 1)))  # some flicker, some hardly move
-    high = level[..., None] + (0.045 * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 0.018, full)) * unrest
+    quick, slow = (np.exp(rng.uniform(np.log(low), np.log(top), (*shape, 1))) for low, top in ((0.012, 0.06), (0.025, 0.07)))
+    high = level[..., None] + (slow * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 1, full) * quick) * unrest
     high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)
     high = np.where(rng.random(full) < 0.04 * unrest, 0, high)
     noise = lambda s: rng.normal(0, 1, full) * s * unrest  # noqa: E731
@@ -54,11 +60,29 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     x, y = x[..., None] + noise(0.025 * size), y[..., None] + noise(0.03 * size)
     tall, wide = size * np.exp(noise(0.06)), (tall * ratio)[..., None] * np.exp(noise(0.08))
     box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
-    plain = world.background[:, None] + rng.normal(0, 0.15, (*shape, 3))
-    colour = np.where(rng.random((*shape, 1)) < 0.4, colours.RGB[rng.integers(0, 10, shape)], plain)
-    upper = colour[:, :, None] + rng.normal(0, 0.02, (*full, 3)) * unrest[..., None]
-    lower = upper + rng.normal(0, 0.08, (*shape, 1, 3))
+    grain = np.exp(rng.uniform(np.log(0.008), np.log(0.09), (*shape, 1, 1))) * unrest[..., None]
+    upper, lower = (half[:, :, None] + rng.normal(0, 1, (*full, 3)) * grain for half in halves(world, rng, STANDING))
     return Peaks(high, box, group[..., None].repeat(frames, 2), upper, lower, np.full(full, -1))
+
+
+def halves(world: World, rng, things: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colours [B, things, 3] of the upper and the lower half of false things.
+
+    Measured on the first half of the footage: a false thing is two-coloured as often as a person is. A post has a head
+    and a shadow, a stone its lit side, a hydrant its cap; a simulator whose false things are plain teaches that
+    whatever has two colours is real.
+    """
+    shape = (len(world.times), things)
+    own = lambda: np.where(  # noqa: E731
+        rng.random((*shape, 1)) < 0.4,
+        colours.pick(rng, colours.UPPER_SHARE + 0.05, shape)[1],
+        world.background[:, None] + rng.normal(0, 0.15, (*shape, 1)) + rng.normal(0, 0.04, (*shape, 3)),
+    )
+    upper, other, dice = own(), own(), rng.random((*shape, 1))
+    shade = np.exp(rng.normal(0, 0.45, (*shape, 1))) + rng.normal(0, 0.04, (*shape, 3))
+    alike = upper + rng.normal(0, 0.05, (*shape, 3))
+    lower = np.select([dice < 0.2, dice < 0.65], [alike, upper * shade], other)
+    return upper.clip(0.02, 0.98), lower.clip(0.02, 0.98)
 
 
 def rows_of_alike(rng, looks: tuple[np.ndarray, ...], x: np.ndarray) -> None:
@@ -80,12 +104,17 @@ def passing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     wide = tall * np.exp(rng.normal(-0.7, 0.5, full))
     x, y = rng.uniform(0, 1, full), rng.uniform(0, 1, full)
     box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
-    colour = world.background[:, None, None] + rng.normal(0, 0.15, (*full, 3))
-    return Peaks(high, box, group, colour, colour, np.full(full, -1))
+    upper, lower = (
+        np.stack(parts, 2) for parts in zip(*(halves(world, rng, PASSING) for _ in range(full[2])), strict=True)
+    )
+    return Peaks(high, box, group, upper, lower, np.full(full, -1))
 
 
-def doubles(real: Peaks, rng, unrest: np.ndarray) -> Peaks:
-    """Second, weaker peaks on real things: halves of a body, boxes that reach over to a neighbour."""
+def doubles(real: Peaks, world: World, rng, unrest: np.ndarray) -> Peaks:
+    """Second, weaker peaks on real things: halves of a body, boxes that reach over to a neighbour.
+
+    A half shows its own half's colour twice, and what lies beside shows more of the ground the further it reaches.
+    """
     batch, things, frames = real.height.shape
     full = (batch, DOUBLES, frames)
     pick = np.where((unrest < 0.5)[..., None], *(rng.integers(0, things, (batch, DOUBLES, n)) for n in (1, frames)))
@@ -106,7 +135,12 @@ def doubles(real: Peaks, rng, unrest: np.ndarray) -> Peaks:
     part = np.where(beside, rng.uniform(0.2, 0.5, full), rng.uniform(0.2, 0.62, full))
     steady = (unrest < 0.5)[..., None]  # in a quiet scene they stay, or never come
     high = np.where((np.where(steady, dice[..., :1], dice) < 0.42) & (tall > 0.06), own * part, 0)
-    return Peaks(high, box, take(real.group), take(real.upper), take(real.lower), np.full(full, -1))
+    above, below = take(real.upper), take(real.lower)
+    ground = world.background[:, None, None] + rng.normal(0, 0.12, (batch, DOUBLES, 1, 3))
+    bare = colours.median_share(np.where(beside, np.abs(shift) / wide.clip(1e-4) * 0.8, 0))[..., None]
+    shown = (np.where(lower[..., None], below, above), np.where(upper[..., None], above, below))
+    shown = (rgb * (1 - bare) + ground * bare for rgb in shown)
+    return Peaks(high, box, take(real.group), *shown, np.full(full, -1))
 
 
 def second_vehicles(real: Peaks, rng) -> Peaks:

@@ -197,7 +197,8 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     far[ridden, j] = far[ridden, 0]
 
     # where it is in each frame
-    sway = rng.normal(0, 0.06, travel.shape) * (kind == layout.PERSON)[..., None]
+    sway = rng.normal(0, 1, travel.shape) * np.exp(rng.uniform(np.log(0.04), np.log(0.13), shape))[..., None]
+    sway *= (kind == layout.PERSON)[..., None]
     calm = np.where(rng.random(shape) < 0.35, rng.choice((0.0, 0.05, 0.3), size=shape), 1)  # who sits or sleeps
     sway *= np.where(posing[:, None], 0.0, calm)[..., None]
     x = across[..., None] + vx[..., None] * travel + sway

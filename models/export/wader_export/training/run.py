@@ -48,7 +48,7 @@ CONTINUED = (
     Stage("adapt", 0.08, 1.6e-3, 0.5, False, 1.0),
     Stage("joint", 0.92, 8.0e-4, 0.0, True, 0.4),
 )
-TUNED = (Stage("joint", 1.0, 2.5e-4, 0.0, True, 0.4),)  # a short run after a change of the simulator
+TUNED = (Stage("joint", 1.0, 4.0e-4, 0.0, True, 0.4),)  # a short run after a change of the simulator
 WARM_STEPS = 80
 ADAPTING_RATE = 0.25  # of the rate, for a resampler that already sees
 RESAMPLER_RATE = 0.6  # of the rate, once words are trained
