@@ -15,7 +15,7 @@ class Model:
 
     def __init__(self, folder, vector: bool):
         self.oracle, self.image = oracles.idefics(folder, vector)
-        place = hub.fetch(str(folder), [])
+        place = hub.fetch(str(folder))
         assert idefics.recognise(place)
         self.conversion = idefics.convert(place, Options(fetch=hub.fetch))
 

@@ -41,7 +41,7 @@ class Model:
         """By the folders that were saved."""
         places = self.places | changed
         options = Options(language=places["language"], vision=places["vision"], fetch=hub.fetch)
-        return open_flamingo.convert(hub.fetch(places["flamingo"], []), options)
+        return open_flamingo.convert(hub.fetch(places["flamingo"]), options)
 
     def wanted(self, ids, clips) -> np.ndarray:
         return self.oracle.logits(ids, clips).numpy()

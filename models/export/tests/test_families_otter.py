@@ -26,7 +26,7 @@ def saved(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def conversion(saved):
-    place = hub.fetch(str(saved[1]), [])
+    place = hub.fetch(str(saved[1]))
     assert otter.recognise(place)
     return otter.convert(place, Options(fetch=hub.fetch))
 
@@ -104,4 +104,4 @@ def test_a_checkpoint_without_frame_embeddings_that_its_configuration_promises_i
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((saved[1] / name).read_bytes())
     with pytest.raises(CheckpointError, match="`perceiver.frame_embs` is missing"):
-        otter.convert(hub.fetch(str(tmp_path), []), Options(fetch=hub.fetch))
+        otter.convert(hub.fetch(str(tmp_path)), Options(fetch=hub.fetch))

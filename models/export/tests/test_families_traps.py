@@ -186,7 +186,7 @@ class TestWeights:
         config.write_text(json.dumps(json.loads(config.read_text()) | {"attn_qk_ln": False}))
         options = Options(language=places["language"], vision=places["vision"], fetch=hub.fetch)
         with pytest.raises(CheckpointError, match="attn.q_ln.weight` is unexpected"):
-            open_flamingo.convert(hub.fetch(places["flamingo"], []), options)
+            open_flamingo.convert(hub.fetch(places["flamingo"]), options)
 
     def test_four_bits_multiply_as_they_are_rounded(self):
         weight = np.random.default_rng(1).standard_normal((48, 64)).astype(np.float32)

@@ -10,14 +10,12 @@ from .checkpoint import CheckpointError
 from .family import PRECISIONS, Options, find
 from .sources import UNSTATED
 
-FIRST = ["config.json", "*.json", "README.md", "weights"]
-
 
 def run(arguments) -> None:
-    """Fetches, recognises, converts, writes."""
+    """Recognises, fetches, converts, writes."""
     torch.set_num_threads(arguments.threads)
     try:
-        place = hub.fetch(arguments.checkpoint, FIRST, arguments.revision)
+        place = hub.fetch(arguments.checkpoint, arguments.revision)
         family = find(place, registry.FAMILIES)
         if family is None:
             names = ", ".join(one.NAME for one in registry.FAMILIES)

@@ -23,7 +23,7 @@ class Options:
     tokenizer: str | None = None  # … of the tokenizer
     licence: str | None = None  # SPDX expression of the whole
     fit: str = "stretch"  # how a camera's picture becomes the model's square: `stretch`, `letterbox` or `crop`
-    fetch: Callable[[str, "list[str]"], Place] | None = None  # a hub name or folder, file patterns -> its files
+    fetch: Callable[[str], Place] | None = None  # a hub name or folder -> its files
     canvas: str | None = None  # size of frames, or tiles of one, where a family leaves that open
 
 

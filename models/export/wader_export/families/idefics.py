@@ -62,14 +62,14 @@ def recognise(place: Place) -> bool:
 
 def convert(place: Place, options: Options) -> Conversion:
     """One checkpoint holds everything."""
-    config, own = place.config, place.checkpoint("checkpoint")
+    config = place.config
     refuse(config, {"use_resampler": (True,)})
     language = llama.read(config)
     layers = [i for i in range(language.layers) if i % config["cross_layer_interval"] == 0]
     rows = config["vocab_size"] + config.get("additional_vocab_size", 0)
-    made = modules(config, language, layers, rows)
+    made, tokenizer = modules(config, language, layers, rows), tokens.load(place)
 
-    plan, decoder = Plan(), made["decoder"]
+    own, plan, decoder = place.checkpoint("checkpoint"), Plan(), made["decoder"]
     plan.map("vision_encoder", made["vision_encoder"], own, flamingo.clip_names("model."))
     plan.map("resampler", made["resampler"], own, RESAMPLER)
     plan.map("decoder", decoder, own, GATED)
@@ -83,7 +83,6 @@ def convert(place: Place, options: Options) -> Conversion:
     passed = [r"model\..*\.rotary_emb\.inv_freq", r"lm_head\.(additional_fc\.)?weight"]
     weights = plan.finish(made, [(own, [*(passed if language.head is None else passed[:1]), *flamingo.CLIP_IGNORED])])
 
-    tokenizer = tokens.load(place)
     shapes = flamingo.shapes(language, made, rows)
     ends = [tokens.special(place, "eos_token") or "</s>", *([UTTERANCE] if tokenizer.token_to_id(UTTERANCE) else [])]
     pad = tokens.special(place, "pad_token") or "<unk>"

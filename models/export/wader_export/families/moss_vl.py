@@ -53,12 +53,11 @@ def convert(place: Place, options: Options) -> Conversion:
             "resampler": MossResampler(shape),
             "decoder": MossDecoder(shape),
         }
+    text_place = options.fetch(options.tokenizer) if options.tokenizer else place
+    words, shapes = tokenizer.load(text_place), sizes(shape)
+    told, stated = facts(shape, shapes, words, realtime(place)), options.licence or place.stated_licence
     source, plan = place.checkpoint("checkpoint"), Plan()
     moss_vl_names.put(plan, modules, source, shape)
-    text_place = options.fetch(options.tokenizer, tokenizer.FILES) if options.tokenizer else place
-    words = tokenizer.load(text_place)
-    shapes = sizes(shape)
-    stated = options.licence or place.stated_licence
     return Conversion(
         name=folder_name(place),
         description=NOTICE,
@@ -71,7 +70,7 @@ def convert(place: Place, options: Options) -> Conversion:
         weights=plan.finish(modules, [(source, IGNORED)]),
         shapes=shapes,
         tokenizer=words,
-        facts=facts(shape, shapes, words, realtime(place)),
+        facts=told,
         int4=matrices(modules["decoder"]),
         ports={"decoder": ruled_decoder(shapes, POSITION)},
         golden_cases=ruled_goldens.position,

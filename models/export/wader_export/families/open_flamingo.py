@@ -39,19 +39,18 @@ def convert(place: Place, options: Options) -> Conversion:
         raise CheckpointError(
             f"{place.origin} is no release whose language model is known; name it with --language NAME|FOLDER"
         )
-    body = options.fetch(name, ["*.json", "README.md", "weights"])
-    eye = options.fetch(options.vision or CLIP, ["config.json", "README.md", "weights"])
-    speller = options.fetch(options.tokenizer, tokens.FILES) if options.tokenizer else body
+    body, eye = options.fetch(name), options.fetch(options.vision or CLIP)
+    speller = options.fetch(options.tokenizer) if options.tokenizer else body
+    language, vision = languages.find(body.json("config.json")), flamingo.clip_config(eye.json("config.json"))
+    tokenizer = tokens.load(speller)
 
     own, lm, clip = place.checkpoint("checkpoint"), body.checkpoint("language model"), eye.checkpoint("vision tower")
-    language = languages.find(body.json("config.json"))
     layer = f"lang_encoder.{language.blocks}"
     layers = flamingo.cross_layers(own, layer, language)
     embedding = f"lang_encoder.{language.embedding}"
     if embedding not in own.names:
         raise CheckpointError(f"checkpoint: `{embedding}` is missing: the tokens it was trained with have no embedding")
     rows = own.shape(embedding)[0]
-    vision = flamingo.clip_config(eye.json("config.json"))
     made = flamingo.modules(language, vision, PerceiverConfig(vision.width), layers, rows)
 
     plan, decoder = Plan(), made["decoder"]
@@ -77,7 +76,6 @@ def convert(place: Place, options: Options) -> Conversion:
         [(own, [twice, *same]), (lm, [*language.ignored, *own_embeddings]), (clip, flamingo.CLIP_IGNORED)],
     )
 
-    tokenizer = tokens.load(speller)
     pad = tokens.special(speller, "pad_token")
     tokens.add(tokenizer, [END, IMAGE, *([] if pad else [PAD])])
     tokens.same_size(tokenizer, rows)

@@ -29,13 +29,14 @@ def recognise(place: Place) -> bool:
 def convert(place: Place, options: Options) -> Conversion:
     """One checkpoint holds everything but, sometimes, the tokenizer."""
     config = place.config
-    speller = options.fetch(options.tokenizer, tokens.FILES) if options.tokenizer else place
-    if not speller.has("tokenizer.json"):
-        speller = options.fetch(LLAMA, [*tokens.FILES, "README.md"])
-    own = place.checkpoint("checkpoint")
     text = config["text_config"]
     language = languages.find({**text, "model_type": text.get("model_type") or "llama"})
-    layer = PREFIX + language.blocks
+    vision, entries = flamingo.clip_config(config), config.get("max_num_frames") or 0
+    speller = options.fetch(options.tokenizer) if options.tokenizer else place
+    if not speller.has("tokenizer.json"):
+        speller = options.fetch(LLAMA)
+    tokenizer = tokens.load(speller)
+    own, layer = place.checkpoint("checkpoint"), PREFIX + language.blocks
     layers = flamingo.cross_layers(own, layer, language)
     wanted = config.get("cross_attn_every_n_layers", layers[0] + 1)
     if wanted != layers[0] + 1:
@@ -44,9 +45,6 @@ def convert(place: Place, options: Options) -> Conversion:
     if embedding not in own.names:
         raise CheckpointError(f"checkpoint: `{embedding}` is missing")
     rows = own.shape(embedding)[0]
-    entries = config.get("max_num_frames") or 0
-    timed = entries > 1
-    vision = flamingo.clip_config(config)
     perceiver = PerceiverConfig(vision.width, frame_embeddings=entries)
     made = flamingo.modules(language, vision, perceiver, layers, rows)
 
@@ -65,7 +63,6 @@ def convert(place: Place, options: Options) -> Conversion:
     passed = [r"lang_encoder\." + p.replace(r"\.\d+\.", r"\.\d+\.(decoder_layer\.)?", 1) for p in language.ignored]
     weights = plan.finish(made, [(own, [twice, *passed, *flamingo.CLIP_IGNORED])])
 
-    tokenizer = tokens.load(speller)
     pad = tokens.special(speller, "pad_token")
     tokens.add(tokenizer, [END, IMAGE, ANSWER, *([] if pad else [PAD])])
     if language.arch == "llama":  # only there the embedding was resized to the tokenizer
@@ -76,6 +73,7 @@ def convert(place: Place, options: Options) -> Conversion:
         ("Otter", place, [place.folder / "config.json", *weight_files(place.folder)]),
         ("tokenizer", speller, [speller.folder / "tokenizer.json"]),
     ]
+    timed = entries > 1
     trained = [number for number in TRAINED_FRAMES if number <= entries] or [entries] if timed else [1]
     mode, most = ("timed", max(trained)) if timed else ("single", 1)
     return Conversion(

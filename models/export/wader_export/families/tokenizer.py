@@ -5,8 +5,6 @@ from tokenizers import AddedToken, Tokenizer
 from .checkpoint import CheckpointError
 from .sources import Place
 
-FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]
-
 
 def load(place: Place) -> Tokenizer:
     """The tokenizer of a checkpoint's folder."""
@@ -15,7 +13,7 @@ def load(place: Place) -> Tokenizer:
             f"{place.folder} has no tokenizer.json; name a tokenizer with --tokenizer, or write one with "
             "`transformers`: AutoTokenizer.from_pretrained(...).save_pretrained(...)"
         )
-    tokenizer = Tokenizer.from_file(str(place.folder / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(place.file("tokenizer.json")))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
