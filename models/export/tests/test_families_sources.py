@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import families_languages
@@ -21,6 +23,7 @@ from wader_export.graphs.goldens import stored
 
 LANGUAGE = "togethercomputer/RedPajama-INCITE-Base-3B-v1"
 NAME = "openflamingo/OpenFlamingo-4B-vitl-rpj3b"
+PROGRAM = Path(program.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,7 @@ def test_shards_and_both_kinds_of_files_hold_the_same_tensors(saved, tmp_path):
 
 
 @pytest.fixture
-def served(saved, tmp_path, monkeypatch):
+def server(saved, tmp_path):
     """The three as a hub has them, and a large one."""
     big = tmp_path / "big"
     big.mkdir()
@@ -133,12 +136,18 @@ def served(saved, tmp_path, monkeypatch):
     folders = {NAME: saved["flamingo"], LANGUAGE: saved["language"], open_flamingo.CLIP: saved["vision"]}
     folders = {name: Path(folder) for name, folder in folders.items()} | {"owner/big": big, "owner/gated": big}
     server = Hub(folders, gated=("owner/gated",))
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def served(server, tmp_path, monkeypatch):
+    """That hub, in this process."""
     for module in ("constants", "hf_api", "file_download", "utils._http"):  # its endpoint is read at its import
         monkeypatch.setattr(f"huggingface_hub.{module}.ENDPOINT", server.url, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", server.url + TEMPLATE)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "home"))
-    yield server
-    server.shutdown()
+    return server
 
 
 TEMPLATE = "/{repo_id}/resolve/{revision}/{filename}"
@@ -196,10 +205,13 @@ def test_what_the_hub_refuses_is_told_with_its_remedy(served):
         hub.fetch("nothing")
 
 
-def test_one_command_from_a_name_to_a_whole_folder(served, tmp_path, monkeypatch, capsys):
+def test_one_command_from_a_name_to_a_whole_folder(server, tmp_path):
+    """As its user gives it: the hub is named by the environment, and a process of its own reads that."""
     target = tmp_path / "model"
-    monkeypatch.setattr("sys.argv", ["wader_export", "convert", NAME, "--target", str(target), "--precision", "int4"])
-    program.main()
+    command = [sys.executable, "-m", "wader_export", "convert", NAME, "--target", target, "--precision", "int4"]
+    environment = os.environ | {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, cwd=PROGRAM, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     manifest = json.loads((target / "manifest.json").read_text())
     assert manifest["name"] == "OpenFlamingo-4B-vitl-rpj3b"
     assert manifest["provenance"]["licence"] == "Apache-2.0 AND MIT"
@@ -212,8 +224,7 @@ def test_one_command_from_a_name_to_a_whole_folder(served, tmp_path, monkeypatch
         assert checkpoint.sha256(target / name) == entry["sha256"]
     assert manifest["minimum_runtime"] == "1.28"
     assert "MatMulNBits" in (target / "decoder.onnx").read_bytes().decode("latin1")
-    told = capsys.readouterr().out
-    assert all(f"{graph}: " in told for graph in ("vision_encoder", "resampler", "decoder"))
+    assert all(f"{graph}: " in done.stdout for graph in ("vision_encoder", "resampler", "decoder"))
     cases = json.loads((target / "golden" / "golden.json").read_text())["cases"]
     assert [case["graph"] for case in cases] == ["vision_encoder", "resampler", *["decoder"] * 3]
     data = (target / "golden" / "golden.bin").read_bytes()
