@@ -9,14 +9,14 @@ import torch
 from . import facts, flamingo
 from . import tokenizer as tokens
 from .checkpoint import weight_files
-from .family import Conversion, Options, folder_name
+from .family import Conversion, Options
 from .language import llama
 from .language.language import refuse
 from .nn.gated import IdeficsGated
 from .nn.layers import Embedding, Linear
 from .nn.perceiver import CrossConfig, PerceiverConfig, Resampler
 from .nn.vision import VisionConfig, VisionEncoder
-from .sources import Place, together
+from .sources import Place
 from .weights import Plan, Take
 
 NAME = "idefics"
@@ -83,7 +83,6 @@ def convert(place: Place, options: Options) -> Conversion:
     passed = [r"model\..*\.rotary_emb\.inv_freq", r"lm_head\.(additional_fc\.)?weight"]
     weights = plan.finish(made, [(own, [*(passed if language.head is None else passed[:1]), *flamingo.CLIP_IGNORED])])
 
-    shapes = flamingo.shapes(language, made, rows)
     ends = [tokens.special(place, "eos_token") or "</s>", *([UTTERANCE] if tokenizer.token_to_id(UTTERANCE) else [])]
     pad = tokens.special(place, "pad_token") or "<unk>"
     start = tokens.special(place, "bos_token") or "<s>"
@@ -91,31 +90,19 @@ def convert(place: Place, options: Options) -> Conversion:
         ("IDEFICS", place, [place.folder / "config.json", *weight_files(place.folder)]),
         ("tokenizer", place, [place.folder / "tokenizer.json"]),
     ]
-    return Conversion(
-        name=folder_name(place),
+    special = {
+        "image": tokens.id_of(tokenizer, IMAGE, rows),
+        "bos": tokens.id_of(tokenizer, start, rows),
+        "pad": tokens.id_of(tokenizer, pad, rows),
+        "unknown": tokenizer.token_to_id("<unk>"),
+        "eos": [tokens.id_of(tokenizer, end, rows) for end in ends],
+    }
+    return flamingo.conversion(
+        place, options, language, made, weights, tokenizer, rows,
         description="IDEFICS, an open Flamingo on LLaMA. Trained on single pictures: it knows no time.",
-        licence=options.licence or together([place.stated_licence]),
-        places=places,
-        modules=made,
-        weights=weights,
-        shapes=shapes,
-        tokenizer=tokenizer,
-        int4=flamingo.four_bits(decoder),
-        facts={
-            "vision": facts.vision(shapes, "stretch"),
-            "resampler": facts.resampler(shapes, "single", 1, [1], (0.0, 0.0)),
-            "decoder": facts.decoder(shapes, language),
-            "tokens": {
-                "image": tokens.id_of(tokenizer, IMAGE, rows),
-                "bos": tokens.id_of(tokenizer, start, rows),
-                "pad": tokens.id_of(tokenizer, pad, rows),
-                "unknown": tokenizer.token_to_id("<unk>"),
-                "eos": [tokens.id_of(tokenizer, end, rows) for end in ends],
-            },
-            "prompt": prompt(start, UTTERANCE if len(ends) > 1 else None),
-            "limits": facts.LIMITS,
-        },
-    )
+        places=places, fit="stretch", time=flamingo.SINGLE, special=special,
+        prompt=prompt(start, UTTERANCE if len(ends) > 1 else None),
+    )  # fmt: skip
 
 
 def modules(config: dict, language, layers: list[int], rows: int) -> dict:
