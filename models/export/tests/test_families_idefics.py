@@ -7,7 +7,7 @@ import torch
 from families_bench import Bench, owners
 
 from wader_export.families import hub, idefics
-from wader_export.families.family import Options
+from wader_export.families.family import PRECISIONS, Options
 
 
 class Model:
@@ -142,7 +142,7 @@ def test_no_picture_passes_the_gated_feed_forward_and_shut_gates_pass_nothing(sc
 
 def test_float16(scalar, pixels):
     ids = text(scalar)
-    half = Bench(scalar.conversion, scalar.folder, "fp16", ("decoder",))
+    half = Bench(scalar.conversion, scalar.folder, PRECISIONS["fp16"], ("decoder",))
     media = scalar.bench.media(scalar.bench.features(pixels), [[0], [1]])
     logits, _ = half.run([ids], media, [owners(ids, scalar.image)])
     assert np.abs(logits[0] - scalar.wanted(ids, pixels[:2])).max() <= 5e-2

@@ -11,7 +11,7 @@ import torch
 from families_bench import Bench, owners
 
 from wader_export.families import hub, open_flamingo
-from wader_export.families.family import Options
+from wader_export.families.family import PRECISIONS, Options
 
 LIMIT = 1e-4
 # Blocks, and how many of them to a gated layer.
@@ -192,7 +192,7 @@ def test_several_frames_without_time_have_no_order_and_an_absent_one_is_as_if_le
 
 def test_float16_decoder_is_close_and_its_padded_rows_are_finite(model, pixels, media):
     if model.arch == "mpt":  # ALiBi's large numbers
-        half = Bench(model.conversion, model.folder, "fp16", ("decoder",)).run
+        half = Bench(model.conversion, model.folder, PRECISIONS["fp16"], ("decoder",)).run
     else:
         half = TorchHalf(model)
     ids = [12, model.image, 30, 31, 32]

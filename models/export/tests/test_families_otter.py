@@ -97,6 +97,26 @@ def test_the_manifest_tells_of_time(conversion):
     assert [part.get("token") for part in question] == ["<image>", None, None, None, "<answer>"]
 
 
+def test_on_mpt_rows_that_no_token_has_are_never_written(tmp_path):
+    """Its embedding, which is its output, too, was not cut to the tokenizer: the rest is filling, here a loud one."""
+    count = families_languages.byte_tokenizer(tmp_path).get_vocab_size() + 4
+    oracle = oracles.OtterOracle("mpt", 2, 1, count + 9, count - 3, count - 4, FRAMES)
+    with torch.no_grad():
+        oracle.lm.get_input_embeddings().weight[count:] *= 8
+    oracle.save(tmp_path)
+    made = otter.convert(hub.fetch(str(tmp_path)), Options(fetch=hub.fetch))
+    decoder = made.facts["decoder"]
+    assert (decoder["vocab"], decoder["embed_rows"]) == (count, count + 9)
+    assert made.tokenizer.get_vocab_size() == count
+    ids, frames = [12, 30, 31, 32], np.zeros((1, oracles.SIZE, oracles.SIZE, 3), np.uint8)
+    wanted = oracle.logits(ids, [frames]).numpy()
+    assert wanted.argmax(-1).max() >= count  # the checkpoint itself would write one
+    shapes = made.shapes
+    media = np.zeros((1, shapes.cross_layers, 2, shapes.cross_kv_heads, shapes.latents, shapes.cross_head_dim))
+    logits, _ = Bench(made, tmp_path, only=("decoder",)).run([ids], media, [[-1] * len(ids)])
+    assert np.abs(logits[0] - wanted[:, :count]).max() < 1e-4
+
+
 def test_a_checkpoint_without_frame_embeddings_that_its_configuration_promises_is_an_error(saved, tmp_path):
     state = torch.load(saved[1] / "pytorch_model.bin", weights_only=True)
     del state["perceiver.frame_embs"]

@@ -188,6 +188,14 @@ class TestWeights:
         with pytest.raises(CheckpointError, match="attn.q_ln.weight` is unexpected"):
             open_flamingo.convert(hub.fetch(places["flamingo"]), options)
 
+    def test_rows_that_no_token_has_can_not_be_written(self, tmp_path):
+        tokenizer = families_languages.byte_tokenizer(tmp_path)
+        count = tokenizer.get_vocab_size()
+        assert tokens.writable(tokenizer, count + 7, count + 7) == count  # filled up: MOSS-VL, Otter on MPT
+        assert tokens.writable(tokenizer, count - 1, count + 7) == count - 1  # read and never written: Llama's picture
+        with pytest.raises(CheckpointError, match=f"ids up to {count - 1}, and the checkpoint's embedding {count - 1}"):
+            tokens.writable(tokenizer, count, count - 1)
+
     def test_four_bits_multiply_as_they_are_rounded(self):
         weight = np.random.default_rng(1).standard_normal((48, 64)).astype(np.float32)
         levels, scales = int4.quantise(weight)

@@ -135,15 +135,15 @@ def cross_layers(checkpoint: Checkpoint, blocks: str, language: Language) -> lis
 
 def modules(
     language: Language, vision: VisionConfig, perceiver: PerceiverConfig, layers: list[int], rows: int,
-    cross: CrossConfig | None = None,
+    cross: CrossConfig | None = None, vocab: int | None = None,
 ) -> dict[str, nn.Module]:  # fmt: skip
-    """All three, on the meta device; `rows` are the embedding's."""
-    cross = cross or CrossConfig(len(layers))
+    """All three, on the meta device; `rows` are the embedding's, `vocab` those of them that are tokens (or all)."""
+    cross, vocab = cross or CrossConfig(len(layers)), vocab or rows
     with torch.device("meta"):
-        head = None if language.head is None else Linear(language.width, rows, bias=False)
+        head = None if language.head is None else Linear(language.width, vocab, bias=False)
         gated = [Gated(language.width, cross.heads, cross.head_dim) for _ in layers]
         blocks = [language.block() for _ in range(language.layers)]
-        embedding = Embedding(rows, language.width)
+        embedding = Embedding(rows, language.width, vocab)
         parts: list = [embedding, blocks, gated, layers, language.norm(), head]
         return {
             "vision_encoder": VisionEncoder(vision),
@@ -152,7 +152,7 @@ def modules(
         }
 
 
-def shapes(language: Language, made: dict[str, nn.Module], rows: int) -> Shapes:
+def shapes(language: Language, made: dict[str, nn.Module], vocab: int) -> Shapes:
     """The numbers that the manifest and the graphs share."""
     vision, resampler = made["vision_encoder"].config, made["resampler"]
     return Shapes(
@@ -167,7 +167,7 @@ def shapes(language: Language, made: dict[str, nn.Module], rows: int) -> Shapes:
         self_layers=language.layers,
         kv_heads=language.kv_heads,
         head_dim=language.head_dim,
-        vocab=rows,
+        vocab=vocab,
     )
 
 
@@ -182,11 +182,11 @@ def four_bits(decoder: Decoder) -> frozenset[str]:
 
 def conversion(
     place: Place, options: Options, language: Language, made: dict[str, nn.Module], weights: Weights,
-    tokenizer: Tokenizer, rows: int, *, description: str, places: list, fit: str, time: tuple, special: dict,
-    prompt: dict,
+    tokenizer: Tokenizer, *, description: str, places: list, fit: str, time: tuple, special: dict, prompt: dict,
 ) -> Conversion:  # fmt: skip
     """Everything that the folder is made of; `time` is what `facts.resampler` wants to know."""
-    sizes = shapes(language, made, rows)
+    embedding = made["decoder"].embedding
+    sizes = shapes(language, made, embedding.vocab)
     return Conversion(
         name=folder_name(place),
         description=description,
@@ -200,7 +200,7 @@ def conversion(
         facts={
             "vision": facts.vision(sizes, fit),
             "resampler": facts.resampler(sizes, *time),
-            "decoder": facts.decoder(sizes, language),
+            "decoder": facts.decoder(sizes, language, embedding.num_embeddings),
             "tokens": special,
             "prompt": prompt,
             "limits": facts.LIMITS,

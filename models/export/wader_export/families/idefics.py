@@ -67,7 +67,8 @@ def convert(place: Place, options: Options) -> Conversion:
     language = llama.read(config)
     layers = [i for i in range(language.layers) if i % config["cross_layer_interval"] == 0]
     rows = config["vocab_size"] + config.get("additional_vocab_size", 0)
-    made, tokenizer = modules(config, language, layers, rows), tokens.load(place)
+    tokenizer = tokens.load(place)
+    made = modules(config, language, layers, rows, tokens.writable(tokenizer, rows, rows))
 
     own, plan, decoder = place.checkpoint("checkpoint"), Plan(), made["decoder"]
     plan.map("vision_encoder", made["vision_encoder"], own, flamingo.clip_names("model."))
@@ -79,7 +80,7 @@ def convert(place: Place, options: Options) -> Conversion:
     plan.put("decoder.embedding.weight", decoder.embedding.weight, Take(own, table))
     if language.head is not None:
         head = ("lm_head.weight", *(["lm_head.additional_fc.weight"] if extra else []))
-        plan.put("decoder.head.weight", decoder.head.weight, Take(own, head))
+        plan.head("decoder.head.weight", decoder.head.weight, Take(own, head), rows)
     passed = [r"model\..*\.rotary_emb\.inv_freq", r"lm_head\.(additional_fc\.)?weight"]
     weights = plan.finish(made, [(own, [*(passed if language.head is None else passed[:1]), *flamingo.CLIP_IGNORED])])
 
@@ -98,15 +99,15 @@ def convert(place: Place, options: Options) -> Conversion:
         "eos": [tokens.id_of(tokenizer, end, rows) for end in ends],
     }
     return flamingo.conversion(
-        place, options, language, made, weights, tokenizer, rows,
+        place, options, language, made, weights, tokenizer,
         description="IDEFICS, an open Flamingo on LLaMA. Trained on single pictures: it knows no time.",
         places=places, fit="stretch", time=flamingo.SINGLE, special=special,
         prompt=prompt(start, UTTERANCE if len(ends) > 1 else None),
     )  # fmt: skip
 
 
-def modules(config: dict, language, layers: list[int], rows: int) -> dict:
-    """All three, on the meta device."""
+def modules(config: dict, language, layers: list[int], rows: int, vocab: int) -> dict:
+    """All three, on the meta device; `vocab` of the embedding's rows are tokens."""
     eye, sees = config["vision_config"], config["perceiver_config"]
     width, heads, eps = language.width, language.heads, config.get("rms_norm_eps", 1e-6)
     vision = VisionConfig(
@@ -124,9 +125,9 @@ def modules(config: dict, language, layers: list[int], rows: int) -> dict:
     act, inner = config.get("hidden_act", "silu"), config["intermediate_size"]
     with torch.device("meta"):
         gated = [IdeficsGated(width, heads, inner, act, eps, norms, gates) for _ in layers]
-        head = None if language.head is None else Linear(width, rows, bias=False)
+        head = None if language.head is None else Linear(width, vocab, bias=False)
         blocks = [language.block() for _ in range(language.layers)]
-        embedding = Embedding(rows, width)
+        embedding = Embedding(rows, width, vocab)
         return {
             "vision_encoder": VisionEncoder(vision),
             "resampler": Resampler(perceiver, cross),

@@ -45,15 +45,17 @@ def convert(place: Place, options: Options) -> Conversion:
     shape = read(place.config)
     tiles = parse_tiles(options.canvas)
     mean, std = pixel_values(place, shape)
+    text_place = options.fetch(options.tokenizer) if options.tokenizer else place
+    words = tokenizer.load(text_place)
+    shape = ruled_facts.writing(shape, words)
     with torch.device("meta"):
         modules = {
             "vision_encoder": MllamaVisionEncoder(shape, tiles, mean, std),
             "resampler": FrameProjection(shape.decoder),
             "decoder": MllamaDecoder(shape),
         }
-    text_place = options.fetch(options.tokenizer) if options.tokenizer else place
-    words, shapes = tokenizer.load(text_place), sizes(shape, tiles)
-    told, name = facts(shape, shapes, tiles, words, place), folder_name(place)
+    shapes, name = sizes(shape, tiles), folder_name(place)
+    told = facts(shape, shapes, tiles, words, place)
     source, plan = place.checkpoint("checkpoint"), Plan()
     mllama_names.put(plan, modules, source, shape, tiles)
     return Conversion(

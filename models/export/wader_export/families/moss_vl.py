@@ -47,15 +47,17 @@ def convert(place: Place, options: Options) -> Conversion:
     said = place.json("preprocessor_config.json")
     if missing := [key for key in ("image_mean", "image_std") if key not in said]:
         raise CheckpointError(f"{place.folder}/preprocessor_config.json lacks {', '.join(missing)}; fetch it again")
+    text_place = options.fetch(options.tokenizer) if options.tokenizer else place
+    words = tokenizer.load(text_place)
+    shape = ruled_facts.writing(shape, words)
     with torch.device("meta"):
         modules = {
             "vision_encoder": MossVisionEncoder(shape, said["image_mean"], said["image_std"]),
             "resampler": MossResampler(shape),
             "decoder": MossDecoder(shape),
         }
-    text_place = options.fetch(options.tokenizer) if options.tokenizer else place
-    words, shapes = tokenizer.load(text_place), sizes(shape)
-    told, stated = facts(shape, shapes, words, realtime(place)), options.licence or place.stated_licence
+    shapes, stated = sizes(shape), options.licence or place.stated_licence
+    told = facts(shape, shapes, words, realtime(place))
     source, plan = place.checkpoint("checkpoint"), Plan()
     moss_vl_names.put(plan, modules, source, shape)
     return Conversion(

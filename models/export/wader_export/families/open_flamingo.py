@@ -80,7 +80,7 @@ def convert(place: Place, options: Options) -> Conversion:
         ("tokenizer", speller, [speller.folder / "tokenizer.json"]),
     ]
     return flamingo.conversion(
-        place, options, language, made, weights, tokenizer, rows,
+        place, options, language, made, weights, tokenizer,
         description=f"OpenFlamingo on {body.origin} and {eye.origin}. Trained on single pictures: it knows no time."
         + facts.squared(options.fit),
         places=places, fit=options.fit, time=flamingo.SINGLE,

@@ -44,7 +44,12 @@ def convert(place: Place, options: Options) -> Conversion:
     embedding = PREFIX + language.embedding
     rows = flamingo.embedding_rows(own, embedding)
     perceiver = PerceiverConfig(vision.width, frame_embeddings=entries)
-    made = flamingo.modules(language, vision, perceiver, layers, rows)
+    pad = tokens.special(speller, "pad_token")
+    tokens.add(tokenizer, [END, IMAGE, ANSWER, *([] if pad else [PAD])])
+    if language.arch == "llama":  # only there the embedding was resized to the tokenizer
+        tokens.same_size(tokenizer, rows)
+    vocab = tokens.writable(tokenizer, rows, rows)
+    made = flamingo.modules(language, vision, perceiver, layers, rows, vocab=vocab)
 
     plan, decoder = Plan(), made["decoder"]
     plan.map("vision_encoder", made["vision_encoder"], own, flamingo.clip_names("vision_encoder."))
@@ -53,16 +58,11 @@ def convert(place: Place, options: Options) -> Conversion:
     inside = {ours: PREFIX + theirs.replace(".{i}.", ".{i}.decoder_layer.") for ours, theirs in language.names.items()}
     plan.map("decoder", decoder, own, inside)
     if language.head is not None:
-        plan.put("decoder.head.weight", decoder.head.weight, Take(own, (PREFIX + language.head,)))
+        plan.head("decoder.head.weight", decoder.head.weight, Take(own, (PREFIX + language.head,)), rows)
     twice = r"lang_encoder\.(gated_cross_attn_layers|old_decoder_blocks)\..*"  # the same tensors, other names
     passed = [r"lang_encoder\." + p.replace(r"\.\d+\.", r"\.\d+\.(decoder_layer\.)?", 1) for p in language.ignored]
     weights = plan.finish(made, [(own, [twice, *passed, *flamingo.CLIP_IGNORED])])
 
-    pad = tokens.special(speller, "pad_token")
-    tokens.add(tokenizer, [END, IMAGE, ANSWER, *([] if pad else [PAD])])
-    if language.arch == "llama":  # only there the embedding was resized to the tokenizer
-        tokens.same_size(tokenizer, rows)
-    tokens.id_of(tokenizer, ANSWER, rows)
     places = [
         ("Otter", place, [place.folder / "config.json", *weight_files(place.folder)]),
         ("tokenizer", speller, [speller.folder / "tokenizer.json"]),
@@ -70,7 +70,7 @@ def convert(place: Place, options: Options) -> Conversion:
     timed = entries > 1
     trained = [number for number in TRAINED_FRAMES if number <= entries] or [entries]
     return flamingo.conversion(
-        place, options, language, made, weights, tokenizer, rows,
+        place, options, language, made, weights, tokenizer,
         description=f"Otter on {language.arch}. "
         + ("Trained frame embeddings, by place in the clip." if timed else "Trained on single pictures: no time.")
         + facts.squared(options.fit),

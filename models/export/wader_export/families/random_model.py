@@ -127,7 +127,7 @@ def convert(name: str, shape: Shape) -> Conversion:
         facts={
             "vision": facts.vision(shapes, "stretch"),
             "resampler": facts.resampler(shapes, *time),
-            "decoder": facts.decoder(shapes, language),
+            "decoder": facts.decoder(shapes, language, shape.rows),
             "tokens": {"image": ids[IMAGE], "bos": None, "pad": ids[PAD], "unknown": None, "eos": [ids[END]]},
             "prompt": prompt(tokenizer),
             "limits": facts.LIMITS,
