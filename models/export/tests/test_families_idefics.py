@@ -6,8 +6,10 @@ import pytest
 import torch
 from families_bench import Bench, owners
 
+from wader_export.families import folder as folders
 from wader_export.families import hub, idefics
 from wader_export.families.family import PRECISIONS, Options
+from wader_export.families.language import llama
 
 
 class Model:
@@ -146,6 +148,12 @@ def test_float16(scalar, pixels):
     media = scalar.bench.media(scalar.bench.features(pixels), [[0], [1]])
     logits, _ = half.run([ids], media, [owners(ids, scalar.image)])
     assert np.abs(logits[0] - scalar.wanted(ids, pixels[:2])).max() <= 5e-2
+
+
+def test_the_manifest_tells_what_the_licence_of_llama_forbids(scalar, tmp_path):
+    provenance = folders.manifest(scalar.conversion, tmp_path, [], PRECISIONS["fp32"])["provenance"]
+    assert list(provenance) == ["description", "licence", "licence_limits", "sources"]
+    assert provenance["licence_limits"] == [llama.LIMIT]
 
 
 def test_the_manifest_knows_no_time_and_squashes_pictures(scalar):

@@ -10,6 +10,7 @@ from families_bench import Bench, owners
 from wader_export.families import hub, otter
 from wader_export.families.checkpoint import CheckpointError
 from wader_export.families.family import Options
+from wader_export.families.language import llama
 
 FRAMES = 6
 
@@ -107,7 +108,7 @@ def test_on_mpt_rows_that_no_token_has_are_never_written(tmp_path):
     made = otter.convert(hub.fetch(str(tmp_path)), Options(fetch=hub.fetch))
     decoder = made.facts["decoder"]
     assert (decoder["vocab"], decoder["embed_rows"]) == (count, count + 9)
-    assert made.tokenizer.get_vocab_size() == count
+    assert made.tokenizer.get_vocab_size() == count and not made.limits
     ids, frames = [12, 30, 31, 32], np.zeros((1, oracles.SIZE, oracles.SIZE, 3), np.uint8)
     wanted = oracle.logits(ids, [frames]).numpy()
     assert wanted.argmax(-1).max() >= count  # the checkpoint itself would write one
@@ -115,6 +116,11 @@ def test_on_mpt_rows_that_no_token_has_are_never_written(tmp_path):
     media = np.zeros((1, shapes.cross_layers, 2, shapes.cross_kv_heads, shapes.latents, shapes.cross_head_dim))
     logits, _ = Bench(made, tmp_path, only=("decoder",)).run([ids], media, [[-1] * len(ids)])
     assert np.abs(logits[0] - wanted[:, :count]).max() < 1e-4
+
+
+def test_a_free_licence_on_its_card_does_not_free_the_llama_under_it(conversion):
+    assert conversion.licence == "MIT"
+    assert conversion.limits == (llama.LIMIT,)
 
 
 def test_a_checkpoint_without_frame_embeddings_that_its_configuration_promises_is_an_error(saved, tmp_path):

@@ -215,6 +215,7 @@ def test_one_command_from_a_name_to_a_whole_folder(server, tmp_path):
     manifest = json.loads((target / "manifest.json").read_text())
     assert manifest["name"] == "OpenFlamingo-4B-vitl-rpj3b"
     assert manifest["provenance"]["licence"] == "Apache-2.0 AND MIT"
+    assert "licence_limits" not in manifest["provenance"]
     origins = [source["origin"] for source in manifest["provenance"]["sources"]]
     assert f"{LANGUAGE} at {COMMIT}, model.safetensors" in origins
     assert f"{NAME} at {COMMIT}, checkpoint.pt" in origins

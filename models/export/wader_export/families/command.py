@@ -27,6 +27,8 @@ def run(arguments) -> None:
         print(f"{arguments.checkpoint}: {family.NAME}")
         conversion = family.convert(place, options)
         print(f"licence: {conversion.licence}. {conversion.description}")
+        for limit in conversion.limits:
+            print(f"limit: {limit}")
         if UNSTATED in conversion.licence:
             print("warning: a source states no licence; find it out and say it with --licence")
         # Frames end with a special token, which is all that matters for the seam after them.

@@ -42,6 +42,7 @@ class Conversion:
     facts: dict  # the manifest's vision, resampler, decoder, tokens, prompt, limits
     int4: frozenset[str] = frozenset()  # decoder matrices that may have 4 bits
     ports: dict[str, Ports] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()  # what its licence does not allow and whom it grants nothing, a sentence each
     golden_cases: Callable | None = None  # instead of `goldens.cases`, for another media rule
 
     def __post_init__(self):

@@ -10,6 +10,7 @@ from torch import nn
 from . import facts, int4
 from .checkpoint import Checkpoint, CheckpointError
 from .family import Conversion, Options, folder_name
+from .language import llama
 from .language.language import Language
 from .nn.decoder import Decoder
 from .nn.gated import Gated
@@ -191,6 +192,7 @@ def conversion(
         name=folder_name(place),
         description=description,
         licence=options.licence or together([one.stated_licence for _, one, _ in places]),
+        limits=(llama.LIMIT,) if language.arch == "llama" else (),
         places=places,
         modules=made,
         weights=weights,

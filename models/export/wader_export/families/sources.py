@@ -47,7 +47,7 @@ class Place:
         return read_json(self.folder, name)
 
     def checkpoint(self, what: str) -> Checkpoint:
-        """Its weights; `what` names them in errors. From a hub they come now: refuse before this what can be refused."""
+        """Its weights; `what` names them in errors. From a hub they come now: what can be refused, refuse before."""
         self.need(WEIGHTS)
         return open_folder(what, self.folder)
 
