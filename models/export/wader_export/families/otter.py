@@ -81,7 +81,11 @@ def convert(place: Place, options: Options) -> Conversion:
 
 
 def prompt(tokenizer) -> dict:
-    """``<image>User: {question} GPT:<answer>`` (`pipeline/benchmarks/models/otter_video.py`)."""
+    """``<image>User: {question} GPT:<answer>`` (`pipeline/benchmarks/models/otter_video.py`).
+
+    In a byte-level vocabulary (MPT) the question's first word would take the space before it into its token. What fills
+    the slot is encoded by itself, so here the space is a token of its own, and only this seam is not as in training.
+    """
     spaced = not tokens.has_words(tokenizer)
     first, last = ("User: ", " GPT:") if spaced else ("User:", "GPT:")
     start, end = [{"token": IMAGE}, {"text": first}], [{"text": last}, {"token": ANSWER}]
