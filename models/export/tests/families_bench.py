@@ -6,21 +6,24 @@ import numpy as np
 
 from wader_export.families import folder as folders
 from wader_export.families import graphs
-from wader_export.families.family import PRECISIONS, Conversion
+from wader_export.families.family import PRECISIONS, Conversion, Precision
 from wader_export.graphs.goldens import session
 
 
 class Bench:
     """The three graphs of one conversion."""
 
-    def __init__(self, conversion: Conversion, folder: Path, precision: str = "fp32", only: tuple = folders.GRAPHS):
-        self.conversion, self.precision = conversion, PRECISIONS[precision]
+    def __init__(
+        self, conversion: Conversion, folder: Path, precision: Precision = PRECISIONS["fp32"],
+        only: tuple = folders.GRAPHS,
+    ):  # fmt: skip
+        self.conversion, self.precision = conversion, precision
         self.shapes, self.kind = conversion.shapes, np.dtype(self.precision.float_type)
         self.sessions = {}
         for graph in only:
             small = conversion.int4 if self.precision.int4 and graph == "decoder" else frozenset()
             ports, weights = conversion.ports[graph], conversion.weights.under(graph)
-            path = folder / f"{graph}-{precision}.onnx"
+            path = folder / f"{graph}-{precision.name}.onnx"
             graphs.export(conversion.modules[graph], ports, weights, path, self.precision.float_type, small)
             self.sessions[graph] = session(path)
 

@@ -1,4 +1,7 @@
-"""A small hub over HTTP: what `huggingface_hub` asks of one, with a connection that breaks on demand."""
+"""A small hub over HTTP: what `huggingface_hub` asks of one, with a connection that breaks on demand.
+
+As on the real one, anybody may see what files a gated repository has, and only the files are kept back.
+"""
 
 import hashlib
 import json
@@ -26,6 +29,11 @@ class Hub(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def files(self) -> set[str]:
+        """The files that were asked for."""
+        return {path.rpartition("/")[2] for path in self.asked if "/resolve/" in path}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -61,13 +69,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def folder(self, name: str) -> Path | None:
-        if name in self.server.gated and not self.headers.get("Authorization"):
-            self.refuse(401, "GatedRepo")
-        elif name not in self.server.repositories:
+        if name not in self.server.repositories:
             self.refuse(404, "RepoNotFound")
-        else:
-            return self.server.repositories[name]
-        return None
+            return None
+        return self.server.repositories[name]
 
     def information(self, name: str) -> None:
         if folder := self.folder(name):
@@ -96,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         folder = self.folder(name)
         if folder is None:
             return
+        if name in self.server.gated and not self.headers.get("Authorization"):
+            return self.refuse(401, "GatedRepo")
         path = folder / file
         if not path.is_file():
             return self.refuse(404, "EntryNotFound")

@@ -38,12 +38,12 @@ SPECIAL = ["begin_of_text", "start_header_id", "end_header_id", "eot_id", "eom_i
            "finetune_right_pad_id", "image"]  # fmt: skip
 
 
-def build(seed: int = 0, std: float = 0.3) -> MllamaForConditionalGeneration:
+def build(seed: int = 0, std: float = 0.3, config: dict = CONFIG) -> MllamaForConditionalGeneration:
     """Random weights; gates, 0 at the start of training, are opened: else a picture has no effect."""
     torch.manual_seed(seed)
-    config = MllamaConfig(**CONFIG)
-    config._attn_implementation = "eager"
-    model = MllamaForConditionalGeneration(config).eval()
+    sizes = MllamaConfig(**config)
+    sizes._attn_implementation = "eager"
+    model = MllamaForConditionalGeneration(sizes).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" in name:

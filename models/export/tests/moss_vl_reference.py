@@ -41,6 +41,7 @@ CONFIG = {
 
 SPECIAL = ["endoftext", "im_start", "im_end", "vision_start", "vision_end", "time_start", "time_end", "image_pad",
            "silence", "response"]  # fmt: skip
+TOKENS = IMAGE - SPECIAL.index("image_pad") + len(SPECIAL)  # the other rows of embedding and head are filling
 
 
 def checkpoint(home: Path, weights: dict[str, Tensor], config: dict = CONFIG) -> Place:
@@ -49,14 +50,14 @@ def checkpoint(home: Path, weights: dict[str, Tensor], config: dict = CONFIG) ->
     save_file({name: weight.contiguous() for name, weight in weights.items()}, home / "model.safetensors")
     (home / "config.json").write_text(json.dumps(config))
     (home / "preprocessor_config.json").write_text(json.dumps({"image_mean": MEAN, "image_std": STD}))
-    write_tokenizer(home / "tokenizer.json", IMAGE - SPECIAL.index("image_pad"), [f"<|{name}|>" for name in SPECIAL])
+    write_tokenizer(home / "tokenizer.json", TOKENS - len(SPECIAL), [f"<|{name}|>" for name in SPECIAL])
     return Place(home, f"OpenMOSS-Team/{home.name}")
 
 
-def build(seed: int = 0, std: float = 0.3) -> dict[str, Tensor]:
+def build(seed: int = 0, std: float = 0.3, config: dict = CONFIG) -> dict[str, Tensor]:
     """A random checkpoint; gates, 0 at the start of training, are opened."""
     torch.manual_seed(seed)
-    vision, text = CONFIG["vision_config"], CONFIG["text_config"]
+    vision, text = config["vision_config"], config["text_config"]
     width, feed, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
     weights = {"model.separator_token": torch.randn(text["hidden_size"])}
     weights["model.visual.pos_embed.weight"] = torch.randn(36, width)
@@ -109,6 +110,7 @@ def build(seed: int = 0, std: float = 0.3) -> dict[str, Tensor]:
     weights["model.language_model.embed_tokens.weight"] = torch.randn(VOCAB, size)
     norm("model.language_model.norm", size)
     linear("lm_head", size, VOCAB, False)
+    weights["lm_head.weight"][TOKENS:] *= 8  # as nobody trained them, they may say anything
     return weights
 
 

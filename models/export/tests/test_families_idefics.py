@@ -6,8 +6,10 @@ import pytest
 import torch
 from families_bench import Bench, owners
 
+from wader_export.families import folder as folders
 from wader_export.families import hub, idefics
-from wader_export.families.family import Options
+from wader_export.families.family import PRECISIONS, Options
+from wader_export.families.language import llama
 
 
 class Model:
@@ -15,7 +17,7 @@ class Model:
 
     def __init__(self, folder, vector: bool):
         self.oracle, self.image = oracles.idefics(folder, vector)
-        place = hub.fetch(str(folder), [])
+        place = hub.fetch(str(folder))
         assert idefics.recognise(place)
         self.conversion = idefics.convert(place, Options(fetch=hub.fetch))
 
@@ -142,10 +144,16 @@ def test_no_picture_passes_the_gated_feed_forward_and_shut_gates_pass_nothing(sc
 
 def test_float16(scalar, pixels):
     ids = text(scalar)
-    half = Bench(scalar.conversion, scalar.folder, "fp16", ("decoder",))
+    half = Bench(scalar.conversion, scalar.folder, PRECISIONS["fp16"], ("decoder",))
     media = scalar.bench.media(scalar.bench.features(pixels), [[0], [1]])
     logits, _ = half.run([ids], media, [owners(ids, scalar.image)])
     assert np.abs(logits[0] - scalar.wanted(ids, pixels[:2])).max() <= 5e-2
+
+
+def test_the_manifest_tells_what_the_licence_of_llama_forbids(scalar, tmp_path):
+    provenance = folders.manifest(scalar.conversion, tmp_path, [], PRECISIONS["fp32"])["provenance"]
+    assert list(provenance) == ["description", "licence", "licence_limits", "sources"]
+    assert provenance["licence_limits"] == [llama.LIMIT]
 
 
 def test_the_manifest_knows_no_time_and_squashes_pictures(scalar):

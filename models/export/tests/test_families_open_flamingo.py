@@ -11,7 +11,7 @@ import torch
 from families_bench import Bench, owners
 
 from wader_export.families import hub, open_flamingo
-from wader_export.families.family import Options
+from wader_export.families.family import PRECISIONS, Options
 
 LIMIT = 1e-4
 # Blocks, and how many of them to a gated layer.
@@ -41,7 +41,7 @@ class Model:
         """By the folders that were saved."""
         places = self.places | changed
         options = Options(language=places["language"], vision=places["vision"], fetch=hub.fetch)
-        return open_flamingo.convert(hub.fetch(places["flamingo"], []), options)
+        return open_flamingo.convert(hub.fetch(places["flamingo"]), options)
 
     def wanted(self, ids, clips) -> np.ndarray:
         return self.oracle.logits(ids, clips).numpy()
@@ -183,6 +183,12 @@ def test_released_weights_know_no_time_and_the_manifest_says_so(first):
     assert (resampler["frame_mode"], resampler["max_frames"], resampler["trained_frames"]) == ("single", 1, [1])
 
 
+def test_on_llama_the_licence_of_the_first_one_is_told(model):
+    limits = model.conversion.limits
+    assert len(limits) == (model.arch == "llama")
+    assert all("non-commercial research" in limit and "surveillance" in limit for limit in limits)
+
+
 def test_several_frames_without_time_have_no_order_and_an_absent_one_is_as_if_left_out(first, bank):
     together = first.bench.media(bank, [[0, 1, 2]])
     assert near(together, first.bench.media(bank, [[2, 0, 1]]))
@@ -192,7 +198,7 @@ def test_several_frames_without_time_have_no_order_and_an_absent_one_is_as_if_le
 
 def test_float16_decoder_is_close_and_its_padded_rows_are_finite(model, pixels, media):
     if model.arch == "mpt":  # ALiBi's large numbers
-        half = Bench(model.conversion, model.folder, "fp16", ("decoder",)).run
+        half = Bench(model.conversion, model.folder, PRECISIONS["fp16"], ("decoder",)).run
     else:
         half = TorchHalf(model)
     ids = [12, model.image, 30, 31, 32]

@@ -10,6 +10,7 @@ from families_bench import Bench, owners
 from wader_export.families import hub, otter
 from wader_export.families.checkpoint import CheckpointError
 from wader_export.families.family import Options
+from wader_export.families.language import llama
 
 FRAMES = 6
 
@@ -26,7 +27,7 @@ def saved(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def conversion(saved):
-    place = hub.fetch(str(saved[1]), [])
+    place = hub.fetch(str(saved[1]))
     assert otter.recognise(place)
     return otter.convert(place, Options(fetch=hub.fetch))
 
@@ -97,6 +98,31 @@ def test_the_manifest_tells_of_time(conversion):
     assert [part.get("token") for part in question] == ["<image>", None, None, None, "<answer>"]
 
 
+def test_on_mpt_rows_that_no_token_has_are_never_written(tmp_path):
+    """Its embedding, which is its output, too, was not cut to the tokenizer: the rest is filling, here a loud one."""
+    count = families_languages.byte_tokenizer(tmp_path).get_vocab_size() + 4
+    oracle = oracles.OtterOracle("mpt", 2, 1, count + 9, count - 3, count - 4, FRAMES)
+    with torch.no_grad():
+        oracle.lm.get_input_embeddings().weight[count:] *= 8
+    oracle.save(tmp_path)
+    made = otter.convert(hub.fetch(str(tmp_path)), Options(fetch=hub.fetch))
+    decoder = made.facts["decoder"]
+    assert (decoder["vocab"], decoder["embed_rows"]) == (count, count + 9)
+    assert made.tokenizer.get_vocab_size() == count and not made.limits
+    ids, frames = [12, 30, 31, 32], np.zeros((1, oracles.SIZE, oracles.SIZE, 3), np.uint8)
+    wanted = oracle.logits(ids, [frames]).numpy()
+    assert wanted.argmax(-1).max() >= count  # the checkpoint itself would write one
+    shapes = made.shapes
+    media = np.zeros((1, shapes.cross_layers, 2, shapes.cross_kv_heads, shapes.latents, shapes.cross_head_dim))
+    logits, _ = Bench(made, tmp_path, only=("decoder",)).run([ids], media, [[-1] * len(ids)])
+    assert np.abs(logits[0] - wanted[:, :count]).max() < 1e-4
+
+
+def test_a_free_licence_on_its_card_does_not_free_the_llama_under_it(conversion):
+    assert conversion.licence == "MIT"
+    assert conversion.limits == (llama.LIMIT,)
+
+
 def test_a_checkpoint_without_frame_embeddings_that_its_configuration_promises_is_an_error(saved, tmp_path):
     state = torch.load(saved[1] / "pytorch_model.bin", weights_only=True)
     del state["perceiver.frame_embs"]
@@ -104,4 +130,4 @@ def test_a_checkpoint_without_frame_embeddings_that_its_configuration_promises_i
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((saved[1] / name).read_bytes())
     with pytest.raises(CheckpointError, match="`perceiver.frame_embs` is missing"):
-        otter.convert(hub.fetch(str(tmp_path), []), Options(fetch=hub.fetch))
+        otter.convert(hub.fetch(str(tmp_path)), Options(fetch=hub.fetch))

@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import families_languages
 import families_oracles as oracles
@@ -15,10 +18,12 @@ from wader_export import __main__ as program
 from wader_export.families import checkpoint, hub, open_flamingo
 from wader_export.families.checkpoint import CheckpointError
 from wader_export.families.family import Options
+from wader_export.families.sources import WEIGHTS
 from wader_export.graphs.goldens import stored
 
 LANGUAGE = "togethercomputer/RedPajama-INCITE-Base-3B-v1"
 NAME = "openflamingo/OpenFlamingo-4B-vitl-rpj3b"
+PROGRAM = Path(program.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,7 @@ def saved(tmp_path_factory):
 def convert(saved, **changed):
     places = saved | changed
     options = Options(language=str(places["language"]), vision=str(places["vision"]), fetch=hub.fetch)
-    return open_flamingo.convert(hub.fetch(str(places["flamingo"]), []), options)
+    return open_flamingo.convert(hub.fetch(str(places["flamingo"])), options)
 
 
 def changed(saved, tmp_path, change) -> dict:
@@ -122,30 +127,69 @@ def test_shards_and_both_kinds_of_files_hold_the_same_tensors(saved, tmp_path):
 
 
 @pytest.fixture
-def served(saved, tmp_path, monkeypatch):
-    """The three as a hub has them."""
+def server(saved, tmp_path):
+    """The three as a hub has them, and a large one."""
     big = tmp_path / "big"
     big.mkdir()
+    (big / "config.json").write_text('{"model_type": "bert"}')
     (big / "model.safetensors").write_bytes(np.random.default_rng(0).bytes(12_000_000))
-    server = Hub(
-        {NAME: saved["flamingo"], LANGUAGE: saved["language"], open_flamingo.CLIP: saved["vision"], "owner/big": big},
-        gated=("owner/gated",),
-    )
-    server.repositories = {name: type(big)(folder) for name, folder in server.repositories.items()}
+    folders = {NAME: saved["flamingo"], LANGUAGE: saved["language"], open_flamingo.CLIP: saved["vision"]}
+    folders = {name: Path(folder) for name, folder in folders.items()} | {"owner/big": big, "owner/gated": big}
+    server = Hub(folders, gated=("owner/gated",))
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def served(server, tmp_path, monkeypatch):
+    """That hub, in this process."""
     for module in ("constants", "hf_api", "file_download", "utils._http"):  # its endpoint is read at its import
         monkeypatch.setattr(f"huggingface_hub.{module}.ENDPOINT", server.url, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", server.url + TEMPLATE)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "home"))
-    yield server
-    server.shutdown()
+    return server
 
 
 TEMPLATE = "/{repo_id}/resolve/{revision}/{filename}"
 
 
+def refused(monkeypatch, *arguments: str) -> str:
+    """What `convert` says instead of converting."""
+    monkeypatch.setattr("sys.argv", ["wader_export", "convert", *arguments])
+    with pytest.raises(SystemExit) as told:
+        program.main()
+    return str(told.value)
+
+
+def test_an_unknown_checkpoint_is_refused_for_its_configuration_alone(served, monkeypatch):
+    assert "owner/big is of no known family" in refused(monkeypatch, "owner/big")
+    assert served.files == {"config.json"}
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"model_type": "idefics", "use_resampler": False}, "use_resampler"),
+        ({"model_type": "mllama", "text_config": {"rope_scaling": {"rope_type": "yarn"}}}, "yarn"),
+        ({"model_type": "moss_vl"}, "vision_config is missing"),
+        ({"model_type": "otter", "text_config": {"model_type": "mamba"}}, "`mamba` is not known"),
+    ],
+)
+def test_an_unsupported_one_is_refused_as_early(served, tmp_path, monkeypatch, config, told):
+    (tmp_path / "big" / "config.json").write_text(json.dumps(config))
+    assert told in refused(monkeypatch, "owner/big")
+    assert served.files == {"config.json"}
+
+
+def test_a_language_model_is_refused_before_the_flamingo_on_it_is_fetched(served, monkeypatch):
+    assert "`bert` is not known" in refused(monkeypatch, NAME, "--language", "owner/big")
+    assert served.files == {"README.md", "config.json"}
+
+
 def test_a_broken_download_goes_on_where_it_stopped_and_is_pinned(served, tmp_path):
     served.breaks["model.safetensors"] = 11_000_000
-    place = hub.fetch("owner/big", ["weights"])
+    place = hub.fetch("owner/big")
+    place.need(WEIGHTS)
     assert place.revision == COMMIT
     assert [file for file, _ in served.ranges] == ["model.safetensors"]
     got, sent = ((folder / "model.safetensors").read_bytes() for folder in (place.folder, tmp_path / "big"))
@@ -154,20 +198,24 @@ def test_a_broken_download_goes_on_where_it_stopped_and_is_pinned(served, tmp_pa
 
 def test_what_the_hub_refuses_is_told_with_its_remedy(served):
     with pytest.raises(CheckpointError, match="gated: accept its terms .* set HF_TOKEN"):
-        hub.fetch("owner/gated", ["weights"])
+        hub.fetch("owner/gated")
     with pytest.raises(CheckpointError, match="no model `owner/nothing`"):
-        hub.fetch("owner/nothing", ["weights"])
+        hub.fetch("owner/nothing")
     with pytest.raises(CheckpointError, match="neither a folder nor a name"):
-        hub.fetch("nothing", ["weights"])
+        hub.fetch("nothing")
 
 
-def test_one_command_from_a_name_to_a_whole_folder(served, tmp_path, monkeypatch, capsys):
+def test_one_command_from_a_name_to_a_whole_folder(server, tmp_path):
+    """As its user gives it: the hub is named by the environment, and a process of its own reads that."""
     target = tmp_path / "model"
-    monkeypatch.setattr("sys.argv", ["wader_export", "convert", NAME, "--target", str(target), "--precision", "int4"])
-    program.main()
+    command = [sys.executable, "-m", "wader_export", "convert", NAME, "--target", target, "--precision", "int4"]
+    environment = os.environ | {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, cwd=PROGRAM, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     manifest = json.loads((target / "manifest.json").read_text())
     assert manifest["name"] == "OpenFlamingo-4B-vitl-rpj3b"
     assert manifest["provenance"]["licence"] == "Apache-2.0 AND MIT"
+    assert "licence_limits" not in manifest["provenance"]
     origins = [source["origin"] for source in manifest["provenance"]["sources"]]
     assert f"{LANGUAGE} at {COMMIT}, model.safetensors" in origins
     assert f"{NAME} at {COMMIT}, checkpoint.pt" in origins
@@ -177,8 +225,7 @@ def test_one_command_from_a_name_to_a_whole_folder(served, tmp_path, monkeypatch
         assert checkpoint.sha256(target / name) == entry["sha256"]
     assert manifest["minimum_runtime"] == "1.28"
     assert "MatMulNBits" in (target / "decoder.onnx").read_bytes().decode("latin1")
-    told = capsys.readouterr().out
-    assert all(f"{graph}: " in told for graph in ("vision_encoder", "resampler", "decoder"))
+    assert all(f"{graph}: " in done.stdout for graph in ("vision_encoder", "resampler", "decoder"))
     cases = json.loads((target / "golden" / "golden.json").read_text())["cases"]
     assert [case["graph"] for case in cases] == ["vision_encoder", "resampler", *["decoder"] * 3]
     data = (target / "golden" / "golden.bin").read_bytes()

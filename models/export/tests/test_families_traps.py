@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from wader_export.families import flamingo, graphs, hub, int4, open_flamingo, random_model, store
+from wader_export.families import flamingo, graphs, hub, int4, open_flamingo, otter, random_model, store
 from wader_export.families import language as languages
 from wader_export.families import tokenizer as tokens
 from wader_export.families.checkpoint import CheckpointError
@@ -186,7 +186,15 @@ class TestWeights:
         config.write_text(json.dumps(json.loads(config.read_text()) | {"attn_qk_ln": False}))
         options = Options(language=places["language"], vision=places["vision"], fetch=hub.fetch)
         with pytest.raises(CheckpointError, match="attn.q_ln.weight` is unexpected"):
-            open_flamingo.convert(hub.fetch(places["flamingo"], []), options)
+            open_flamingo.convert(hub.fetch(places["flamingo"]), options)
+
+    def test_rows_that_no_token_has_can_not_be_written(self, tmp_path):
+        tokenizer = families_languages.byte_tokenizer(tmp_path)
+        count = tokenizer.get_vocab_size()
+        assert tokens.writable(tokenizer, count + 7, count + 7) == count  # filled up: MOSS-VL, Otter on MPT
+        assert tokens.writable(tokenizer, count - 1, count + 7) == count - 1  # read and never written: Llama's picture
+        with pytest.raises(CheckpointError, match=f"ids up to {count - 1}, and the checkpoint's embedding {count - 1}"):
+            tokens.writable(tokenizer, count, count - 1)
 
     def test_four_bits_multiply_as_they_are_rounded(self):
         weight = np.random.default_rng(1).standard_normal((48, 64)).astype(np.float32)
@@ -243,6 +251,32 @@ class TestPrompts:
         prompt = open_flamingo.prompt(tokenizer)
         assert tokens.joins(tokenizer, prompt["question"])
         assert prompt["yes"][0] == " yes"
+
+    def otter(self, tokenizer) -> tuple[dict, str]:
+        """Otter's prompt, and a question whose first word has a token of its own after a space."""
+        tokens.add(tokenizer, [otter.END, otter.IMAGE, otter.ANSWER])
+        return otter.prompt(tokenizer), "no or yes?"
+
+    def test_otter_s_on_llama(self, tmp_path):
+        tokenizer = families_languages.word_tokenizer(tmp_path)
+        prompt, question = self.otter(tokenizer)
+        assert tokens.joins(tokenizer, prompt["question"], question)
+        assert tokens.joins(tokenizer, prompt["caption"])
+
+    def test_otter_s_on_mpt_but_for_the_space_before_the_question(self, tmp_path):
+        """The slot would have to be encoded with its space; then all is as in training."""
+        tokenizer = families_languages.byte_tokenizer(tmp_path)
+        prompt, question = self.otter(tokenizer)
+        assert tokens.joins(tokenizer, prompt["caption"])
+        encode = lambda text: tokenizer.encode(text, add_special_tokens=False).ids  # noqa: E731
+        whole, (_, first, _, last, _) = encode(f"<image>User: {question} GPT:<answer>"), prompt["question"]
+        start, end = tokenizer.token_to_id("<image>"), tokenizer.token_to_id("<answer>")
+        assert whole == [start, *encode("User:"), *encode(f" {question}"), *encode(last["text"]), end]
+        apart = [start, *encode(first["text"]), *encode(question), *encode(last["text"]), end]
+        at = len(encode("User:")) + 1
+        assert apart[:at] == whole[:at] and apart[at + 2 :] == whole[at + 1 :]
+        assert [tokenizer.id_to_token(i) for i in apart[at : at + 2]] == ["\u0120", "no"]
+        assert tokenizer.id_to_token(whole[at]) == "\u0120no"
 
     def test_of_a_vocabulary_that_writes_a_space_by_itself(self, tmp_path):
         tokenizer = families_languages.word_tokenizer(tmp_path)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from ruled_bench import Bench, Text, far, plain_beam, plain_greedy
+from tokenizers import Tokenizer
 
 pytest.importorskip("transformers")
 import mllama_reference as reference  # noqa: E402
@@ -255,6 +256,9 @@ def test_manifest(bench):
     assert (decoder["self_layers"], decoder["cross_layers"], decoder["kv_heads"]) == (2, 2, 2)
     # The picture's token can be read and never be written.
     assert decoder["vocab"] <= said["tokens"]["image"] < decoder["embed_rows"]
+    # Every other token can be written: the head has no rows beyond the tokenizer, unlike MOSS-VL's.
+    spelt = Tokenizer.from_file(str(bench.folder / "tokenizer.json"))
+    assert decoder["vocab"] == reference.VOCAB == spelt.get_vocab_size() - 1
     assert resampler["frame_mode"] == "single" and resampler["max_frames"] == 1
     names = [part.get("token") for part in said["prompt"]["question"]]
     assert names[0] == "<|begin_of_text|>", "the picture comes after it in a chat"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from ruled_bench import Bench, Text, far, plain_beam, plain_greedy
+from tokenizers import Tokenizer
 
 from wader_export import paths
 from wader_export.families import folder as folders
@@ -56,8 +57,8 @@ def media(bench, frames):
 
 
 def plain(weights, frames, text: Text, **trap) -> np.ndarray:
-    """Logits [seq, vocab] of the plain forward."""
-    return reference.logits(weights, text.ids, [frames[row] for row in text.rows], **trap)
+    """Logits [seq, tokens] of the plain forward, of what is a token."""
+    return reference.logits(weights, text.ids, [frames[row] for row in text.rows], **trap)[:, : reference.TOKENS]
 
 
 def forward(weights, frames, rows):
@@ -234,6 +235,18 @@ def test_trap_no_padding_after_the_frames(weights, tmp_path):
     assert moss_vl.convert(place, Options(canvas=CANVAS)).facts["resampler"]["latents"] == 3 * 5 + 1
 
 
+def test_trap_the_vocabulary_is_filled_up_with_rows_that_no_token_has(bench, weights, frames, media):
+    """The checkpoint itself would write one of them here; the folder has no logit for them."""
+    text = Text([*frames_text(2), 7, 8], [2, 3])
+    assert reference.logits(weights, text.ids, list(frames[text.rows]))[-1].argmax() >= reference.TOKENS
+    tokens, logits = bench.greedy([text], media, STEPS)
+    assert tokens.max() < reference.TOKENS == logits.shape[-1]
+    decoder = bench.manifest["decoder"]
+    assert (decoder["vocab"], decoder["embed_rows"]) == (reference.TOKENS, reference.VOCAB)
+    spelt = Tokenizer.from_file(str(bench.folder / "tokenizer.json"))
+    assert all(spelt.id_to_token(number) is not None for number in range(decoder["vocab"]))
+
+
 def test_trap_a_checkpoint_s_code_is_run_by_parity_alone():
     """And by that only when it is told to."""
     files = (paths.REPOSITORY / "models" / "export" / "wader_export").rglob("*.py")
@@ -336,6 +349,8 @@ def test_weights_must_be_those(weights, tmp_path):
     """Every missing and every unexpected tensor is named."""
     broken = {name: w for name, w in weights.items() if name != "model.separator_token"}
     broken["model.extra"] = torch.zeros(1)
+    broken["lm_head.weight"] = broken["lm_head.weight"][:-1]
     with pytest.raises(CheckpointError) as error:
         moss_vl.convert(reference.checkpoint(tmp_path / "MOSS-VL-Instruct", broken), Options(canvas=CANVAS))
-    assert "model.separator_token` is missing" in str(error.value) and "`model.extra` is unexpected" in str(error.value)
+    for told in ("separator_token` is missing", "`model.extra` is unexpected", "has 159 rows where 160 are expected"):
+        assert told in str(error.value)

@@ -10,14 +10,12 @@ from .checkpoint import CheckpointError
 from .family import PRECISIONS, Options, find
 from .sources import UNSTATED
 
-FIRST = ["config.json", "*.json", "README.md", "weights"]
-
 
 def run(arguments) -> None:
-    """Fetches, recognises, converts, writes."""
+    """Recognises, fetches, converts, writes."""
     torch.set_num_threads(arguments.threads)
     try:
-        place = hub.fetch(arguments.checkpoint, FIRST, arguments.revision)
+        place = hub.fetch(arguments.checkpoint, arguments.revision)
         family = find(place, registry.FAMILIES)
         if family is None:
             names = ", ".join(one.NAME for one in registry.FAMILIES)
@@ -29,6 +27,8 @@ def run(arguments) -> None:
         print(f"{arguments.checkpoint}: {family.NAME}")
         conversion = family.convert(place, options)
         print(f"licence: {conversion.licence}. {conversion.description}")
+        for limit in conversion.limits:
+            print(f"limit: {limit}")
         if UNSTATED in conversion.licence:
             print("warning: a source states no licence; find it out and say it with --licence")
         # Frames end with a special token, which is all that matters for the seam after them.

@@ -42,8 +42,8 @@ def resampler(shapes: Shapes, frame_mode: str, max_frames: int, trained: list[in
     }
 
 
-def decoder(shapes: Shapes, language: Language) -> dict:
-    """`decoder`."""
+def decoder(shapes: Shapes, language: Language, rows: int) -> dict:
+    """`decoder`; `rows` are the embedding's, of which the output has those that are tokens."""
     return {
         "arch": language.arch,
         "media_rule": "latest",
@@ -55,7 +55,7 @@ def decoder(shapes: Shapes, language: Language) -> dict:
         "cross_kv_heads": shapes.cross_kv_heads,
         "cross_head_dim": shapes.cross_head_dim,
         "vocab": shapes.vocab,
-        "embed_rows": shapes.vocab,
+        "embed_rows": rows,
         "max_positions": language.max_positions,
     }
 

@@ -23,7 +23,7 @@ class Options:
     tokenizer: str | None = None  # … of the tokenizer
     licence: str | None = None  # SPDX expression of the whole
     fit: str = "stretch"  # how a camera's picture becomes the model's square: `stretch`, `letterbox` or `crop`
-    fetch: Callable[[str, "list[str]"], Place] | None = None  # a hub name or folder, file patterns -> its files
+    fetch: Callable[[str], Place] | None = None  # a hub name or folder -> its files
     canvas: str | None = None  # size of frames, or tiles of one, where a family leaves that open
 
 
@@ -42,6 +42,7 @@ class Conversion:
     facts: dict  # the manifest's vision, resampler, decoder, tokens, prompt, limits
     int4: frozenset[str] = frozenset()  # decoder matrices that may have 4 bits
     ports: dict[str, Ports] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()  # what its licence does not allow and whom it grants nothing, a sentence each
     golden_cases: Callable | None = None  # instead of `goldens.cases`, for another media rule
 
     def __post_init__(self):

@@ -1,12 +1,16 @@
-"""What OpenFlamingo and Otter share: CLIP's tower, the Perceiver Resampler, gated layers of 8 heads of 64."""
+"""What the Flamingos share: how a conversion is put together, and, of OpenFlamingo and Otter, CLIP's tower, the
+Perceiver Resampler, gated layers of 8 heads of 64."""
 
 import re
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
-from . import int4
+from . import facts, int4
 from .checkpoint import Checkpoint, CheckpointError
+from .family import Conversion, Options, folder_name
+from .language import llama
 from .language.language import Language
 from .nn.decoder import Decoder
 from .nn.gated import Gated
@@ -14,7 +18,10 @@ from .nn.layers import Embedding, Linear
 from .nn.perceiver import CrossConfig, PerceiverConfig, Resampler
 from .nn.vision import VisionConfig, VisionEncoder
 from .ports import Shapes
+from .sources import Place, together
+from .weights import Plan, Take, Weights
 
+SINGLE = ("single", 1, [1], (0.0, 0.0))  # frame mode, most frames, trained numbers of them, trained seconds
 GATE = ".gated_cross_attn_layer.attn_gate"
 
 
@@ -91,6 +98,26 @@ def gated_names(layer: str, feed: str) -> tuple[dict[str, str], dict[str, str]]:
     return decoder, {"media_keys.{i}": f"{layer}.attn.to_kv#0", "media_values.{i}": f"{layer}.attn.to_kv#1"}
 
 
+def put_own(
+    plan: Plan, made: dict[str, nn.Module], own: Checkpoint, layer: str, layers: list[int], embedding: str,
+    perceiver: dict[str, str], feed: str,
+) -> None:  # fmt: skip
+    """What is in OpenFlamingo's own checkpoint and in Otter's: the resampler, the gated layers, the embedding."""
+    decoder, media = gated_names(f"{layer}.{{i}}.gated_cross_attn_layer", feed)
+    plan.map("resampler", made["resampler"], own, perceiver)
+    plan.map("resampler", made["resampler"], own, media, layers.__getitem__)
+    plan.map("decoder", made["decoder"], own, decoder, layers.__getitem__)
+    plan.put("decoder.embedding.weight", made["decoder"].embedding.weight, Take(own, (embedding,)))
+
+
+def embedding_rows(own: Checkpoint, embedding: str) -> int:
+    """Rows of the embedding; it must be the Flamingo's, for the language model's own has none for the tokens added."""
+    if embedding not in own.names:
+        told = "the tokens it was trained with have no embedding"
+        raise CheckpointError(f"{own.what}: `{embedding}` is missing: {told}")
+    return own.shape(embedding)[0]
+
+
 def cross_layers(checkpoint: Checkpoint, blocks: str, language: Language) -> list[int]:
     """The blocks with a gated layer before them, as the checkpoint has them; they must be every n-th."""
     pattern = re.compile(re.escape(blocks) + r"\.(\d+)" + re.escape(GATE))
@@ -109,15 +136,15 @@ def cross_layers(checkpoint: Checkpoint, blocks: str, language: Language) -> lis
 
 def modules(
     language: Language, vision: VisionConfig, perceiver: PerceiverConfig, layers: list[int], rows: int,
-    cross: CrossConfig | None = None,
+    cross: CrossConfig | None = None, vocab: int | None = None,
 ) -> dict[str, nn.Module]:  # fmt: skip
-    """All three, on the meta device; `rows` are the embedding's."""
-    cross = cross or CrossConfig(len(layers))
+    """All three, on the meta device; `rows` are the embedding's, `vocab` those of them that are tokens (or all)."""
+    cross, vocab = cross or CrossConfig(len(layers)), vocab or rows
     with torch.device("meta"):
-        head = None if language.head is None else Linear(language.width, rows, bias=False)
+        head = None if language.head is None else Linear(language.width, vocab, bias=False)
         gated = [Gated(language.width, cross.heads, cross.head_dim) for _ in layers]
         blocks = [language.block() for _ in range(language.layers)]
-        embedding = Embedding(rows, language.width)
+        embedding = Embedding(rows, language.width, vocab)
         parts: list = [embedding, blocks, gated, layers, language.norm(), head]
         return {
             "vision_encoder": VisionEncoder(vision),
@@ -126,7 +153,7 @@ def modules(
         }
 
 
-def shapes(language: Language, made: dict[str, nn.Module], rows: int) -> Shapes:
+def shapes(language: Language, made: dict[str, nn.Module], vocab: int) -> Shapes:
     """The numbers that the manifest and the graphs share."""
     vision, resampler = made["vision_encoder"].config, made["resampler"]
     return Shapes(
@@ -141,7 +168,7 @@ def shapes(language: Language, made: dict[str, nn.Module], rows: int) -> Shapes:
         self_layers=language.layers,
         kv_heads=language.kv_heads,
         head_dim=language.head_dim,
-        vocab=rows,
+        vocab=vocab,
     )
 
 
@@ -151,4 +178,33 @@ def four_bits(decoder: Decoder) -> frozenset[str]:
         name
         for name, parameter in decoder.named_parameters()
         if name.startswith(("blocks.", "gated.")) and int4.fits(tuple(parameter.shape))
+    )
+
+
+def conversion(
+    place: Place, options: Options, language: Language, made: dict[str, nn.Module], weights: Weights,
+    tokenizer: Tokenizer, *, description: str, places: list, fit: str, time: tuple, special: dict, prompt: dict,
+) -> Conversion:  # fmt: skip
+    """Everything that the folder is made of; `time` is what `facts.resampler` wants to know."""
+    embedding = made["decoder"].embedding
+    sizes = shapes(language, made, embedding.vocab)
+    return Conversion(
+        name=folder_name(place),
+        description=description,
+        licence=options.licence or together([one.stated_licence for _, one, _ in places]),
+        limits=(llama.LIMIT,) if language.arch == "llama" else (),
+        places=places,
+        modules=made,
+        weights=weights,
+        shapes=sizes,
+        tokenizer=tokenizer,
+        int4=four_bits(made["decoder"]),
+        facts={
+            "vision": facts.vision(sizes, fit),
+            "resampler": facts.resampler(sizes, *time),
+            "decoder": facts.decoder(sizes, language, embedding.num_embeddings),
+            "tokens": special,
+            "prompt": prompt,
+            "limits": facts.LIMITS,
+        },
     )

@@ -68,6 +68,7 @@ def count(shape: tuple[int, ...]) -> int:
 def manifest(conversion: Conversion, folder: Path, files: list[Path], precision: Precision) -> dict:
     """What the folder says about itself."""
     tolerance = goldens.TOLERANCE[precision.float_type]
+    limits = {"licence_limits": list(conversion.limits)} if conversion.limits else {}
     return {
         "contract": "flamingo-onnx/1",
         "name": conversion.name,
@@ -75,6 +76,7 @@ def manifest(conversion: Conversion, folder: Path, files: list[Path], precision:
         "provenance": {
             "description": conversion.description,
             "licence": conversion.licence,
+            **limits,
             "sources": [entry for what, place, used in conversion.places for entry in place.sources(what, used)],
         },
         "precision": precision.told,

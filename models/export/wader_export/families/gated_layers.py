@@ -28,7 +28,8 @@ class DecoderShape:
     kv_heads: int
     head_dim: int
     norm_eps: float
-    vocab: int
+    vocab: int  # logits: rows of the head that are tokens
+    head_rows: int  # of the checkpoint
     embed_rows: int
     qk_norm: bool  # RMSNorm on q and k of the self-attention layers (Qwen3); cross layers always have it
 

@@ -9,14 +9,14 @@ import torch
 from . import facts, flamingo
 from . import tokenizer as tokens
 from .checkpoint import weight_files
-from .family import Conversion, Options, folder_name
+from .family import Conversion, Options
 from .language import llama
 from .language.language import refuse
 from .nn.gated import IdeficsGated
 from .nn.layers import Embedding, Linear
 from .nn.perceiver import CrossConfig, PerceiverConfig, Resampler
 from .nn.vision import VisionConfig, VisionEncoder
-from .sources import Place, together
+from .sources import Place
 from .weights import Plan, Take
 
 NAME = "idefics"
@@ -62,14 +62,15 @@ def recognise(place: Place) -> bool:
 
 def convert(place: Place, options: Options) -> Conversion:
     """One checkpoint holds everything."""
-    config, own = place.config, place.checkpoint("checkpoint")
+    config = place.config
     refuse(config, {"use_resampler": (True,)})
     language = llama.read(config)
     layers = [i for i in range(language.layers) if i % config["cross_layer_interval"] == 0]
     rows = config["vocab_size"] + config.get("additional_vocab_size", 0)
-    made = modules(config, language, layers, rows)
+    tokenizer = tokens.load(place)
+    made = modules(config, language, layers, rows, tokens.writable(tokenizer, rows, rows))
 
-    plan, decoder = Plan(), made["decoder"]
+    own, plan, decoder = place.checkpoint("checkpoint"), Plan(), made["decoder"]
     plan.map("vision_encoder", made["vision_encoder"], own, flamingo.clip_names("model."))
     plan.map("resampler", made["resampler"], own, RESAMPLER)
     plan.map("decoder", decoder, own, GATED)
@@ -79,12 +80,10 @@ def convert(place: Place, options: Options) -> Conversion:
     plan.put("decoder.embedding.weight", decoder.embedding.weight, Take(own, table))
     if language.head is not None:
         head = ("lm_head.weight", *(["lm_head.additional_fc.weight"] if extra else []))
-        plan.put("decoder.head.weight", decoder.head.weight, Take(own, head))
+        plan.head("decoder.head.weight", decoder.head.weight, Take(own, head), rows)
     passed = [r"model\..*\.rotary_emb\.inv_freq", r"lm_head\.(additional_fc\.)?weight"]
     weights = plan.finish(made, [(own, [*(passed if language.head is None else passed[:1]), *flamingo.CLIP_IGNORED])])
 
-    tokenizer = tokens.load(place)
-    shapes = flamingo.shapes(language, made, rows)
     ends = [tokens.special(place, "eos_token") or "</s>", *([UTTERANCE] if tokenizer.token_to_id(UTTERANCE) else [])]
     pad = tokens.special(place, "pad_token") or "<unk>"
     start = tokens.special(place, "bos_token") or "<s>"
@@ -92,35 +91,23 @@ def convert(place: Place, options: Options) -> Conversion:
         ("IDEFICS", place, [place.folder / "config.json", *weight_files(place.folder)]),
         ("tokenizer", place, [place.folder / "tokenizer.json"]),
     ]
-    return Conversion(
-        name=folder_name(place),
+    special = {
+        "image": tokens.id_of(tokenizer, IMAGE, rows),
+        "bos": tokens.id_of(tokenizer, start, rows),
+        "pad": tokens.id_of(tokenizer, pad, rows),
+        "unknown": tokenizer.token_to_id("<unk>"),
+        "eos": [tokens.id_of(tokenizer, end, rows) for end in ends],
+    }
+    return flamingo.conversion(
+        place, options, language, made, weights, tokenizer,
         description="IDEFICS, an open Flamingo on LLaMA. Trained on single pictures: it knows no time.",
-        licence=options.licence or together([place.stated_licence]),
-        places=places,
-        modules=made,
-        weights=weights,
-        shapes=shapes,
-        tokenizer=tokenizer,
-        int4=flamingo.four_bits(decoder),
-        facts={
-            "vision": facts.vision(shapes, "stretch"),
-            "resampler": facts.resampler(shapes, "single", 1, [1], (0.0, 0.0)),
-            "decoder": facts.decoder(shapes, language),
-            "tokens": {
-                "image": tokens.id_of(tokenizer, IMAGE, rows),
-                "bos": tokens.id_of(tokenizer, start, rows),
-                "pad": tokens.id_of(tokenizer, pad, rows),
-                "unknown": tokenizer.token_to_id("<unk>"),
-                "eos": [tokens.id_of(tokenizer, end, rows) for end in ends],
-            },
-            "prompt": prompt(start, UTTERANCE if len(ends) > 1 else None),
-            "limits": facts.LIMITS,
-        },
-    )
+        places=places, fit="stretch", time=flamingo.SINGLE, special=special,
+        prompt=prompt(start, UTTERANCE if len(ends) > 1 else None),
+    )  # fmt: skip
 
 
-def modules(config: dict, language, layers: list[int], rows: int) -> dict:
-    """All three, on the meta device."""
+def modules(config: dict, language, layers: list[int], rows: int, vocab: int) -> dict:
+    """All three, on the meta device; `vocab` of the embedding's rows are tokens."""
     eye, sees = config["vision_config"], config["perceiver_config"]
     width, heads, eps = language.width, language.heads, config.get("rms_norm_eps", 1e-6)
     vision = VisionConfig(
@@ -138,9 +125,9 @@ def modules(config: dict, language, layers: list[int], rows: int) -> dict:
     act, inner = config.get("hidden_act", "silu"), config["intermediate_size"]
     with torch.device("meta"):
         gated = [IdeficsGated(width, heads, inner, act, eps, norms, gates) for _ in layers]
-        head = None if language.head is None else Linear(width, rows, bias=False)
+        head = None if language.head is None else Linear(width, vocab, bias=False)
         blocks = [language.block() for _ in range(language.layers)]
-        embedding = Embedding(rows, width)
+        embedding = Embedding(rows, width, vocab)
         return {
             "vision_encoder": VisionEncoder(vision),
             "resampler": Resampler(perceiver, cross),

@@ -45,18 +45,19 @@ def convert(place: Place, options: Options) -> Conversion:
     shape = read(place.config)
     tiles = parse_tiles(options.canvas)
     mean, std = pixel_values(place, shape)
+    text_place = options.fetch(options.tokenizer) if options.tokenizer else place
+    words = tokenizer.load(text_place)
+    shape = ruled_facts.writing(shape, words)
     with torch.device("meta"):
         modules = {
             "vision_encoder": MllamaVisionEncoder(shape, tiles, mean, std),
             "resampler": FrameProjection(shape.decoder),
             "decoder": MllamaDecoder(shape),
         }
+    shapes, name = sizes(shape, tiles), folder_name(place)
+    told = facts(shape, shapes, tiles, words, place)
     source, plan = place.checkpoint("checkpoint"), Plan()
     mllama_names.put(plan, modules, source, shape, tiles)
-    text_place = options.fetch(options.tokenizer, tokenizer.FILES) if options.tokenizer else place
-    words = tokenizer.load(text_place)
-    shapes = sizes(shape, tiles)
-    name = folder_name(place)
     return Conversion(
         name=name if name.lower().startswith("llama") else f"Llama-{name}",
         description=NOTICE,
@@ -69,7 +70,7 @@ def convert(place: Place, options: Options) -> Conversion:
         weights=plan.finish(modules, [(source, IGNORED)]),
         shapes=shapes,
         tokenizer=words,
-        facts=facts(shape, shapes, tiles, words, place),
+        facts=told,
         int4=matrices(modules["decoder"]),
         ports={"decoder": ruled_decoder(shapes, SPAN)},
         golden_cases=ruled_goldens.span,

@@ -107,6 +107,7 @@ def read(config: dict) -> MllamaShape:
             head_dim=width // heads,
             norm_eps=text.get("rms_norm_eps", 1e-5),
             vocab=text.get("vocab_size", 128256),
+            head_rows=text.get("vocab_size", 128256),
             embed_rows=text.get("vocab_size", 128256) + EXTRA_ROWS,
             qk_norm=False,
         ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .checkpoint import Checkpoint
+from .gated_layers import DecoderShape
 from .mllama_config import MllamaShape
 from .weights import Plan, Take
 
@@ -51,6 +52,11 @@ def text_layers(prefix: str, parts: tuple[str, ...]) -> dict[str, str]:
     return table | {name: prefix + name for name in ("embed_tokens", "norm")}
 
 
+def put_head(plan: Plan, decoder: nn.Module, source: Checkpoint, name: str, shape: DecoderShape) -> None:
+    """The output's matrix: of the rows that the checkpoint has, those that are tokens."""
+    plan.head("decoder.lm_head.weight", decoder.lm_head.weight, Take(source, (f"{name}.weight",)), shape.head_rows)
+
+
 def put(
     plan: Plan, modules: dict[str, nn.Module], source: Checkpoint, shape: MllamaShape, tiles: tuple[int, int]
 ) -> None:
@@ -75,5 +81,6 @@ def put(
     cross = shape.decoder.cross_layers
     media = {f"layers.{{i}}.{part}": f"{at['text']}layers.{{i}}.cross_attn.{part}" for part in MEDIA}
     plan.map("resampler", modules["resampler"], source, media, lambda i: cross[i])
-    text = text_layers(at["text"], (*BLOCK, *SELF, *CROSS)) | {"lm_head": at["head"]}
-    plan.map("decoder", modules["decoder"], source, text)
+    decoder = modules["decoder"]
+    plan.map("decoder", decoder, source, text_layers(at["text"], (*BLOCK, *SELF, *CROSS)))
+    put_head(plan, decoder, source, at["head"], shape.decoder)

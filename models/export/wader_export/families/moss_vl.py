@@ -47,18 +47,19 @@ def convert(place: Place, options: Options) -> Conversion:
     said = place.json("preprocessor_config.json")
     if missing := [key for key in ("image_mean", "image_std") if key not in said]:
         raise CheckpointError(f"{place.folder}/preprocessor_config.json lacks {', '.join(missing)}; fetch it again")
+    text_place = options.fetch(options.tokenizer) if options.tokenizer else place
+    words = tokenizer.load(text_place)
+    shape = ruled_facts.writing(shape, words)
     with torch.device("meta"):
         modules = {
             "vision_encoder": MossVisionEncoder(shape, said["image_mean"], said["image_std"]),
             "resampler": MossResampler(shape),
             "decoder": MossDecoder(shape),
         }
+    shapes, stated = sizes(shape), options.licence or place.stated_licence
+    told = facts(shape, shapes, words, realtime(place))
     source, plan = place.checkpoint("checkpoint"), Plan()
     moss_vl_names.put(plan, modules, source, shape)
-    text_place = options.fetch(options.tokenizer, tokenizer.FILES) if options.tokenizer else place
-    words = tokenizer.load(text_place)
-    shapes = sizes(shape)
-    stated = options.licence or place.stated_licence
     return Conversion(
         name=folder_name(place),
         description=NOTICE,
@@ -71,7 +72,7 @@ def convert(place: Place, options: Options) -> Conversion:
         weights=plan.finish(modules, [(source, IGNORED)]),
         shapes=shapes,
         tokenizer=words,
-        facts=facts(shape, shapes, words, realtime(place)),
+        facts=told,
         int4=matrices(modules["decoder"]),
         ports={"decoder": ruled_decoder(shapes, POSITION)},
         golden_cases=ruled_goldens.position,

@@ -102,6 +102,7 @@ def read(config: dict, width: int, height: int) -> MossShape:
                 head_dim=text["head_dim"],
                 norm_eps=text["rms_norm_eps"],
                 vocab=text["vocab_size"],
+                head_rows=text["vocab_size"],
                 embed_rows=text["vocab_size"],
                 qk_norm=True,
             ),

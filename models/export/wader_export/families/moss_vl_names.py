@@ -3,7 +3,7 @@
 from torch import nn
 
 from .checkpoint import Checkpoint
-from .mllama_names import BLOCK, CROSS, MEDIA, SELF, text_layers
+from .mllama_names import BLOCK, CROSS, MEDIA, SELF, put_head, text_layers
 from .moss_vl_config import MossShape
 from .weights import Plan, Take
 
@@ -27,5 +27,6 @@ def put(plan: Plan, modules: dict[str, nn.Module], source: Checkpoint, shape: Mo
     cross = shape.decoder.cross_layers
     media = {f"layers.{{i}}.{part}": f"{TEXT}layers.{{i}}.cross_attn.{part}" for part in MEDIA}
     plan.map("resampler", modules["resampler"], source, media, lambda i: cross[i])
-    text = text_layers(TEXT, (*BLOCK, *SELF, *QK_NORM, *CROSS)) | {"lm_head": "lm_head"}
-    plan.map("decoder", modules["decoder"], source, text)
+    decoder = modules["decoder"]
+    plan.map("decoder", decoder, source, text_layers(TEXT, (*BLOCK, *SELF, *QK_NORM, *CROSS)))
+    put_head(plan, decoder, source, "lm_head", shape.decoder)

@@ -10,9 +10,9 @@ from . import facts, flamingo
 from . import language as languages
 from . import tokenizer as tokens
 from .checkpoint import CheckpointError, weight_files
-from .family import Conversion, Options, folder_name
+from .family import Conversion, Options
 from .nn.perceiver import PerceiverConfig
-from .sources import Place, together
+from .sources import Place
 from .weights import Plan, Take
 
 NAME = "open_flamingo"
@@ -39,29 +39,26 @@ def convert(place: Place, options: Options) -> Conversion:
         raise CheckpointError(
             f"{place.origin} is no release whose language model is known; name it with --language NAME|FOLDER"
         )
-    body = options.fetch(name, ["*.json", "README.md", "weights"])
-    eye = options.fetch(options.vision or CLIP, ["config.json", "README.md", "weights"])
-    speller = options.fetch(options.tokenizer, tokens.FILES) if options.tokenizer else body
+    body, eye = options.fetch(name), options.fetch(options.vision or CLIP)
+    speller = options.fetch(options.tokenizer) if options.tokenizer else body
+    language, vision = languages.find(body.json("config.json")), flamingo.clip_config(eye.json("config.json"))
+    tokenizer = tokens.load(speller)
 
-    own, lm, clip = place.checkpoint("checkpoint"), body.checkpoint("language model"), eye.checkpoint("vision tower")
-    language = languages.find(body.json("config.json"))
+    own = place.checkpoint("checkpoint")
     layer = f"lang_encoder.{language.blocks}"
     layers = flamingo.cross_layers(own, layer, language)
     embedding = f"lang_encoder.{language.embedding}"
-    if embedding not in own.names:
-        raise CheckpointError(f"checkpoint: `{embedding}` is missing: the tokens it was trained with have no embedding")
-    rows = own.shape(embedding)[0]
-    vision = flamingo.clip_config(eye.json("config.json"))
-    made = flamingo.modules(language, vision, PerceiverConfig(vision.width), layers, rows)
+    rows = flamingo.embedding_rows(own, embedding)
+    pad = tokens.special(speller, "pad_token")
+    tokens.add(tokenizer, [END, IMAGE, *([] if pad else [PAD])])
+    tokens.same_size(tokenizer, rows)
 
+    lm, clip = body.checkpoint("language model"), eye.checkpoint("vision tower")
+    made = flamingo.modules(language, vision, PerceiverConfig(vision.width), layers, rows)
     plan, decoder = Plan(), made["decoder"]
     plan.map("vision_encoder", made["vision_encoder"], clip, flamingo.clip_names())
-    plan.map("resampler", made["resampler"], own, flamingo.perceiver_names(".0", ".1"))
-    gated, media = flamingo.gated_names(f"{layer}.{{i}}.gated_cross_attn_layer", "ff")
-    plan.map("decoder", decoder, own, gated, layers.__getitem__)
-    plan.map("resampler", made["resampler"], own, media, layers.__getitem__)
+    flamingo.put_own(plan, made, own, layer, layers, embedding, flamingo.perceiver_names(".0", ".1"), "ff")
     plan.map("decoder", decoder, lm, language.names)
-    plan.put("decoder.embedding.weight", decoder.embedding.weight, Take(own, (embedding,)))
     if language.head is not None:
         resized = f"lang_encoder.{language.head}"
         # Resizing cuts rows that no token had; a head that was saved with the checkpoint is the one it ended with.
@@ -76,38 +73,19 @@ def convert(place: Place, options: Options) -> Conversion:
         made,
         [(own, [twice, *same]), (lm, [*language.ignored, *own_embeddings]), (clip, flamingo.CLIP_IGNORED)],
     )
-
-    tokenizer = tokens.load(speller)
-    pad = tokens.special(speller, "pad_token")
-    tokens.add(tokenizer, [END, IMAGE, *([] if pad else [PAD])])
-    tokens.same_size(tokenizer, rows)
-    shapes = flamingo.shapes(language, made, rows)
     places = [
         ("OpenFlamingo", place, weight_files(place.folder)),
         (f"language model {language.arch}", body, [body.folder / "config.json", *weight_files(body.folder)]),
         ("vision tower CLIP", eye, [eye.folder / "config.json", *weight_files(eye.folder)]),
         ("tokenizer", speller, [speller.folder / "tokenizer.json"]),
     ]
-    return Conversion(
-        name=folder_name(place),
+    return flamingo.conversion(
+        place, options, language, made, weights, tokenizer,
         description=f"OpenFlamingo on {body.origin} and {eye.origin}. Trained on single pictures: it knows no time."
         + facts.squared(options.fit),
-        licence=options.licence or together([one.stated_licence for _, one, _ in places]),
-        places=places,
-        modules=made,
-        weights=weights,
-        shapes=shapes,
-        tokenizer=tokenizer,
-        int4=flamingo.four_bits(decoder),
-        facts={
-            "vision": facts.vision(shapes, options.fit),
-            "resampler": facts.resampler(shapes, "single", 1, [1], (0.0, 0.0)),
-            "decoder": facts.decoder(shapes, language),
-            "tokens": special_tokens(tokenizer, speller, pad or PAD, rows),
-            "prompt": prompt(tokenizer),
-            "limits": facts.LIMITS,
-        },
-    )
+        places=places, fit=options.fit, time=flamingo.SINGLE,
+        special=special_tokens(tokenizer, speller, pad or PAD, rows), prompt=prompt(tokenizer),
+    )  # fmt: skip
 
 
 def special_tokens(tokenizer, speller: Place, pad: str, rows: int) -> dict:

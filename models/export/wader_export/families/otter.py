@@ -8,10 +8,10 @@ from . import facts, flamingo
 from . import language as languages
 from . import tokenizer as tokens
 from .checkpoint import CheckpointError, weight_files
-from .family import Conversion, Options, folder_name
+from .family import Conversion, Options
 from .nn.perceiver import PerceiverConfig
 from .open_flamingo import special_tokens
-from .sources import Place, together
+from .sources import Place
 from .weights import Plan, Take
 
 NAME = "otter"
@@ -29,80 +29,63 @@ def recognise(place: Place) -> bool:
 def convert(place: Place, options: Options) -> Conversion:
     """One checkpoint holds everything but, sometimes, the tokenizer."""
     config = place.config
-    speller = options.fetch(options.tokenizer, tokens.FILES) if options.tokenizer else place
-    if not speller.has("tokenizer.json"):
-        speller = options.fetch(LLAMA, [*tokens.FILES, "README.md"])
-    own = place.checkpoint("checkpoint")
     text = config["text_config"]
     language = languages.find({**text, "model_type": text.get("model_type") or "llama"})
-    layer = PREFIX + language.blocks
+    vision, entries = flamingo.clip_config(config), config.get("max_num_frames") or 0
+    speller = options.fetch(options.tokenizer) if options.tokenizer else place
+    if not speller.has("tokenizer.json"):
+        speller = options.fetch(LLAMA)
+    tokenizer = tokens.load(speller)
+    own, layer = place.checkpoint("checkpoint"), PREFIX + language.blocks
     layers = flamingo.cross_layers(own, layer, language)
     wanted = config.get("cross_attn_every_n_layers", layers[0] + 1)
     if wanted != layers[0] + 1:
         raise CheckpointError(f"config.json says cross_attn_every_n_layers {wanted}, the weights {layers[0] + 1}")
     embedding = PREFIX + language.embedding
-    if embedding not in own.names:
-        raise CheckpointError(f"checkpoint: `{embedding}` is missing")
-    rows = own.shape(embedding)[0]
-    entries = config.get("max_num_frames") or 0
-    timed = entries > 1
-    vision = flamingo.clip_config(config)
+    rows = flamingo.embedding_rows(own, embedding)
     perceiver = PerceiverConfig(vision.width, frame_embeddings=entries)
-    made = flamingo.modules(language, vision, perceiver, layers, rows)
-
-    plan, decoder = Plan(), made["decoder"]
-    plan.map("vision_encoder", made["vision_encoder"], own, flamingo.clip_names("vision_encoder."))
-    plan.map("resampler", made["resampler"], own, flamingo.perceiver_names("", ".feed_forward"))
-    gated, media = flamingo.gated_names(f"{layer}.{{i}}.gated_cross_attn_layer", "feed_forward")
-    plan.map("decoder", decoder, own, gated, layers.__getitem__)
-    plan.map("resampler", made["resampler"], own, media, layers.__getitem__)
-    inside = {ours: PREFIX + theirs.replace(".{i}.", ".{i}.decoder_layer.") for ours, theirs in language.names.items()}
-    plan.map("decoder", decoder, own, inside)
-    plan.put("decoder.embedding.weight", decoder.embedding.weight, Take(own, (embedding,)))
-    if language.head is not None:
-        plan.put("decoder.head.weight", decoder.head.weight, Take(own, (PREFIX + language.head,)))
-    twice = r"lang_encoder\.(gated_cross_attn_layers|old_decoder_blocks)\..*"  # the same tensors, other names
-    passed = [r"lang_encoder\." + p.replace(r"\.\d+\.", r"\.\d+\.(decoder_layer\.)?", 1) for p in language.ignored]
-    weights = plan.finish(made, [(own, [twice, *passed, *flamingo.CLIP_IGNORED])])
-
-    tokenizer = tokens.load(speller)
     pad = tokens.special(speller, "pad_token")
     tokens.add(tokenizer, [END, IMAGE, ANSWER, *([] if pad else [PAD])])
     if language.arch == "llama":  # only there the embedding was resized to the tokenizer
         tokens.same_size(tokenizer, rows)
-    tokens.id_of(tokenizer, ANSWER, rows)
-    shapes = flamingo.shapes(language, made, rows)
+    vocab = tokens.writable(tokenizer, rows, rows)
+    made = flamingo.modules(language, vision, perceiver, layers, rows, vocab=vocab)
+
+    plan, decoder = Plan(), made["decoder"]
+    plan.map("vision_encoder", made["vision_encoder"], own, flamingo.clip_names("vision_encoder."))
+    names = flamingo.perceiver_names("", ".feed_forward")
+    flamingo.put_own(plan, made, own, layer, layers, embedding, names, "feed_forward")
+    inside = {ours: PREFIX + theirs.replace(".{i}.", ".{i}.decoder_layer.") for ours, theirs in language.names.items()}
+    plan.map("decoder", decoder, own, inside)
+    if language.head is not None:
+        plan.head("decoder.head.weight", decoder.head.weight, Take(own, (PREFIX + language.head,)), rows)
+    twice = r"lang_encoder\.(gated_cross_attn_layers|old_decoder_blocks)\..*"  # the same tensors, other names
+    passed = [r"lang_encoder\." + p.replace(r"\.\d+\.", r"\.\d+\.(decoder_layer\.)?", 1) for p in language.ignored]
+    weights = plan.finish(made, [(own, [twice, *passed, *flamingo.CLIP_IGNORED])])
+
     places = [
         ("Otter", place, [place.folder / "config.json", *weight_files(place.folder)]),
         ("tokenizer", speller, [speller.folder / "tokenizer.json"]),
     ]
-    trained = [number for number in TRAINED_FRAMES if number <= entries] or [entries] if timed else [1]
-    mode, most = ("timed", max(trained)) if timed else ("single", 1)
-    return Conversion(
-        name=folder_name(place),
+    timed = entries > 1
+    trained = [number for number in TRAINED_FRAMES if number <= entries] or [entries]
+    return flamingo.conversion(
+        place, options, language, made, weights, tokenizer,
         description=f"Otter on {language.arch}. "
         + ("Trained frame embeddings, by place in the clip." if timed else "Trained on single pictures: no time.")
         + facts.squared(options.fit),
-        licence=options.licence or together([one.stated_licence for _, one, _ in places]),
-        places=places,
-        modules=made,
-        weights=weights,
-        shapes=shapes,
-        tokenizer=tokenizer,
-        int4=flamingo.four_bits(decoder),
-        facts={
-            "vision": facts.vision(shapes, options.fit),
-            "resampler": facts.resampler(shapes, mode, most, trained, (0.0, most - 1.0)),
-            "decoder": facts.decoder(shapes, language),
-            "tokens": special_tokens(tokenizer, speller, pad or PAD, rows),
-            "prompt": prompt(tokenizer),
-            "limits": facts.LIMITS,
-        },
-    )
+        places=places, fit=options.fit,
+        time=("timed", max(trained), trained, (0.0, max(trained) - 1.0)) if timed else flamingo.SINGLE,
+        special=special_tokens(tokenizer, speller, pad or PAD, rows), prompt=prompt(tokenizer),
+    )  # fmt: skip
 
 
 def prompt(tokenizer) -> dict:
-    """``<image>User: {question} GPT:<answer>`` (`pipeline/benchmarks/models/otter_video.py`)."""
+    """``<image>User: {question} GPT:<answer>`` (`pipeline/benchmarks/models/otter_video.py`).
+
+    In a byte-level vocabulary (MPT) the question's first word would take the space before it into its token. What fills
+    the slot is encoded by itself, so here the space is a token of its own, and only this seam is not as in training.
+    """
     spaced = not tokens.has_words(tokenizer)
     first, last = ("User: ", " GPT:") if spaced else ("User:", "GPT:")
     start, end = [{"token": IMAGE}, {"text": first}], [{"text": last}, {"token": ANSWER}]

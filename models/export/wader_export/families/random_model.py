@@ -117,7 +117,7 @@ def convert(name: str, shape: Shape) -> Conversion:
     }
     tokenizer, shapes = spelling(shape.rows), flamingo.shapes(language, made, shape.rows)
     entries = shape.perceiver.frame_embeddings
-    time = ("timed", entries, [entries], (0.0, entries - 1.0)) if entries else ("single", 1, [1], (0.0, 0.0))
+    time = ("timed", entries, [entries], (0.0, entries - 1.0)) if entries else flamingo.SINGLE
     ids = {text: tokenizer.token_to_id(text) for text in (IMAGE, PAD, END)}
     return Conversion(
         name=name,
@@ -132,7 +132,7 @@ def convert(name: str, shape: Shape) -> Conversion:
         facts={
             "vision": facts.vision(shapes, "stretch"),
             "resampler": facts.resampler(shapes, *time),
-            "decoder": facts.decoder(shapes, language),
+            "decoder": facts.decoder(shapes, language, shape.rows),
             "tokens": {"image": ids[IMAGE], "bos": None, "pad": ids[PAD], "unknown": None, "eos": [ids[END]]},
             "prompt": prompt(tokenizer),
             "limits": facts.LIMITS,

@@ -1,8 +1,19 @@
 """The parts of the manifest that Llama-3.2-Vision and MOSS-VL share: no resampler, one row of K and V a frame."""
 
-from . import facts
+from dataclasses import replace
+
+from tokenizers import Tokenizer
+
+from . import facts, tokenizer
 from .gated_layers import DecoderShape
 from .ports import Shapes
+
+
+def writing(shape, words: Tokenizer):
+    """A family's sizes with as many logits as can be written."""
+    decoder = shape.decoder
+    vocab = tokenizer.writable(words, decoder.head_rows, decoder.embed_rows)
+    return replace(shape, decoder=replace(decoder, vocab=vocab))
 
 
 def shapes(decoder: DecoderShape, width: int, height: int, tokens: int) -> Shapes:

@@ -5,8 +5,6 @@ from tokenizers import AddedToken, Tokenizer
 from .checkpoint import CheckpointError
 from .sources import Place
 
-FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]
-
 
 def load(place: Place) -> Tokenizer:
     """The tokenizer of a checkpoint's folder."""
@@ -15,7 +13,7 @@ def load(place: Place) -> Tokenizer:
             f"{place.folder} has no tokenizer.json; name a tokenizer with --tokenizer, or write one with "
             "`transformers`: AutoTokenizer.from_pretrained(...).save_pretrained(...)"
         )
-    tokenizer = Tokenizer.from_file(str(place.folder / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(place.file("tokenizer.json")))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
@@ -53,6 +51,22 @@ def same_size(tokenizer: Tokenizer, rows: int) -> None:
             f"the tokenizer has {size} tokens with those added, and the checkpoint's embedding {rows} rows: "
             "special tokens would get ids that they were not trained with; name another tokenizer with --tokenizer"
         )
+    writable(tokenizer, rows, rows)
+
+
+def writable(tokenizer: Tokenizer, logits: int, rows: int) -> int:
+    """How many of so many logits are tokens; `rows` are the embedding's.
+
+    A vocabulary may be filled up to a round number: rows of the head that no token has were never trained, what they
+    say is noise, and a model must not be able to write them. So they are left out of the graph.
+    """
+    end = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+    if end > rows:
+        raise CheckpointError(
+            f"the tokenizer has ids up to {end - 1}, and the checkpoint's embedding {rows} rows: this is not the "
+            "tokenizer that the checkpoint was trained with; name another with --tokenizer"
+        )
+    return min(logits, end)
 
 
 def has_words(tokenizer: Tokenizer) -> bool:

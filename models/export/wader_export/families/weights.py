@@ -8,7 +8,7 @@ end are the upper and the lower half of its rows: keys and values that lie in on
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from .checkpoint import Checkpoint, CheckpointError
 
 @dataclass(frozen=True)
 class Take:
-    """A tensor of a checkpoint, or some of its rows, or several one under the other."""
+    """A tensor of a checkpoint, or several one under the other; or some rows of that."""
 
     source: Checkpoint
     names: tuple[str, ...]
@@ -27,8 +27,11 @@ class Take:
 
     def read(self) -> Tensor:
         """The values, in the type that the checkpoint has."""
-        parts = [self.source.read(name, slice(*self.rows) if self.rows else slice(None)) for name in self.names]
-        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
+        rows = slice(*self.rows or (None,))
+        if len(self.names) == 1:
+            whole = self.source.read(self.names[0], rows)
+        else:
+            whole = torch.cat([self.source.read(name) for name in self.names])[rows]
         return whole if self.shape is None else whole.reshape(self.shape)
 
     def size(self) -> tuple[int, ...]:
@@ -38,8 +41,8 @@ class Take:
         shapes = [self.source.shape(name) for name in self.names]
         if not shapes[0]:
             return ()
-        counts = [len(range(*slice(*self.rows or (None,)).indices(shape[0]))) for shape in shapes]
-        return (sum(counts), *shapes[0][1:])
+        count = len(range(*slice(*self.rows or (None,)).indices(sum(shape[0] for shape in shapes))))
+        return (count, *shapes[0][1:])
 
 
 class Weights:
@@ -80,6 +83,16 @@ class Plan:
             self.problems.append(f"{take.source.what}: `{' + '.join(take.names)}` has shape {told}")
             return
         self.takes[name] = take
+
+    def head(self, name: str, parameter: Tensor, take: Take, rows: int) -> None:
+        """The output's matrix, which must have so many rows: the first of them, as many as there are tokens."""
+        there = all(one in take.source.names for one in take.names)
+        if there and (found := take.size()[0]) != rows:
+            self.used |= {(id(take.source), one) for one in take.names}
+            told = f"has {found} rows where {rows} are expected (our `{name}`)"
+            self.problems.append(f"{take.source.what}: `{' + '.join(take.names)}` {told}")
+            return
+        self.put(name, parameter, replace(take, rows=(0, len(parameter))))
 
     def map(
         self, prefix: str, module: nn.Module, source: Checkpoint, table: dict[str, str],

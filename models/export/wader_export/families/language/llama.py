@@ -32,6 +32,12 @@ class Block(nn.Module):
         return x + self.down(self.act(self.gate(normed)) * self.up(normed)).float(), key, value
 
 
+LIMIT = (  # in the words of its "LLaMA License Agreement"; a later Llama's licence is another
+    "the language model is a LLaMA; the licence of the first LLaMA (Meta, 2023), which binds all that is made of its "
+    'weights, allows use "solely for your non-commercial research purposes" and forbids "any commercial or production '
+    'purposes" and "purposes of surveillance"'
+)
+
 NAMES = {
     "norm": "model.norm",
     "blocks.{i}.norm_1": "model.layers.{i}.input_layernorm",

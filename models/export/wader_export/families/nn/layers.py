@@ -36,14 +36,19 @@ class Linear(nn.Linear):
 
 
 class Embedding(nn.Embedding):
-    """Rows of a table, in float32."""
+    """Rows of a table, in float32. Where it is the output, too, the first `vocab` of them are tokens."""
+
+    def __init__(self, rows: int, width: int, vocab: int | None = None):
+        super().__init__(rows, width)
+        self.vocab = vocab or rows
 
     def forward(self, ids: Tensor) -> Tensor:
         return functional.embedding(ids, self.weight).float()
 
     def logits(self, x: Tensor) -> Tensor:
         """The table as the weights of the output, where the two are tied."""
-        return functional.linear(x.to(self.weight.dtype), self.weight)
+        logits = functional.linear(x.to(self.weight.dtype), self.weight)
+        return logits if self.vocab == self.num_embeddings else logits[..., : self.vocab]
 
 
 class LayerNorm(nn.LayerNorm):
