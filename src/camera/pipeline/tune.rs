@@ -72,15 +72,10 @@ fn sizes(element: &gst::Element, size: Size) -> bool {
         return false;
     }
     let caps = element.property::<gst::Caps>("caps");
-    !caps.is_empty() && caps.iter().all(|structure| is_of(structure, size))
+    !caps.is_empty() && caps.iter().all(|structure| size_of(structure) == Some(size))
 }
 
-fn is_of(structure: &gst::StructureRef, size: Size) -> bool {
-    let side = |name: &str| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok());
-    side("width") == Some(size.width) && side("height") == Some(size.height)
-}
-
-/// The size that a picture of these caps is to be shown in.
+/// The size that a picture of these caps is to be shown in, in square pixels.
 fn size_of(structure: &gst::StructureRef) -> Option<Size> {
     let side = |name: &str| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok());
     let pixel = structure.get::<gst::Fraction>("pixel-aspect-ratio").ok();
@@ -165,5 +160,30 @@ mod tests {
         assert_eq!(method(), "catrom");
         let other = parse("videotestsrc ! fakesink");
         assert!(scale(&other, Filter::Bilinear) && !scale(&other, Filter::Bicubic));
+    }
+
+    #[test]
+    fn a_camera_that_changes_its_size_is_scaled_with_its_new_proportions() {
+        gst::init().unwrap();
+        let text = "videotestsrc ! capsfilter name=camera caps=video/x-raw,width=128,height=64 ! identity name=sample \
+                    ! videoscale ! video/x-raw,width=32,height=32 ! appsink name=frames sync=false max-buffers=1";
+        let pipeline = gst::parse::launch(text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let sampled = pipeline.by_name("sample").unwrap().static_pad("src").unwrap();
+        let size = Size { width: 32, height: 32 };
+        assert!(fit(&pipeline, &sampled, Canvas { fit: Fit::Inside { least: size }, ..size.into() }));
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let sink = pipeline.by_name("frames").unwrap().downcast::<gstreamer_app::AppSink>().unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10)).expect("a picture");
+            let height = sample.caps().unwrap().structure(0).unwrap().get::<i32>("height").unwrap();
+            if seen.last() != Some(&height) {
+                seen.push(height);
+                let caps = gst::Caps::builder("video/x-raw").field("width", 128).field("height", 96).build();
+                pipeline.by_name("camera").unwrap().set_property("caps", caps);
+            }
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(seen, [16, 24]);
     }
 }
