@@ -32,10 +32,9 @@ class Block(nn.Module):
         return x + self.down(self.act(self.gate(normed)) * self.up(normed)).float(), key, value
 
 
-LIMIT = (  # in the words of its "LLaMA License Agreement"; a later Llama's licence is another
+LIMIT = (  # a later Llama's licence is another, and a model of the same form may be nobody's but its makers'
     "the language model is a LLaMA; the licence of the first LLaMA (Meta, 2023), which binds all that is made of its "
-    'weights, allows use "solely for your non-commercial research purposes" and forbids "any commercial or production '
-    'purposes" and "purposes of surveillance"'
+    "weights, is for non-commercial research only: read it, and that of the checkpoint, before this watches anything"
 )
 
 NAMES = {
