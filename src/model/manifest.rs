@@ -414,7 +414,7 @@ impl PromptParts {
 pub enum Part {
     /// An added token of `tokenizer.json`, by its name.
     Token(String),
-    /// Fixed text.
+    /// Fixed text; a space at its end is encoded with the question where that follows.
     Text(String),
     /// What the user wrote.
     Slot(Slot),

@@ -43,9 +43,13 @@ struct Inner {
 
 enum Piece {
     Ids(Vec<TokenId>),
-    Question,
+    /// The user's words, with what is encoded together with the first of them.
+    Question(&'static str),
     Frames,
 }
+
+/// In vocabularies of bytes a word's token has the space before it: so a space before the question belongs to the question.
+const SPACE: &str = " ";
 
 impl std::fmt::Debug for Template {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,12 +65,20 @@ impl Template {
         let complain = |problem: String| Error::Tokenizer { folder: folder.to_owned(), problem };
         let speller = Speller::new(&tokenizer, manifest.decoder.vocab, &manifest.tokens.eos).map_err(complain)?;
         let pieces = |key: &str, parts: &[Part]| {
-            let pieces: Vec<Piece> = parts
-                .iter()
-                .map(|part| match part {
+            let is_asked = |at: usize| matches!(parts.get(at), Some(Part::Slot(Slot::Question)));
+            let mut space = "";
+            let pieces: Vec<Piece> = (1..)
+                .zip(parts)
+                .map(|(next, part)| match part {
                     Part::Token(name) => Piece::Ids(tokenizer.added(name).into_iter().collect()),
-                    Part::Text(text) => Piece::Ids(tokenizer.encode(text)),
-                    Part::Slot(Slot::Question) => Piece::Question,
+                    Part::Text(text) => match text.strip_suffix(SPACE).filter(|_| is_asked(next)) {
+                        Some(text) => {
+                            space = SPACE;
+                            Piece::Ids(tokenizer.encode(text))
+                        }
+                        None => Piece::Ids(tokenizer.encode(text)),
+                    },
+                    Part::Slot(Slot::Question) => Piece::Question(space),
                     // `verify` lets `time` stand in a frame only
                     Part::Slot(Slot::Frames | Slot::Time) => Piece::Frames,
                 })
@@ -135,7 +147,7 @@ impl Template {
             pieces.iter().fold(Vec::new(), |mut ids, piece| {
                 match piece {
                     Piece::Ids(fixed) => ids.extend_from_slice(fixed),
-                    Piece::Question => ids.extend(self.0.tokenizer.encode(question)),
+                    Piece::Question(space) => ids.extend(self.0.tokenizer.encode(&format!("{space}{question}"))),
                     Piece::Frames => {}
                 }
                 ids
@@ -149,7 +161,7 @@ impl Template {
         };
         let (before, after) = (&pieces[..frames], &pieces[frames + 1..]);
         // nothing is the same for all prompts behind a question
-        let asked = after.iter().position(|piece| matches!(piece, Piece::Question)).unwrap_or(0);
+        let asked = after.iter().position(|piece| matches!(piece, Piece::Question(_))).unwrap_or(0);
         let (close, suffix) = after.split_at(asked);
         PromptIds { prefix: encoded(before), close: Some(encoded(close)), suffix: encoded(suffix) }
     }

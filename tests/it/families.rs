@@ -10,7 +10,7 @@ use std::{
 use wader::{
     engine::{Waiting, Worker},
     frame::{Frame, Stamp},
-    model::{Ended, Flamingo, Gates, Model, PromptIds, Row, Work},
+    model::{Ended, Flamingo, Gates, Manifest, Model, PromptIds, Row, Template, Work},
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt, Reply},
     window::{Spec, Window},
@@ -502,4 +502,20 @@ fn manifests_whose_parts_do_not_go_together_are_refused() {
     .into();
     let all: Vec<String> = refusals.into_iter().map(|(what, words)| format!("{what}: {words}")).collect();
     insta::assert_snapshot!(all.join("\n"));
+}
+
+/// As in training, where the whole text is encoded in one: in a vocabulary of bytes `Question: yes` has the token `Ġyes`.
+#[test]
+fn a_space_before_the_question_is_encoded_with_its_first_word() {
+    let question = |parts: serde_json::Value, asked: &str| {
+        let copy = FolderCopy::of(&family_folder("random-open-flamingo"));
+        copy.change_manifest(|manifest| manifest["prompt"]["question"] = parts);
+        let manifest = Manifest::read(copy.path()).unwrap();
+        Template::load(copy.path(), &manifest).unwrap().question(asked).suffix
+    };
+    let parts = |text: &str| serde_json::json!([{ "token": "<image>" }, { "text": text }, { "slot": "question" }]);
+    let whole = question(serde_json::json!([{ "token": "<image>" }, { "slot": "question" }]), "Question: yes");
+    assert_eq!(question(parts("Question: "), "yes"), whole);
+    assert_eq!(question(parts("Question:"), " yes"), whole);
+    assert_ne!(question(parts("Question:"), "yes"), whole);
 }

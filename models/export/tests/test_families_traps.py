@@ -263,20 +263,14 @@ class TestPrompts:
         assert tokens.joins(tokenizer, prompt["question"], question)
         assert tokens.joins(tokenizer, prompt["caption"])
 
-    def test_otter_s_on_mpt_but_for_the_space_before_the_question(self, tmp_path):
-        """The slot would have to be encoded with its space; then all is as in training."""
+    def test_otter_s_on_mpt_where_the_space_before_the_question_is_part_of_its_first_word(self, tmp_path):
         tokenizer = families_languages.byte_tokenizer(tmp_path)
         prompt, question = self.otter(tokenizer)
+        assert tokens.joins(tokenizer, prompt["question"], question)
         assert tokens.joins(tokenizer, prompt["caption"])
-        encode = lambda text: tokenizer.encode(text, add_special_tokens=False).ids  # noqa: E731
-        whole, (_, first, _, last, _) = encode(f"<image>User: {question} GPT:<answer>"), prompt["question"]
-        start, end = tokenizer.token_to_id("<image>"), tokenizer.token_to_id("<answer>")
-        assert whole == [start, *encode("User:"), *encode(f" {question}"), *encode(last["text"]), end]
-        apart = [start, *encode(first["text"]), *encode(question), *encode(last["text"]), end]
-        at = len(encode("User:")) + 1
-        assert apart[:at] == whole[:at] and apart[at + 2 :] == whole[at + 1 :]
-        assert [tokenizer.id_to_token(i) for i in apart[at : at + 2]] == ["\u0120", "no"]
-        assert tokenizer.id_to_token(whole[at]) == "\u0120no"
+        apart = tokenizer.encode("User: ", add_special_tokens=False).ids
+        whole = tokenizer.encode(f"User: {question}", add_special_tokens=False).ids
+        assert whole[: len(apart)] != apart, "encoded by itself, the space would be a token of its own"
 
     def test_of_a_vocabulary_that_writes_a_space_by_itself(self, tmp_path):
         tokenizer = families_languages.word_tokenizer(tmp_path)

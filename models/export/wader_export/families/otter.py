@@ -83,8 +83,8 @@ def convert(place: Place, options: Options) -> Conversion:
 def prompt(tokenizer) -> dict:
     """``<image>User: {question} GPT:<answer>`` (`pipeline/benchmarks/models/otter_video.py`).
 
-    In a byte-level vocabulary (MPT) the question's first word would take the space before it into its token. What fills
-    the slot is encoded by itself, so here the space is a token of its own, and only this seam is not as in training.
+    In a byte-level vocabulary (MPT) the question's first word takes the space before it into its token: the service
+    encodes a space that stands before the slot together with what fills it.
     """
     spaced = not tokens.has_words(tokenizer)
     first, last = ("User: ", " GPT:") if spaced else ("User:", "GPT:")

@@ -77,12 +77,16 @@ def has_words(tokenizer: Tokenizer) -> bool:
 def joins(tokenizer: Tokenizer, parts: list[dict], question: str = "is the gate open?") -> bool:
     """Whether a prompt's parts, encoded one by one, give the ids of the whole text that the model was trained with."""
     ids, text, space = [], "", "" if not has_words(tokenizer) else " "
-    for part in parts:
+    before = ""
+    for part, following in zip(parts, [*parts[1:], {}], strict=True):
         if "token" in part:
             ids.append(tokenizer.token_to_id(part["token"]))
             text += part["token"]
-        else:
-            piece = part.get("text", question)
-            ids += tokenizer.encode(piece, add_special_tokens=False).ids
-            text += piece if text.endswith(">") or not text else space + piece
+            continue
+        piece = part.get("text", question)
+        text += piece if text.endswith(">") or not text else space + piece
+        piece, before = before + piece, ""
+        if following.get("slot") == "question" and piece.endswith(" "):  # the service encodes it with the question
+            piece, before = piece[:-1], " "
+        ids += tokenizer.encode(piece, add_special_tokens=False).ids
     return ids == tokenizer.encode(text, add_special_tokens=False).ids
