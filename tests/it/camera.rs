@@ -77,6 +77,15 @@ async fn a_camera_keeps_its_proportions_where_the_model_wants_that() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_description_may_leave_the_size_to_wader_where_pictures_are_stretched() {
+    let text = "videotestsrc name=source ! identity name=sample ! videoscale ! videoconvert ! appsink name=frames";
+    let pipeline = Description::parse("own", text).unwrap();
+    let mut watching = watch(&Arc::new(Camera::new(Spec { pipeline, ..spec("test:pattern") })));
+    assert_eq!(watching.frame().await.size, SMALL);
+    watching.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_description_that_says_no_size_is_refused_where_proportions_are_to_be_kept() {
     let text = "videotestsrc name=source ! identity name=sample ! videoscale ! appsink name=frames";
     let pipeline = Description::parse("own", text).unwrap();

@@ -11,7 +11,7 @@ use gstreamer_video::{VideoFormat, VideoFrameExt, VideoFrameRef, VideoInfo};
 
 use super::{IN_FLIGHT, Shared, lock, pipeline_error};
 use crate::{
-    camera::BEHIND,
+    camera::{BEHIND, Canvas, Fit},
     frame::{Frame, Size, Stamp},
 };
 
@@ -52,7 +52,15 @@ fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<Duration> {
 
 /// Takes what reaches the appsink.
 pub(super) fn receive(sink: &AppSink, shared: &Arc<Shared>) {
-    sink.set_caps(Some(&gst::Caps::builder("video/x-raw").field("format", "RGB").build()));
+    let caps = gst::Caps::builder("video/x-raw").field("format", "RGB");
+    let Canvas { size: Size { width, height }, fit, .. } = shared.spec.canvas;
+    let side = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
+    // A description may leave it to the appsink to say the size. Where proportions are kept, nobody knows it yet.
+    let caps = match fit {
+        Fit::Stretch => caps.field("width", side(width)).field("height", side(height)),
+        Fit::Inside { .. } | Fit::Crop => caps,
+    };
+    sink.set_caps(Some(&caps.build()));
     sink.set_max_buffers(1);
     sink.set_drop(true);
     // Frames are wanted now, not when a screen would show them.
