@@ -65,20 +65,21 @@ impl Template {
         let complain = |problem: String| Error::Tokenizer { folder: folder.to_owned(), problem };
         let speller = Speller::new(&tokenizer, manifest.decoder.vocab, &manifest.tokens.eos).map_err(complain)?;
         let pieces = |key: &str, parts: &[Part]| {
-            let is_asked = |at: usize| matches!(parts.get(at), Some(Part::Slot(Slot::Question)));
-            let mut space = "";
-            let pieces: Vec<Piece> = (1..)
-                .zip(parts)
-                .map(|(next, part)| match part {
+            let pieces: Vec<Piece> = parts
+                .iter()
+                .enumerate()
+                .map(|(at, part)| match part {
                     Part::Token(name) => Piece::Ids(tokenizer.added(name).into_iter().collect()),
-                    Part::Text(text) => match text.strip_suffix(SPACE).filter(|_| is_asked(next)) {
-                        Some(text) => {
-                            space = SPACE;
-                            Piece::Ids(tokenizer.encode(text))
+                    Part::Text(text) => match parts.get(at + 1) {
+                        Some(Part::Slot(Slot::Question)) => {
+                            Piece::Ids(tokenizer.encode(text.strip_suffix(SPACE).unwrap_or(text)))
                         }
-                        None => Piece::Ids(tokenizer.encode(text)),
+                        _ => Piece::Ids(tokenizer.encode(text)),
                     },
-                    Part::Slot(Slot::Question) => Piece::Question(space),
+                    Part::Slot(Slot::Question) => match parts[..at].last() {
+                        Some(Part::Text(text)) if text.ends_with(SPACE) => Piece::Question(SPACE),
+                        _ => Piece::Question(""),
+                    },
                     // `verify` lets `time` stand in a frame only
                     Part::Slot(Slot::Frames | Slot::Time) => Piece::Frames,
                 })

@@ -8,6 +8,7 @@ for two things by turns.
 import numpy as np
 
 from . import layout
+from .measure import height_of
 from .sim.detector import Features
 from .sim.world import BRIGHT, World
 
@@ -38,12 +39,7 @@ def standing(window: np.ndarray) -> list[np.ndarray]:
         left &= ~near
         if len(set(frame[near])) >= 6 and near.sum() <= len(window) + 1:
             things.append(seen[near])
-    return [t for t in things if height(t).mean() < WEAK]
-
-
-def height(tokens: np.ndarray) -> np.ndarray:
-    """Peak height of tokens."""
-    return tokens[:, layout.HEATS].max(1)
+    return [t for t in things if height_of(t).mean() < WEAK]
 
 
 def figures(tokens: np.ndarray) -> list[float]:
@@ -54,9 +50,9 @@ def figures(tokens: np.ndarray) -> list[float]:
     return [
         abs(upper.mean() - lower.mean()),
         np.ptp(upper),
-        height(tokens).std(),
+        height_of(tokens).std(),
         (heats > 0).sum(1).mean(),
-        (np.sort(heats, 1)[:, -2] / height(tokens)).mean(),
+        (np.sort(heats, 1)[:, -2] / height_of(tokens)).mean(),
         (group != np.bincount(group).argmax()).mean(),
     ]
 

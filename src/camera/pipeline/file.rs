@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, path::Path, sync::Mutex, time::Duration};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 
-use super::{Owned, frames::pixels, lock, tune};
+use super::{Owned, frames::picture, lock, tune};
 use crate::{
     camera::{Canvas, pace::Pace},
     frame::{Frame, Size, Stamp},
@@ -107,7 +107,7 @@ fn decode(
     loop {
         if let Some(sample) = sink.try_pull_sample(LOOK_AGAIN) {
             let at = sample.buffer().and_then(gst::BufferRef::pts).unwrap_or_default();
-            let (size, picture) = pixels(&sample).and_then(|(size, pixels)| canvas.cut(size, pixels))?;
+            let (size, picture) = picture(&sample, canvas)?;
             if take(Duration::from_nanos(at.nseconds()), size, picture).is_break() {
                 return Ok(());
             }

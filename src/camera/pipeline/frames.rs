@@ -79,7 +79,7 @@ pub(super) fn receive(sink: &AppSink, shared: &Arc<Shared>) {
 
 fn frame(sample: &gst::Sample, shared: &Shared) -> Result<Frame, String> {
     let pts = sample.buffer().and_then(gst::BufferRef::pts);
-    let (size, pixels) = pixels(sample).and_then(|(size, pixels)| shared.spec.canvas.cut(size, pixels))?;
+    let (size, pixels) = picture(sample, shared.spec.canvas)?;
     let taken = {
         let mut sampling = lock(&shared.sampling);
         // Those before it were dropped on the way.
@@ -94,6 +94,12 @@ fn frame(sample: &gst::Sample, shared: &Shared) -> Result<Frame, String> {
         size,
         pixels: pixels.into(),
     })
+}
+
+/// A sample's picture as a frame has it.
+pub(super) fn picture(sample: &gst::Sample, canvas: Canvas) -> Result<(Size, Vec<u8>), String> {
+    let (size, pixels) = pixels(sample)?;
+    canvas.cut(size, pixels)
 }
 
 /// A sample's picture, rows without padding.

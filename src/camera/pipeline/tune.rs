@@ -32,8 +32,7 @@ pub(super) fn scale(pipeline: &gst::Pipeline, filter: Filter) -> bool {
     if filter == Filter::Bilinear {
         return true; // as the description says
     }
-    let is_scaler = |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == "videoscale");
-    let scalers: Vec<gst::Element> = pipeline.iterate_recurse().into_iter().flatten().filter(is_scaler).collect();
+    let scalers = made_by(pipeline, "videoscale");
     scalers.iter().for_each(|scaler| scaler.set_property_from_str("method", filter.method()));
     !scalers.is_empty()
 }
@@ -44,8 +43,8 @@ pub(super) fn fit(pipeline: &gst::Pipeline, sampled: &gst::Pad, canvas: Canvas) 
     if canvas.fit == Fit::Stretch {
         return true; // as the description says
     }
-    let sizing: Vec<gst::Element> =
-        pipeline.iterate_recurse().into_iter().flatten().filter(|e| sizes(e, canvas.size)).collect();
+    let mut sizing = made_by(pipeline, "capsfilter");
+    sizing.retain(|filter| sizes(filter, canvas.size));
     let can = !sizing.is_empty();
     sampled.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::EventView::Caps(event)) = info.event().map(|event| event.view())
@@ -66,12 +65,15 @@ pub(super) fn fit(pipeline: &gst::Pipeline, sampled: &gst::Pad, canvas: Canvas) 
     can
 }
 
-/// Whether an element is what a description makes of `video/x-raw,width={width},height={height}`.
-fn sizes(element: &gst::Element, size: Size) -> bool {
-    if element.factory().is_none_or(|factory| factory.name() != "capsfilter") {
-        return false;
-    }
-    let caps = element.property::<gst::Caps>("caps");
+/// The elements of a factory, wherever they are in a pipeline.
+fn made_by(pipeline: &gst::Pipeline, factory: &str) -> Vec<gst::Element> {
+    let is_wanted = |element: &gst::Element| element.factory().is_some_and(|made_by| made_by.name() == factory);
+    pipeline.iterate_recurse().into_iter().flatten().filter(is_wanted).collect()
+}
+
+/// Whether a caps filter is what a description makes of `video/x-raw,width={width},height={height}`.
+fn sizes(filter: &gst::Element, size: Size) -> bool {
+    let caps = filter.property::<gst::Caps>("caps");
     !caps.is_empty() && caps.iter().all(|structure| size_of(structure) == Some(size))
 }
 

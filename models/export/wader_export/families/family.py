@@ -46,8 +46,7 @@ class Conversion:
     golden_cases: Callable | None = None  # instead of `goldens.cases`, for another media rule
 
     def __post_init__(self):
-        made = {"vision_encoder": ports.vision_encoder, "resampler": ports.resampler, "decoder": ports.decoder}
-        self.ports = {name: make(self.shapes) for name, make in made.items()} | self.ports
+        self.ports = ports.plain(self.shapes) | self.ports
 
 
 @dataclass(frozen=True)

@@ -25,27 +25,30 @@ def kinds(float_type: str) -> dict[str, torch.dtype]:
     return {"int64": torch.int64, "uint8": torch.uint8, "float32": torch.float32, FLOAT: getattr(torch, float_type)}
 
 
-def example(port: Port, float_type: str) -> torch.Tensor:
-    """An input without numbers."""
-    sizes = [SIZES[size] if isinstance(size, str) else size for size in port.dims]
-    return torch.empty(sizes, dtype=kinds(float_type)[port.kind], device="meta")
+def example(port: Port, float_type: str, sizes: dict[str, int] = SIZES) -> torch.Tensor:
+    """An input without numbers, whose open sizes are these."""
+    dims = [sizes[size] if isinstance(size, str) else size for size in port.dims]
+    return torch.empty(dims, dtype=kinds(float_type)[port.kind], device="meta")
+
+
+def handed_over(values: list, ports: Ports) -> tuple:
+    """One value for each input, as a module takes them: the last ones in a list."""
+    count = len(ports.inputs) - ports.listed
+    return (*values[:count], values[count:]) if ports.listed else tuple(values)
 
 
 def trace(module: nn.Module, ports: Ports, float_type: str) -> ir.Model:
     """The module as a graph whose weights are still empty."""
     module = module.eval().to(kinds(float_type)[FLOAT])
-    count = len(ports.inputs) - ports.listed
     tensors = [example(port, float_type) for port in ports.inputs]
     open_sizes = [{i: Dim.DYNAMIC for i, size in enumerate(p.dims) if isinstance(size, str)} for p in ports.inputs]
-    if ports.listed:
-        tensors, open_sizes = [*tensors[:count], tensors[count:]], [*open_sizes[:count], open_sizes[count:]]
     with torch.no_grad():
         program = torch.onnx.export(
             module,
-            tuple(tensors),
+            handed_over(tensors, ports),
             input_names=[port.name for port in ports.inputs],
             output_names=[port.name for port in ports.outputs],
-            dynamic_shapes=tuple(open_sizes),
+            dynamic_shapes=handed_over(open_sizes, ports),
             opset_version=OPSET,
             dynamo=True,
             optimize=False,  # folding constants would read weights that are not there

@@ -6,6 +6,7 @@ what the encoder costs, only K and V.
 """
 
 import torch
+from torch import nn
 
 from . import facts as facts_of
 from . import int4, mllama_names, ruled_facts, ruled_goldens, tokenizer
@@ -48,12 +49,7 @@ def convert(place: Place, options: Options) -> Conversion:
     text_place = options.fetch(options.tokenizer) if options.tokenizer else place
     words = tokenizer.load(text_place)
     shape = ruled_facts.writing(shape, words)
-    with torch.device("meta"):
-        modules = {
-            "vision_encoder": MllamaVisionEncoder(shape, tiles, mean, std),
-            "resampler": FrameProjection(shape.decoder),
-            "decoder": MllamaDecoder(shape),
-        }
+    modules = modules_of(shape, tiles, mean, std)
     shapes, name = sizes(shape, tiles), folder_name(place)
     told = facts(shape, shapes, tiles, words, place)
     source, plan = place.checkpoint("checkpoint"), Plan()
@@ -75,6 +71,16 @@ def convert(place: Place, options: Options) -> Conversion:
         ports={"decoder": ruled_decoder(shapes, SPAN)},
         golden_cases=ruled_goldens.span,
     )
+
+
+def modules_of(shape: MllamaShape, tiles: tuple[int, int], mean: list[float], std: list[float]) -> dict[str, nn.Module]:
+    """All three, on the meta device."""
+    with torch.device("meta"):
+        return {
+            "vision_encoder": MllamaVisionEncoder(shape, tiles, mean, std),
+            "resampler": FrameProjection(shape.decoder),
+            "decoder": MllamaDecoder(shape),
+        }
 
 
 def parse_tiles(canvas: str | None) -> tuple[int, int]:

@@ -6,6 +6,7 @@ folder is for one size of frame: 640x352 has 221 tokens and 10.4 MiB of K and V 
 """
 
 import torch
+from torch import nn
 
 from . import facts as facts_of
 from . import int4, moss_vl_names, ruled_facts, ruled_goldens, tokenizer
@@ -50,12 +51,7 @@ def convert(place: Place, options: Options) -> Conversion:
     text_place = options.fetch(options.tokenizer) if options.tokenizer else place
     words = tokenizer.load(text_place)
     shape = ruled_facts.writing(shape, words)
-    with torch.device("meta"):
-        modules = {
-            "vision_encoder": MossVisionEncoder(shape, said["image_mean"], said["image_std"]),
-            "resampler": MossResampler(shape),
-            "decoder": MossDecoder(shape),
-        }
+    modules = modules_of(shape, said["image_mean"], said["image_std"])
     shapes, stated = sizes(shape), options.licence or place.stated_licence
     told = facts(shape, shapes, words, realtime(place))
     source, plan = place.checkpoint("checkpoint"), Plan()
@@ -97,6 +93,16 @@ def realtime(place: Place) -> bool:
             "differently; say it in the folder's name"
         )
     return found == ["realtime"]
+
+
+def modules_of(shape: MossShape, mean: list[float], std: list[float]) -> dict[str, nn.Module]:
+    """All three, on the meta device."""
+    with torch.device("meta"):
+        return {
+            "vision_encoder": MossVisionEncoder(shape, mean, std),
+            "resampler": MossResampler(shape),
+            "decoder": MossDecoder(shape),
+        }
 
 
 def sizes(shape: MossShape) -> Shapes:

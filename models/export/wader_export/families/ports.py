@@ -51,6 +51,11 @@ def vision_encoder(shapes: Shapes) -> Ports:
     return Ports([pixels], [Port("frame_features", FLOAT, ("frames", shapes.tokens, shapes.dim))])
 
 
+def plain(shapes: Shapes) -> dict[str, Ports]:
+    """Of all three graphs, by name, where the latest picture is seen."""
+    return {"vision_encoder": vision_encoder(shapes), "resampler": resampler(shapes), "decoder": decoder(shapes)}
+
+
 def media_kv(shapes: Shapes) -> Port:
     """Keys and values of every gated layer, one block a medium."""
     dims = ("media", shapes.cross_layers, 2, shapes.cross_kv_heads, shapes.latents, shapes.cross_head_dim)

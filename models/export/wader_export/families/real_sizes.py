@@ -17,12 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from . import flamingo, graphs, mllama, mllama_config, moss_vl, moss_vl_config, ports, random_model
 from . import language as languages
-from .gated_layers import FrameProjection
 from .int4 import BLOCK
-from .mllama_graphs import MllamaDecoder
-from .mllama_vision import MllamaVisionEncoder
-from .moss_vl_graphs import MossDecoder, MossResampler
-from .moss_vl_vision import MossVisionEncoder
 from .nn.decoder import every
 from .nn.perceiver import CrossConfig
 from .ports import Ports, Shapes
@@ -31,6 +26,7 @@ from .weights import Weights
 
 QUESTION = 60  # tokens of a question whose work is counted
 GIB = 1 << 30
+ANY = [0.5] * 3  # mean and spread of pixels: they cost nothing
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,9 @@ class Sized:
     def work(self, graph: str, **sizes: int) -> float:
         """Floating-point operations of one call whose open sizes are these."""
         given = self.ports[graph]
-        counted = graphs.SIZES | sizes
-        inputs = [torch.empty([counted.get(d, d) if isinstance(d, str) else d for d in port.dims],
-                              dtype=graphs.kinds("float16")[port.kind], device="meta") for port in given.inputs]  # fmt: skip
-        count = len(inputs) - given.listed
-        arguments = [*inputs[:count], inputs[count:]] if given.listed else inputs
+        inputs = [graphs.example(port, "float16", sizes) for port in given.inputs]
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            self.modules[graph].eval().half()(*arguments)
+            self.modules[graph].eval().half()(*graphs.handed_over(inputs, given))
         return counter.get_total_flops()
 
 
@@ -83,8 +75,7 @@ def open_flamingo(name: str) -> Sized:
         language, shape.vision, shape.perceiver, layers, shape.rows, CrossConfig(len(layers), *shape.cross)
     )
     sizes = flamingo.shapes(language, made, shape.rows)
-    plain = {"vision_encoder": ports.vision_encoder, "resampler": ports.resampler, "decoder": ports.decoder}
-    return Sized(made, {graph: make(sizes) for graph, make in plain.items()}, sizes, flamingo.four_bits(made["decoder"]))
+    return Sized(made, ports.plain(sizes), sizes, flamingo.four_bits(made["decoder"]))
 
 
 # what transformers' defaults, which are the 11B's otherwise, have differently or not at all
@@ -103,14 +94,8 @@ LLAMA_11B = {
 def llama(canvas: str | None) -> Sized:
     """Llama-3.2-Vision 11B."""
     shape, tiles = mllama_config.read(LLAMA_11B), mllama.parse_tiles(canvas)
-    with torch.device("meta"):
-        made = {
-            "vision_encoder": MllamaVisionEncoder(shape, tiles, [0.5] * 3, [0.5] * 3),
-            "resampler": FrameProjection(shape.decoder),
-            "decoder": MllamaDecoder(shape),
-        }
-    sizes = mllama.sizes(shape, tiles)
-    return ruled(made, sizes, SPAN, mllama.matrices(made["decoder"]))
+    made = mllama.modules_of(shape, tiles, ANY, ANY)
+    return ruled(made, mllama.sizes(shape, tiles), SPAN, mllama.matrices(made["decoder"]))
 
 
 # `config.json` of MOSS-VL-Instruct, as the technical report (arXiv 2608.15045) and its public code give it
@@ -134,23 +119,13 @@ MOSS_11B = {
 def moss(canvas: str | None) -> Sized:
     """MOSS-VL 11B."""
     shape = moss_vl.read_shape(MOSS_11B, canvas or moss_vl.CANVAS)
-    with torch.device("meta"):
-        made = {
-            "vision_encoder": MossVisionEncoder(shape, [0.5] * 3, [0.5] * 3),
-            "resampler": MossResampler(shape),
-            "decoder": MossDecoder(shape),
-        }
+    made = moss_vl.modules_of(shape, ANY, ANY)
     return ruled(made, moss_vl.sizes(shape), POSITION, moss_vl.matrices(made["decoder"]))
 
 
 def ruled(made: dict[str, nn.Module], sizes: Shapes, rule: list, int4: frozenset[str]) -> Sized:
     """A family without a resampler, whose media are frames."""
-    given = {
-        "vision_encoder": ports.vision_encoder(sizes),
-        "resampler": ports.resampler(sizes),
-        "decoder": ruled_decoder(sizes, rule),
-    }
-    return Sized(made, given, sizes, int4)
+    return Sized(made, ports.plain(sizes) | {"decoder": ruled_decoder(sizes, rule)}, sizes, int4)
 
 
 SIZES = {
@@ -164,11 +139,10 @@ SIZES = {
 
 def reckoned(sized: Sized) -> list[str]:
     """The arithmetic, a line each."""
-    parts = ("vision_encoder", "resampler", "decoder")
-    whole = {small: sum(sized.bytes(part, small) for part in parts) for small in (False, True)}
+    whole = {small: sum(sized.bytes(part, small) for part in sized.modules) for small in (False, True)}
     text = dict(batch=1, seq=QUESTION, past=1, past_and_seq=QUESTION + 1, nlogits=1, media=1)
     return [
-        "weights: " + ", ".join(f"{part} {sized.numbers(part) / 1e9:.3f} B" for part in parts),
+        "weights: " + ", ".join(f"{part} {sized.numbers(part) / 1e9:.3f} B" for part in sized.modules),
         f"in fp16 {whole[False] / GIB:.2f} GiB, with the decoder in int4 {whole[True] / GIB:.2f} GiB",
         f"K and V of a medium {sized.medium() / 1e6:.1f} MB, of a token of text {sized.past() / 1024:.0f} KiB (fp16)",
         f"a frame {sized.work('vision_encoder', frames=1) / 1e12:.2f} TFLOP, "
