@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::{
     Error,
     assemble::{self, Watched},
-    lessons, newcomers, served,
-    shown::{self, Digests, Prepared},
+    lessons, newcomers,
+    prepare::{self, Prepared},
+    served,
+    shown::Digests,
     windows,
 };
 use crate::{
@@ -69,7 +71,7 @@ impl Foundation {
         let is_own = |(_, prompt): &(CameraName, PromptConfig)| own.contains(&prompt.prompt.name);
         let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
         let said = lessons::said(&config);
-        let preparing = tokio::task::spawn_blocking(move || shown::worker(model, &asked, &added, &said));
+        let preparing = tokio::task::spawn_blocking(move || prepare::worker(model, &asked, &added, &said));
         let Prepared { worker, digests, lessons, refused } = preparing.await.map_err(|_| Error::EngineBroke)??;
         let refused = newcomers::tell_refused(refused);
         watched.iter_mut().for_each(|camera| camera.forget(&refused));

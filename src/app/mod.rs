@@ -18,6 +18,7 @@ mod kept;
 mod lessons;
 mod memory;
 mod newcomers;
+mod prepare;
 mod roster;
 mod running;
 mod served;
@@ -49,8 +50,9 @@ pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
 pub use assemble::{broker_access, camera_spec};
 pub use history::history_file;
 pub use lessons::feedback_folder;
+pub use prepare::{contradictions, learnt};
 pub use served::canvas;
-pub use shown::{contradictions, learnt, show};
+pub use shown::show;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);

@@ -4,6 +4,7 @@
 //! variables of the environment `WADER__TABLE__KEY`. `${NAME}` in any text is filled in from secrets or the environment.
 //! Every mistake of every file comes in one [`Report`]. The values here are plain: `app` hands them to the stages.
 
+mod allowed;
 mod check;
 mod diff;
 mod duration;
@@ -11,6 +12,7 @@ mod file;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod load;
 mod print;
 mod problem;
 mod secret;
@@ -24,10 +26,11 @@ use url::Url;
 
 pub use diff::Diff;
 pub use file::json_schema;
+pub use load::{added, load};
 pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;
-pub use sources::{DEFAULT_FILE, Sources, Written, added, load};
+pub use sources::{DEFAULT_FILE, Sources, Written};
 pub use template::system_lookup;
 
 use crate::{

@@ -4,10 +4,7 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
     BrokerConfig, CameraConfig, Device, EscalateConfig, Loaded, LoginConfig, MqttConfig, PromptConfig, Publish,
-    check::{DAYS, print_time},
-    duration,
-    file::spell,
-    secret::redact_url,
+    allowed::DAYS, check::print_time, duration, file::spell, secret::redact_url,
 };
 use crate::{
     name::PromptName,

@@ -8,7 +8,7 @@ use ndarray::{ArcArray2, Array2, Array3};
 
 use crate::frame::Frame;
 
-use super::{Error, Flamingo, Float, contract::Role, load::Comparing, pixels::pixels, runtime::Tensor};
+use super::{Error, Flamingo, Float, graphs::Comparing, pixels::pixels, role::Role, runtime::Tensor};
 
 /// Frames that go through the appearance encoder together; more would only need more memory.
 const LOOKED_AT_TOGETHER: usize = 8;

@@ -2,6 +2,7 @@
 
 use super::{
     manifest::{Manifest, Scope},
+    role::Role,
     runtime::{Element, Port},
 };
 
@@ -10,29 +11,6 @@ struct Expected {
     name: String,
     element: Element,
     dims: Vec<Option<usize>>,
-}
-
-/// The graphs of a model: a Flamingo's three, and two that only some models have, for comparing with examples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    VisionEncoder,
-    Resampler,
-    Decoder,
-    AppearanceEncoder,
-    Comparer,
-}
-
-impl Role {
-    /// The name of the contract.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::VisionEncoder => "vision_encoder",
-            Self::Resampler => "resampler",
-            Self::Decoder => "decoder",
-            Self::AppearanceEncoder => "appearance_encoder",
-            Self::Comparer => "comparer",
-        }
-    }
 }
 
 /// All differences between a graph's inputs and outputs and what the manifest says of them.

@@ -8,9 +8,9 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use super::{
     Error, Flamingo, Gates, Row, TokenId, VisualTokens,
     batch::{Batch, Shape, Standing},
-    contract::Role,
     manifest::Float,
     media::Seen,
+    role::Role,
     runtime::{Outputs, Tensor},
 };
 

@@ -16,11 +16,13 @@ use super::{
     Cells, Comparison, Device, Error, Examples, Features, Float, Gates, Generation, Grammar, Manifest, Media, Model,
     Moments, Placement, Provider, Reopen, Replayed, Row, Spec, Template, TokenId, Work, Writing,
     constraint::Constraint,
-    contract::{self, Role},
+    contract,
     decode::Prefix,
-    load::{Comparing, Graphs, Loaded, load},
+    graphs::{Comparing, Graphs},
+    load::{Loaded, load},
     manifest::{Origin, Scope},
     pixels::pixels,
+    role::Role,
     runtime::{Graph, Numbers, Tensor},
 };
 

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::{
     Error,
-    contract::Role,
-    load::Graphs,
+    graphs::Graphs,
     manifest::{Float, Manifest},
+    role::Role,
     runtime::{Graph, Placement, Tensor},
 };
 
@@ -23,32 +23,9 @@ struct Goldens {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GoldenCase {
-    graph: GoldenGraph,
+    graph: Role,
     inputs: BTreeMap<String, Stored>,
     outputs: BTreeMap<String, Stored>,
-}
-
-/// Which graph a case calls.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum GoldenGraph {
-    VisionEncoder,
-    Resampler,
-    Decoder,
-    AppearanceEncoder,
-    Comparer,
-}
-
-impl From<GoldenGraph> for Role {
-    fn from(graph: GoldenGraph) -> Self {
-        match graph {
-            GoldenGraph::VisionEncoder => Self::VisionEncoder,
-            GoldenGraph::Resampler => Self::Resampler,
-            GoldenGraph::Decoder => Self::Decoder,
-            GoldenGraph::AppearanceEncoder => Self::AppearanceEncoder,
-            GoldenGraph::Comparer => Self::Comparer,
-        }
-    }
 }
 
 /// Where a tensor's numbers lie: little endian, row after row.
@@ -105,7 +82,7 @@ pub(super) fn replay(
         })
         .collect();
     for (index, case) in goldens.cases.iter().enumerate() {
-        let role = Role::from(case.graph);
+        let role = case.graph;
         let tolerance = manifest.golden.tolerance.of(role);
         let Some((_, graph)) = graphs.each().find(|(found, _)| *found == role) else {
             let problem = format!("calls `{}`, which `graphs` of the manifest does not name", role.name());

@@ -65,9 +65,15 @@ impl Places {
 }
 
 /// The version a library's name states: `libonnxruntime.so.1.31.1` is (1, 31). Links are followed first.
-pub(super) fn version(library: &Path) -> Option<(u32, u32)> {
+pub(super) fn version_of(library: &Path) -> Option<(u32, u32)> {
     let real = library.canonicalize().ok()?;
-    super::manifest::version(real.file_name()?.to_str()?.strip_prefix("libonnxruntime.so.")?)
+    version(real.file_name()?.to_str()?.strip_prefix("libonnxruntime.so.")?)
+}
+
+/// The first two numbers of a version such as `1.20` or `1.31.1`.
+pub(super) fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split('.').map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 fn newest(folder: &Path, prefix: &str) -> Option<PathBuf> {
@@ -109,7 +115,7 @@ mod tests {
         touch(&folder.path().join("wader/onnxruntime-1.31.1/libonnxruntime_providers_shared.so"));
         let places = Places { cache: Some(folder.path().to_owned()), ..Places::default() };
         assert!(places.find().unwrap().ends_with("onnxruntime-1.31.1/libonnxruntime.so.1.31.1"));
-        assert_eq!(version(&places.find().unwrap()), Some((1, 31)));
+        assert_eq!(version_of(&places.find().unwrap()), Some((1, 31)));
     }
 
     #[test]

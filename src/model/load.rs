@@ -9,12 +9,13 @@ use std::{
 };
 
 use super::{
-    Device, Error, Manifest, Placement, Provider, Template,
-    contract::{self, Role},
+    Device, Error, Manifest, Placement, Provider, Template, contract,
     golden::{self, Replayed},
+    graphs::{Comparing, Graphs},
     library::{self, Places},
     provider::nodes_by_provider,
-    runtime::{Graph, Runtime},
+    role::Role,
+    runtime::Runtime,
 };
 
 /// How a model is to be run.
@@ -26,37 +27,6 @@ pub struct Spec {
     pub threads: usize,
     /// ONNX Runtime's library; looked for where it is not given.
     pub onnxruntime: Option<PathBuf>,
-}
-
-/// The graphs of a model, on one device.
-pub(super) struct Graphs {
-    pub(super) encoder: Graph,
-    pub(super) resampler: Graph,
-    pub(super) decoder: Graph,
-    /// Where the model can compare with examples.
-    pub(super) comparing: Option<Comparing>,
-}
-
-/// The two graphs that compare windows with examples.
-pub(super) struct Comparing {
-    pub(super) appearance_encoder: Graph,
-    pub(super) comparer: Graph,
-}
-
-impl Graphs {
-    /// Each graph there is.
-    pub(super) fn each(&mut self) -> impl Iterator<Item = (Role, &mut Graph)> {
-        let comparing = self.comparing.iter_mut().flat_map(|Comparing { appearance_encoder, comparer }| {
-            [(Role::AppearanceEncoder, appearance_encoder), (Role::Comparer, comparer)]
-        });
-        [
-            (Role::VisionEncoder, &mut self.encoder),
-            (Role::Resampler, &mut self.resampler),
-            (Role::Decoder, &mut self.decoder),
-        ]
-        .into_iter()
-        .chain(comparing)
-    }
 }
 
 /// A model folder that passed every check.
@@ -168,7 +138,7 @@ fn cuda_advice(problem: &str) -> String {
 }
 
 fn check_runtime(folder: &Path, manifest: &Manifest, runtime: &Runtime) -> Result<(), Error> {
-    match (manifest.minimum_runtime(), library::version(runtime.library())) {
+    match (manifest.minimum_runtime(), library::version_of(runtime.library())) {
         (Some(wanted), Some(found)) if found < wanted => Err(Error::manifest(
             folder,
             "minimum_runtime",

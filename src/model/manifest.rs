@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Error, TokenId, contract::Role};
+use super::{Error, TokenId, library::version, role::Role};
 
 /// The only contract this version speaks.
 const CONTRACT: &str = "flamingo-onnx/1";
@@ -564,10 +564,4 @@ impl Manifest {
     pub fn minimum_runtime(&self) -> Option<(u32, u32)> {
         version(&self.minimum_runtime)
     }
-}
-
-/// The first two numbers of a version such as `1.20` or `1.31.1`.
-pub(super) fn version(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.split('.').map(str::parse::<u32>);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

@@ -1,14 +1,8 @@
 //! A subscriber with a connection of its own: what anybody else would see of what we publish.
 
-use std::time::Duration;
+use rumqttc::{AsyncClient, Event, EventLoop, Packet, PublishOptions, PublishProperties, QoS, SubscribeReasonCode};
 
-use bytes::Bytes;
-use rumqttc::{
-    AsyncClient, Event, EventLoop, Packet, Publish, PublishOptions, PublishProperties, QoS, SubscribeReasonCode,
-};
-
-use super::{Access, Error, client::options};
-use crate::frame::Stamp;
+use super::{Access, Arrival, Error, arrival::arrival, client::options};
 
 /// Why nothing more arrives.
 #[derive(Debug, thiserror::Error)]
@@ -35,60 +29,6 @@ pub enum ListenError {
         /// Its reason.
         code: String,
     },
-}
-
-/// A message that arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrival {
-    /// Where.
-    pub topic: String,
-    /// What.
-    pub payload: Bytes,
-    /// Whether the broker had kept it since before we subscribed; for [`Publisher::hearing`](super::Publisher::hearing)
-    /// also whether it is kept from now on.
-    pub retained: bool,
-    /// Its content type.
-    pub content_type: Option<String>,
-    /// Whether the payload is declared to be UTF-8.
-    pub is_text: bool,
-    /// What is left of its time.
-    pub expiry: Option<Duration>,
-    /// Where its sender wants to be answered.
-    pub response_topic: Option<String>,
-    /// What its sender will know the answer by.
-    pub correlation: Option<Bytes>,
-    /// When it was read from the connection.
-    pub arrived: Stamp,
-}
-
-impl Arrival {
-    /// The payload as text; bytes that are not UTF-8 are replaced.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.payload).into_owned()
-    }
-}
-
-/// What the library read from a connection just now.
-pub(super) fn arrival(publish: Publish) -> Arrival {
-    let properties = publish.properties.unwrap_or_default();
-    Arrival {
-        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-        payload: publish.payload,
-        retained: publish.retain,
-        content_type: properties.content_type,
-        is_text: properties.payload_format_indicator == Some(1),
-        expiry: properties.message_expiry_interval.map(|s| Duration::from_secs(u64::from(s))),
-        response_topic: properties.response_topic,
-        correlation: properties.correlation_data,
-        arrived: Stamp::now(),
-    }
-}
-
-/// Whether a topic filter, with its wildcards, covers a topic that may be published on.
-pub fn covers(filter: &str, topic: &str) -> bool {
-    // a broker ends the connection of whoever publishes on a topic with such a character
-    let is_plain = !topic.is_empty() && !topic.contains(char::is_control);
-    is_plain && rumqttc::valid_topic(topic) && rumqttc::valid_filter(filter) && rumqttc::matches(topic, filter)
 }
 
 /// A subscription that stands.
@@ -162,22 +102,5 @@ impl Listener {
 
     fn broken(&self, source: impl std::error::Error + Send + Sync + 'static) -> ListenError {
         ListenError::Connection { broker: self.broker.clone(), source: Box::new(source) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_wildcard_and_no_control_character_is_a_topic_to_answer_on() {
-        for topic in ["wader/response/a", "wader/response"] {
-            assert!(covers("wader/response/#", topic), "{topic}");
-        }
-        for topic in
-            ["", "wader/response/+", "wader/response/#", "wader/response/a\0", "wader/response/a\n", "wader/state"]
-        {
-            assert!(!covers("wader/response/#", topic), "{topic:?}");
-        }
     }
 }

@@ -25,6 +25,9 @@ use std::time::Duration;
 pub use crate::model::Ended;
 use crate::name::PromptName;
 
+/// The most answers a closed question may have: each is scored.
+pub const MOST_ANSWERS: usize = 101;
+
 /// What kind of answer a prompt wants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AnswerKind {

@@ -48,7 +48,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("ort", &["model/runtime.rs", "model/runtime/"]),
     ("tokenizers", &["model/tokenizer.rs"]),
     ("llguidance", &["model/constraint.rs"]),
-    ("rumqttc", &["mqtt/client/", "mqtt/listen.rs"]),
+    ("rumqttc", &["mqtt/client/", "mqtt/arrival.rs", "mqtt/listen.rs"]),
     ("mqtt5", &["mqtt/broker.rs"]),
     ("rusqlite", &["store/"]),
     ("config", &["config/file/"]),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     super::{CameraConfig, LoginConfig, Secret, file, problem::suggest},
-    Checker,
+    checker::Checker,
 };
 use crate::name::CameraName;
 

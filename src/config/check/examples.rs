@@ -15,8 +15,8 @@ use super::{
         file::{self, spell},
         problem::{Place, suggest},
     },
-    Checker,
-    prompt::Limits,
+    checker::Checker,
+    limits::Limits,
 };
 use crate::{
     name::CameraName,

@@ -3,21 +3,10 @@
 use jiff::{civil::Weekday, tz::TimeZone};
 
 use super::{
-    super::{file, problem::suggest},
-    Checker,
+    super::{allowed::DAYS, file, problem::suggest},
+    checker::Checker,
 };
 use crate::prompt::{DAY, Hours, Period};
-
-/// The days of the week as they are written.
-pub(in crate::config) const DAYS: [(&str, Weekday); 7] = [
-    ("mon", Weekday::Monday),
-    ("tue", Weekday::Tuesday),
-    ("wed", Weekday::Wednesday),
-    ("thu", Weekday::Thursday),
-    ("fri", Weekday::Friday),
-    ("sat", Weekday::Saturday),
-    ("sun", Weekday::Sunday),
-];
 
 /// The periods that could be read.
 pub(super) fn read(checker: &mut Checker<'_>, at: &[&str], given: &[file::Period]) -> Hours {

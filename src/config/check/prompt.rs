@@ -1,14 +1,24 @@
 //! `[prompts]` and `[defaults.prompt]`.
 
-use std::{collections::BTreeMap, num::NonZeroU32, path::Path, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use super::{
-    super::{CameraConfig, EscalateConfig, PromptConfig, Publish, duration, file, problem::suggest},
-    Checker, examples, hours, schema, wordings,
+    super::{
+        CameraConfig, EscalateConfig, PromptConfig, Publish,
+        allowed::{LONGEST_ASK, LONGEST_LABEL},
+        duration, file,
+        problem::suggest,
+    },
+    checker::Checker,
+    examples, hours,
+    limits::Limits,
+    schema,
+    text::text_for_model,
+    wordings,
 };
 use crate::{
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Hours, Prompt},
+    prompt::{AnswerKind, Hours, MOST_ANSWERS, Prompt},
 };
 
 /// The standing prompt of files that name none.
@@ -28,24 +38,6 @@ const MAX_JSON_TOKENS: usize = 256;
 const MAX_TIME: Duration = Duration::from_secs(10);
 const MIN_NUMBER: u32 = 0;
 const MAX_NUMBER: u32 = 10;
-
-/// The longest question and the longest label, in characters.
-pub(in crate::config) const LONGEST_ASK: usize = 1000;
-pub(in crate::config) const LONGEST_LABEL: usize = 64;
-/// The most answers a closed prompt may have: each is scored.
-pub(in crate::config) const MOST_ANSWERS: usize = 101;
-
-/// What lies outside the prompts themselves.
-pub(super) struct Limits<'a> {
-    /// The names of all cameras, as written.
-    pub(super) cameras: &'a [String],
-    /// The most frames of a window.
-    pub(super) max_window_frames: usize,
-    /// Whether a prompt may have too few examples.
-    pub(super) examples_may_be_few: bool,
-    /// Where paths begin that come from no file.
-    pub(super) beside: &'a Path,
-}
 
 /// What a prompt may leave out.
 #[derive(Debug, Clone)]
@@ -362,34 +354,6 @@ fn ask(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Option<
     text_for_model(checker, &at, ask, LONGEST_ASK).then(|| ask.trim().to_owned())
 }
 
-/// Whether a text may be shown to the model.
-pub(super) fn text_for_model(checker: &mut Checker<'_>, at: &[&str], text: &str, longest: usize) -> bool {
-    if text.chars().count() > longest {
-        checker.wrong(at, format!("is longer than {longest} characters"));
-        return false;
-    }
-    if text.chars().any(char::is_control) {
-        checker.wrong(at, "holds a line break or another control character");
-        return false;
-    }
-    if let Some(token) = special_token(text) {
-        let wrong = format!("`{token}` has a meaning of its own to language models and may not stand in a text");
-        checker.wrong_with(at, wrong, "say it in words; wader puts the picture in by itself");
-        return false;
-    }
-    true
-}
-
-/// The first part of a text that looks like a token which is not text: `<image>`, `</s>`, `<|endofchunk|>`, `[INST]`.
-fn special_token(text: &str) -> Option<&str> {
-    let inner = |c: char| c.is_alphanumeric() || matches!(c, '|' | '/' | '_' | '-' | ':');
-    text.match_indices('<').find_map(|(at, _)| {
-        let end = text[at..].find('>')? + at;
-        let inside = &text[at + 1..end];
-        (!inside.is_empty() && inside.chars().all(inner)).then(|| &text[at..=end])
-    })
-}
-
 fn kind(
     checker: &mut Checker<'_>,
     path: &[&str; 2],
@@ -507,26 +471,6 @@ pub(super) fn warn_of_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptC
                 let right = "widen `span`, lower `frames`, or raise the camera's `frames_per_second`";
                 checker.warn(&["prompts", prompt.prompt.name.as_str(), "window"], wrong, right);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_looks_like_a_token_is_found_and_ordinary_text_is_not() {
-        for (text, token) in [
-            ("Is <image> there?", Some("<image>")),
-            ("end</s>", Some("</s>")),
-            ("a <|endofchunk|> b", Some("<|endofchunk|>")),
-            ("is 2 < 3 and 4 > 3?", None),
-            ("fewer than <3 people?", None),
-            ("an arrow <->", Some("<->")),
-            ("<>", None),
-        ] {
-            assert_eq!(special_token(text), token, "{text}");
         }
     }
 }

@@ -3,9 +3,14 @@
 use std::{fs, path::Path};
 
 use super::{
-    super::{file::SchemaText, problem::Place},
-    Checker,
-    prompt::{LONGEST_ASK, LONGEST_LABEL, Limits, text_for_model},
+    super::{
+        allowed::{LONGEST_ASK, LONGEST_LABEL},
+        file::SchemaText,
+        problem::Place,
+    },
+    checker::Checker,
+    limits::Limits,
+    text::text_for_model,
 };
 use crate::prompt::{AnswerKind, Asked, Schema};
 

@@ -13,9 +13,10 @@ use super::{
     super::{
         BrokerConfig, ClientCertificate, Device, HistoryConfig, HomeAssistantConfig, LoginConfig, ModelConfig,
         MqttConfig, OutboxConfig, Secret, TlsConfig, WebConfig,
+        allowed::BUILT_IN_PIPELINES,
         file::{self, Paths},
     },
-    Checker,
+    checker::Checker,
 };
 use crate::telemetry::{self, Format, Level};
 
@@ -30,10 +31,6 @@ const OUTBOX_BYTES: u64 = 16 << 20;
 const HISTORY_BYTES: u64 = 256 << 20;
 const HISTORY_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const OUTBOX_AGE: Duration = Duration::from_secs(3600);
-
-/// The pipeline descriptions that are part of wader.
-pub(in crate::config) const BUILT_IN_PIPELINES: [&str; 5] =
-    ["rtsp-cpu", "rtsp-nvdec", "rtsp-vaapi", "file", "test-pattern"];
 
 /// `[mqtt]`.
 pub(super) fn mqtt(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<MqttConfig> {

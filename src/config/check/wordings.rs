@@ -1,14 +1,14 @@
 //! `also` and `negation`: other wordings of a prompt's question.
 
 use super::{
-    super::file,
-    Checker,
-    prompt::{LONGEST_ASK, text_for_model},
+    super::{
+        allowed::{LONGEST_ASK, MOST_WORDINGS},
+        file,
+    },
+    checker::Checker,
+    text::text_for_model,
 };
 use crate::prompt::{AnswerKind, Wording};
-
-/// The most wordings of a question, its own counted: each is a row of the decoder about each window.
-pub(in crate::config) const MOST_WORDINGS: usize = 8;
 
 /// The wordings beside `ask`, the negation last.
 pub(super) fn read(

@@ -1,6 +1,6 @@
 //! One file, or the environment, as a tree of values that knows where each was written.
 //!
-//! Reports what is wrong with it alone: syntax, `${…}` that cannot be filled, and whatever does not fit the mirror.
+//! Reports what cannot be read: syntax, and `${…}` that cannot be filled.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -70,7 +70,7 @@ impl Layer {
         let values = reader.table(document.into_inner(), &mut Vec::new());
         let mut layer = reader.layer;
         layer.values = values;
-        layer.finish(problems)
+        layer.finish()
     }
 
     /// Reads the variables `WADER__TABLE__KEY`; values that begin with `[` or `{` are TOML, all others are text.
@@ -89,7 +89,7 @@ impl Layer {
         for (path, variable, value) in mine {
             layer.variable(path, variable, &value, lookup, problems);
         }
-        layer.finish(problems)
+        layer.finish()
     }
 
     fn variable(
@@ -128,10 +128,9 @@ impl Layer {
         }
     }
 
-    fn finish(mut self, problems: &mut Vec<Problem>) -> Self {
+    fn finish(mut self) -> Self {
         self.lengthen_cameras();
         self.write_schemas();
-        super::merge::fit(&mut self, problems);
         self
     }
 

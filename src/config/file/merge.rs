@@ -14,7 +14,7 @@ use super::{
 /// Reports all that does not fit the mirror, and takes it out.
 ///
 /// Serde stops at the first mistake; so what it found is taken out and it is asked again, until it finds none.
-pub(super) fn fit(layer: &mut Layer, problems: &mut Vec<Problem>) {
+fn fit(layer: &mut Layer, problems: &mut Vec<Problem>) {
     while let Err(error) = serde_path_to_error::deserialize::<_, File>(Value::Table(layer.values.clone())) {
         let path = key_path(error.path());
         let message = error.inner().message();
@@ -178,11 +178,12 @@ fn owned(path: &[&str]) -> KeyPath {
     path.iter().map(|&key| key.to_owned()).collect()
 }
 
-/// Lays each layer over those before it.
+/// Lays each layer, as far as it fits the mirror, over those before it.
 pub(in crate::config) fn merge(layers: Vec<Layer>, problems: &mut Vec<Problem>) -> (File, Origins) {
     let mut origins = Origins::default();
     let mut builder = config::Config::builder();
-    for layer in layers {
+    for mut layer in layers {
+        fit(&mut layer, problems);
         builder = builder.add_source(Values(origins.lay_over(layer)));
     }
     let merged = builder.build().and_then(config::Config::try_deserialize);

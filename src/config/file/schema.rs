@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::{
-        check::{BUILT_IN_PIPELINES, DAYS, LONGEST_ASK, LONGEST_LABEL, MOST_ANSWERS, MOST_WORDINGS},
+        allowed::{BUILT_IN_PIPELINES, DAYS, LONGEST_ASK, LONGEST_LABEL, MOST_WORDINGS},
         duration, template,
     },
     File, Limit, SchemaText, Span, Word,
 };
 use crate::{
     name,
+    prompt::MOST_ANSWERS,
     telemetry::{Format, Level},
 };
 

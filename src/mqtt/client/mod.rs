@@ -1,8 +1,8 @@
 //! Keeps the connection to the broker, and empties the outbox through it.
 //!
 //! One connection is one event loop of the library, made anew each time: what the library would remember of a lost
-//! connection is forgotten on purpose, because the outbox knows it better. Only this folder and `listen.rs` name the
-//! library. `spec` says how to be connected, `feed` is what one connection does, `watch` sees that the broker lags, and
+//! connection is forgotten on purpose, because the outbox knows it better. Only this folder, `arrival.rs` and `listen.rs`
+//! name the library. `spec` says how to be connected, `feed` is what one connection does, `watch` sees that the broker lags, and
 //! `library` what the library is told.
 
 mod feed;
@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use super::{Arrival, Handle, Link, durable::Durable, handle::Shared, listen::arrival};
+use super::{Arrival, Handle, Link, arrival::arrival, durable::Durable, handle::Shared};
 use crate::{
     supervise::{Backoff, Stop},
     telemetry::Event as Notice,

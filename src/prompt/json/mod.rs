@@ -3,6 +3,7 @@
 //! A model that can spell any text writes JSON under a grammar. One that cannot is asked for each property by itself, and
 //! its answers are put together; either way what is published is JSON of the schema.
 
+mod keywords;
 mod properties;
 mod schema;
 

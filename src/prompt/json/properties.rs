@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{
     Json,
-    schema::{TALKING, types_of},
+    keywords::{TALKING, types_of},
 };
-use crate::prompt::AnswerKind;
+use crate::prompt::{AnswerKind, MOST_ANSWERS};
 
 /// One property of an object, and what is asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,9 +53,6 @@ impl fmt::Display for NotByProperty {
         write!(f, "`{}` {}", self.at, self.why)
     }
 }
-
-/// The most answers of a question: each is scored.
-const MOST_ANSWERS: u64 = 101;
 
 /// The questions of a checked schema.
 pub(super) fn properties(schema: &Value) -> Result<Vec<Property>, NotByProperty> {
@@ -141,7 +138,7 @@ fn number(keywords: &Map<String, Value>) -> Result<AnswerKind, (&'static str, St
         Some(Some(number)) => Ok(number),
     };
     let (min, max) = (bound("minimum")?, bound("maximum")?);
-    if max - min >= MOST_ANSWERS {
+    if max - min >= MOST_ANSWERS as u64 {
         return Err(("maximum", format!("makes more than {MOST_ANSWERS} answers: each is scored")));
     }
     if min == max {
