@@ -59,6 +59,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         &[
             "config/file/",
             "model/manifest.rs",
+            "model/role.rs",
             "model/golden.rs",
             "answer/wire.rs",
             "mqtt/wire.rs",
