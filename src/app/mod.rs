@@ -51,7 +51,7 @@ pub use assemble::{broker_access, camera_spec};
 pub use history::history_file;
 pub use lessons::feedback_folder;
 pub use prepare::{contradictions, learnt};
-pub use served::canvas;
+pub use served::{canvas, model_spec};
 pub use shown::show;
 
 /// How long the parts may take to end after they were asked to.

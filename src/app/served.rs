@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Where and how the model is to run.
-pub(super) fn model_spec(config: &Config) -> model::Spec {
+pub fn model_spec(config: &Config) -> model::Spec {
     model::Spec {
         device: match config.model.device {
             config::Device::Auto => model::Device::Auto,

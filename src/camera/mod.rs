@@ -13,12 +13,13 @@ mod pace;
 mod pipeline;
 mod retry;
 mod room;
+mod stream;
 mod whole;
 
 use std::{
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -33,8 +34,9 @@ pub use latest::Latest;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use pipeline::fuzzing;
-pub use pipeline::{FileError, JpegError, clip, jpeg, still};
+pub use pipeline::{FileError, JpegError, clip, gstreamer, jpeg, still};
 pub use retry::{Retry, Wait};
+pub use stream::Stream;
 
 use crate::{
     frame::{Frame, Stamp},
@@ -108,17 +110,23 @@ pub struct Camera {
     numbers: Arc<AtomicU64>,
     /// Its pipelines that have not yet stopped.
     alive: Arc<AtomicUsize>,
+    stream: Arc<Mutex<Stream>>,
 }
 
 impl Camera {
     /// A camera that is not yet received.
     pub fn new(spec: Spec) -> Self {
-        Self { spec, numbers: Arc::default(), alive: Arc::default() }
+        Self { spec, numbers: Arc::default(), alive: Arc::default(), stream: Arc::default() }
     }
 
     /// How many of its pipelines hang in their teardown. Ask between two runs.
     pub fn stuck(&self) -> usize {
         self.alive.load(Ordering::Relaxed)
+    }
+
+    /// What was seen of the stream of its newest run.
+    pub fn stream(&self) -> Stream {
+        *self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it was made of.
@@ -134,9 +142,10 @@ impl Camera {
             return Err(Error::Stuck { pipelines: stuck });
         }
         let (spec, numbers, alive) = (self.spec.clone(), Arc::clone(&self.numbers), Arc::clone(&self.alive));
+        let stream = Arc::clone(&self.stream);
         let starting = tokio::task::spawn_blocking(move || {
             room::check()?;
-            Pipeline::start(&spec, numbers, alive)
+            Pipeline::start(&spec, numbers, alive, stream)
         });
         let pipeline = tokio::select! {
             // The pipeline, once started, stops where it is dropped.

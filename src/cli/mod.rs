@@ -5,9 +5,11 @@
 mod ask;
 mod check;
 mod demo;
+mod doctor;
 mod feedback;
 mod history;
 mod models;
+mod pages;
 mod run;
 mod scene;
 mod schema;
@@ -58,6 +60,8 @@ enum Command {
     Demo(demo::Options),
     /// Say what is wrong with the configuration, all of it at once.
     Check(check::Options),
+    /// Try all that the service needs, and say what mends what does not work.
+    Doctor(doctor::Options),
     /// Ask one question, of the running service about a camera, or about a picture or a recording.
     Ask(ask::Options),
     /// Print answers as they come out of the broker.
@@ -77,6 +81,10 @@ enum Command {
     Scene(scene::Command),
     /// Print the JSON Schema of what wader publishes, or of its configuration.
     Schema(schema::Options),
+    /// Print what a shell completes.
+    Completions(pages::Completions),
+    /// Write pages for `man`.
+    Man(pages::Man),
 }
 
 /// Reads the command line, does it, and says how it ended.
@@ -86,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Ask(options) => ask::run(&options),
         Command::Watch(options) => watch::run(&options),
         Command::History(options) => history::run(&options),
@@ -94,6 +103,8 @@ pub fn main() -> ExitCode {
         Command::Models(command) => models::run(&command),
         Command::Scene(command) => scene::run(&command),
         Command::Schema(options) => schema::run(&options),
+        Command::Completions(options) => pages::completions(&options),
+        Command::Man(options) => pages::man(&options),
     };
     match done {
         Ok(code) => ExitCode::from(code),

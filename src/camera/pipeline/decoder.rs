@@ -8,10 +8,13 @@ use std::{
 use gstreamer::{self as gst, prelude::*};
 
 use super::{Shared, damage, lock};
-use crate::camera::{
-    Error,
-    error::LARGEST,
-    whole::{Coded, Whole},
+use crate::{
+    camera::{
+        Error,
+        error::LARGEST,
+        whole::{Coded, Whole},
+    },
+    frame::Size,
 };
 
 /// Counts holes in the numbers of RTP packets.
@@ -52,21 +55,24 @@ pub(super) fn watch(decoder: &gst::Element, shared: &Arc<Shared>) {
     let wanted = Duration::try_from_secs_f64(1.0 / spec.frames_per_second).unwrap_or(Duration::ZERO);
     let whole = Arc::new(Mutex::new(Whole::new(spec.key_frames_only.then_some(wanted))));
     damage::listen();
-    refuse_large(&sink, shared);
+    read_caps(&sink, shared);
     let (before, shared) = (Arc::clone(&whole), Arc::clone(shared));
     sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let arrival = shared.saw(&shared.last_data);
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
         let (flags, mut whole) = (buffer.flags(), lock(&before));
+        let is_key = !flags.contains(gst::BufferFlags::DELTA_UNIT);
+        let pts = buffer.pts().map(|pts| Duration::from_nanos(pts.nseconds()));
+        lock(&shared.stream).came(is_key, pts.unwrap_or(arrival.since_origin()));
         // Told after the last picture came out of it.
         if damage::take() {
             whole.damaged();
         }
         let admitted = whole.admits(Coded {
-            is_key: !flags.contains(gst::BufferFlags::DELTA_UNIT),
+            is_key,
             is_interrupted: flags.contains(gst::BufferFlags::DISCONT),
             losses: shared.losses.load(Ordering::Relaxed),
-            pts: buffer.pts().map(|pts| Duration::from_nanos(pts.nseconds())),
+            pts,
             arrival,
         });
         keep(admitted)
@@ -86,15 +92,19 @@ const fn keep(it: bool) -> gst::PadProbeReturn {
     if it { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
 }
 
-/// Breaks the pipeline before a decoder makes room for a picture that is too large.
-fn refuse_large(sink: &gst::Pad, shared: &Arc<Shared>) {
+/// Reads what a decoder will get, and breaks the pipeline before it makes room for a picture that is too large.
+fn read_caps(sink: &gst::Pad, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     sink.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
             return gst::PadProbeReturn::Ok;
         };
         let side = |name| u32::try_from(caps.caps().structure(0)?.get::<i32>(name).ok()?).ok();
-        let (Some(width), Some(height)) = (side("width"), side("height")) else { return gst::PadProbeReturn::Ok };
+        let size = side("width").zip(side("height")).map(|(width, height)| Size { width, height });
+        if let Some(structure) = caps.caps().structure(0) {
+            lock(&shared.stream).begins(structure.name(), size);
+        }
+        let Some(Size { width, height }) = size else { return gst::PadProbeReturn::Ok };
         let pixels = u64::from(width) * u64::from(height);
         if pixels <= LARGEST {
             return gst::PadProbeReturn::Ok;

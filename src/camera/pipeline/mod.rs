@@ -5,6 +5,7 @@
 
 mod damage;
 mod decoder;
+mod elements;
 mod faults;
 mod file;
 mod frames;
@@ -26,10 +27,11 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use tokio::sync::Notify;
 
+pub use elements::gstreamer;
 pub use file::{FileError, clip, still};
 pub use jpeg::{JpegError, jpeg};
 
-use super::{Error, Latest, Spec, clock::Timeline, description::Slots, error::remedy, pace::Pace};
+use super::{Error, Latest, Spec, Stream, clock::Timeline, description::Slots, error::remedy, pace::Pace};
 use crate::frame::{Frame, Stamp};
 
 /// How long the end of a run waits for a dead camera's pipeline; its thread goes on without us after that. Short: the
@@ -52,6 +54,7 @@ struct Shared {
     last_picture: AtomicU64,
     /// Holes in the numbers of packets.
     losses: AtomicU64,
+    stream: Arc<Mutex<Stream>>,
     /// RTSP requests of this attempt, and of its present step.
     requests: AtomicU32,
     requests_of_step: AtomicU32,
@@ -120,12 +123,17 @@ impl Drop for Pipeline {
 impl Pipeline {
     /// Builds the pipeline and sets it playing. Takes long the first time (GStreamer reads its plugins): call it on a
     /// thread that may block.
-    pub(super) fn start(spec: &Spec, numbers: Arc<AtomicU64>, alive: Arc<AtomicUsize>) -> Result<Self, Error> {
+    pub(super) fn start(
+        spec: &Spec,
+        numbers: Arc<AtomicU64>,
+        alive: Arc<AtomicUsize>,
+        stream: Arc<Mutex<Stream>>,
+    ) -> Result<Self, Error> {
         let failed = |reason: String| pipeline_error(spec, &reason);
         gst::init().map_err(|error| failed(error.to_string()))?;
         let pipeline = parse(spec)?;
         let owned = (Owned(pipeline.clone()), Alive::one_of(alive));
-        let shared = Arc::new(Shared::new(spec, numbers));
+        let shared = Arc::new(Shared::new(spec, numbers, stream));
         let lacks = |name: &str| failed(format!("it has no element named `{name}`"));
         set_address(&pipeline.by_name("source").ok_or_else(|| lacks("source"))?, spec)?;
         let sample = pipeline.by_name("sample").and_then(|element| element.static_pad("src"));
@@ -199,7 +207,8 @@ fn read(moment: &AtomicU64) -> Option<Stamp> {
 }
 
 impl Shared {
-    fn new(spec: &Spec, numbers: Arc<AtomicU64>) -> Self {
+    fn new(spec: &Spec, numbers: Arc<AtomicU64>, stream: Arc<Mutex<Stream>>) -> Self {
+        *lock(&stream) = Stream::default();
         Self {
             spec: spec.clone(),
             numbers,
@@ -215,6 +224,7 @@ impl Shared {
             last_data: AtomicU64::new(0),
             last_picture: AtomicU64::new(0),
             losses: AtomicU64::new(0),
+            stream,
             requests: AtomicU32::new(0),
             requests_of_step: AtomicU32::new(0),
             other_streams: AtomicBool::new(false),

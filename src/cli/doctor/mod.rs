@@ -1,0 +1,103 @@
+//! `wader doctor`: whether everything that the service needs is there and works, part by part, before it is started.
+
+mod broker;
+mod camera;
+mod disk;
+mod finding;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    app, camera as cameras, cli,
+    config::Config,
+    frame::Size,
+    model::{Flamingo, Manifest},
+};
+use finding::{Finding, Health};
+
+/// What cameras are scaled to where the model cannot be read.
+const SIZE: Size = Size { width: 384, height: 288 };
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    config: cli::ConfigArguments,
+    /// How long to receive each camera.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// One JSON list, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
+    let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+    let config = &loaded.config;
+    let mut report = Report { json: options.json, findings: Vec::new() };
+    report.add(gstreamer())?;
+    report.add(model(config))?;
+    report.add(disk::look(config))?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    report.add(runtime.block_on(broker::look(config)))?;
+    let canvas = Manifest::read(&config.model.path).map_or(SIZE.into(), |manifest| app::canvas(&manifest));
+    for finding in runtime.block_on(camera::look(config, canvas, Duration::from_secs(options.seconds))) {
+        report.add(finding)?;
+    }
+    report.end()
+}
+
+/// What was found so far; for people it is printed as it comes.
+struct Report {
+    json: bool,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    fn add(&mut self, finding: Finding) -> std::io::Result<()> {
+        if !self.json {
+            finding.put()?;
+        }
+        self.findings.push(finding);
+        Ok(())
+    }
+
+    fn end(self) -> anyhow::Result<u8> {
+        if self.json {
+            let all: Value = self.findings.iter().map(Finding::json).collect();
+            cli::put(format_args!("{all:#}"))?;
+        }
+        let is_bad = self.findings.iter().any(|finding| finding.health == Health::Bad);
+        Ok(if is_bad { cli::exit::UNAVAILABLE } else { cli::exit::OK })
+    }
+}
+
+fn gstreamer() -> Finding {
+    let part = "gstreamer";
+    match cameras::gstreamer() {
+        Ok((version, missing)) if missing.is_empty() => Finding::good(part, version),
+        Ok((_, missing)) => {
+            let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+            Finding::bad(part, missing.join("; "), None)
+        }
+        Err(error) => Finding::bad(part, error, Some("install it with `./x setup`")),
+    }
+}
+
+/// Loads the model as the service would, which replays its goldens.
+fn model(config: &Config) -> Finding {
+    let part = "model";
+    let folder = config.model.path.display();
+    match Flamingo::load(&config.model.path, &app::model_spec(config)) {
+        Ok(model) => {
+            let (manifest, provider) = (model.manifest(), model.provider());
+            let why = provider.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+            Finding::good(
+                part,
+                format!("{} {} answers as it was made, on {provider}{why}", manifest.name, manifest.version),
+            )
+        }
+        Err(error) => Finding::bad(part, format!("`{folder}`: {error}"), None),
+    }
+}
