@@ -89,6 +89,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         ],
     ),
     ("clap", &["cli/", "cli.rs", "main.rs"]),
+    ("clap_complete", &["cli/pages.rs"]),
+    ("clap_mangen", &["cli/pages.rs"]),
     ("anyhow", &["cli/", "cli.rs", "main.rs"]),
     ("axum", &["web/"]),
     ("askama", &["web/"]),
