@@ -32,9 +32,9 @@ NAMED = ("dog", "cat", "bicycle", "motorcycle", "bird", "animal")
 
 
 # A fact that is left out with chance q is stated from a probability of 0.5 / (1 - q) on.
-LEFT_OUT = {"still": 0.4, "parked": 0.1, "driving": 0.3, "paint": 0.25, "other": 0.35}
-# A number is given with each of its neighbours in this share of captions, so alone from 3/4 of their probability on.
-WITH_A_NEIGHBOUR = 0.3
+LEFT_OUT = {"still": 0.4, "parked": 0.1, "driving": 0.3, "paint": 0.25, "other": 0.42}
+# A number is given with each of its neighbours in this share of captions, so alone where it is 4 times as likely as either.
+WITH_A_NEIGHBOUR = 0.31
 
 
 class Hedge:

@@ -20,7 +20,7 @@ def exists(ask, noun: str, value: bool, key: str):
     return yes_no(ask.text(EXISTS, place=True, **slots), value, key)
 
 
-@kind("vehicle", 1.3)
+@kind("vehicle", 1.6)
 def vehicle(s, ask):
     ever, cars, big = s("vehicles_ever"), s("cars"), s("big_vehicles")
     if not known(ever, cars, big):
@@ -44,14 +44,14 @@ def vehicle(s, ask):
 GROUPS = "bicycle bicycle motorcycle bird cat dog dog animal bag umbrella ball".split()
 
 
-@kind("other", 1.4)
+@kind("other", 3.2)
 def other(s, ask):
     group = ask.random.choice(GROUPS)
     value = s(f"other_{group}")
     return exists(ask, ask.random.choice(OTHER_NAMES[group]), value > 0, f"other {group}") if known(value) else None
 
 
-@kind("animal", 0.5)
+@kind("animal", 1.3)
 def animal(s, ask):
     values = [s(f"other_{g}") for g in ("cat", "dog", "animal", "bird")]
     if sum(v > 0 for v in values) == 0 and not known(*values):
@@ -136,7 +136,7 @@ def vehicle_colour(s, ask):
     return yes_no(ask.text(COLOURED, noun=noun, colour=colour), value > 0, f"paint {colour}")
 
 
-@kind("absent_colour", 0.5)
+@kind("absent_colour", 0.8)
 def absent_colour(s, ask):
     """The colour of a thing: the model cannot tell the colours of these, but whether there is one at all."""
     group = ask.random.choice(ABSENT)

@@ -39,7 +39,7 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     base[:, V] = 0.74 / (1 + np.exp(-(np.log(pixels[:, V].clip(1)) - np.log(16)) * 2.2))
     base[:, O] = 0.72 / (1 + np.exp(-(np.log(across[:, O].clip(1)) - np.log(15)) * 2.0))
     own = np.exp(rng.normal(0, 0.07, (batch, THINGS, 1)))
-    own *= np.where(rng.random(own.shape) < 0.12, rng.uniform(0.42, 0.78, own.shape), 1)
+    own *= np.where(rng.random(own.shape) < 0.24, rng.uniform(0.42, 0.78, own.shape), 1)
     own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
     own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
     mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.75, 1.03, batch), 1))  # fmt: skip
