@@ -42,7 +42,7 @@ impl Stream {
         let address = Address::parse("rtsp://camera/stream").ok()?;
         let size = Size { width: 64, height: 48 };
         let spec = Spec::new(CameraName::new("fuzz").ok()?, address, Description::built_in("rtsp-cpu")?, size);
-        let shared = Arc::new(Shared::new(&spec, Arc::default()));
+        let shared = Arc::new(Shared::new(&spec, Arc::default(), Arc::default()));
         let passed = Arc::new(Mutex::new(0));
         let (packets, first) = line(&Arc::default(), |element| decoder::watch_packets(element, &shared))?;
         let (units, second) = line(&passed, |element| decoder::watch(element, &shared))?;

@@ -169,7 +169,8 @@ mod tests {
         gst::init().unwrap();
         // "delayed": where the change meets the source's first negotiation, the old size is still allowed.
         let text = "videotestsrc ! capsfilter name=camera caps-change-mode=delayed caps=video/x-raw,width=128,height=64 \
-                    ! identity name=sample ! videoscale ! video/x-raw,width=32,height=32 ! appsink name=frames sync=false max-buffers=1";
+                    ! identity name=sample ! videoscale ! video/x-raw,width=32,height=32 \
+                    ! appsink name=frames sync=false max-buffers=1";
         let pipeline = gst::parse::launch(text).unwrap().downcast::<gst::Pipeline>().unwrap();
         let sampled = pipeline.by_name("sample").unwrap().static_pad("src").unwrap();
         let size = Size { width: 32, height: 32 };

@@ -32,7 +32,7 @@ pub(super) async fn look(config: &Config) -> Finding {
         Err(_) => format!("`{access}` did not give a message back within {} s", PATIENCE.as_secs()),
     };
     match &config.mqtt.broker {
-        BrokerConfig::Embedded { listen } => not_yet(*listen),
+        BrokerConfig::Embedded { listen } => not_yet(*listen, &said),
         BrokerConfig::Remote { .. } => {
             let remedy = "is it running, do host, port, TLS and login below `[mqtt]` fit, and may this user publish and \
                           subscribe below the prefix? `mosquitto_sub` with the same values tells";
@@ -53,13 +53,16 @@ async fn round_trip(access: &Access, prefix: &str) -> Result<Duration, ListenErr
 }
 
 /// The broker inside wader is there when wader runs; until then its port must be free.
-fn not_yet(listen: SocketAddr) -> Finding {
+fn not_yet(listen: SocketAddr, said: &str) -> Finding {
     match TcpListener::bind(listen) {
         Ok(_) => Finding::good(PART, format!("the one inside wader: it begins with `wader run`, and {listen} is free")),
         Err(error) => {
             let remedy =
                 "something else is there: end it, or give the broker another address as `listen` below `[mqtt]`";
-            Finding::bad(PART, format!("the one inside wader cannot listen on {listen}: {error}"), Some(remedy))
+            let is = format!(
+                "the one inside wader cannot listen on {listen}: {error}; and what is there is no broker: {said}"
+            );
+            Finding::bad(PART, is, Some(remedy))
         }
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::finding::Finding;
 use crate::{
     app,
-    camera::{Camera, Canvas, Latest, Stream},
+    camera::{self, Camera, Canvas, Latest, Stream},
     config::{CameraConfig, Config},
     frame::{Frame, Stamp},
     supervise::Stop,
@@ -25,9 +25,9 @@ pub(super) async fn look(config: &Config, canvas: Canvas, during: Duration) -> V
     join_all(enabled.map(|camera| one(config, camera, canvas, during))).await
 }
 
-async fn one(config: &Config, camera: &CameraConfig, canvas: Canvas, during: Duration) -> Finding {
-    let part = format!("camera {}", camera.name);
-    let spec = match app::camera_spec(config, camera, canvas) {
+async fn one(config: &Config, configured: &CameraConfig, canvas: Canvas, during: Duration) -> Finding {
+    let part = format!("camera {}", configured.name);
+    let spec = match app::camera_spec(config, configured, canvas) {
         Ok(spec) => spec,
         Err(error) => return Finding::bad(part, error.to_string(), None),
     };
@@ -52,12 +52,12 @@ async fn one(config: &Config, camera: &CameraConfig, canvas: Canvas, during: Dur
         run.await.ok(); // it was told to stop: how it ends is no news
     }
     match (ended.and_then(Result::err), first) {
-        // a recording that is over was received whole
         (Some(error), None) => Finding::bad(part, error.to_string(), None),
-        (Some(error), Some(_)) if !matches!(error, crate::camera::Error::Ended) => {
+        // a recording that is over was received whole
+        (Some(error), Some(_)) if error != camera::Error::Ended => {
             Finding::bad(part, format!("{}, then: {error}", told(&source.stream())), None)
         }
-        (_, Some(first)) => judged(part, &source.stream(), first, camera.frames_per_second),
+        (_, Some(first)) => judged(part, &source.stream(), first, configured.frames_per_second),
         (None, None) => {
             let is = format!("it answers, and no picture came within {} s", during.as_secs());
             Finding::bad(part, is, Some("its first key frame may be farther off: try again with a longer `--seconds`"))

@@ -5,12 +5,22 @@ use serde_json::{Value, json};
 use crate::cli;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
     Good,
     /// It works, but hardly as it is meant.
     Doubtful,
     Bad,
+}
+
+impl Health {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Doubtful => "warn",
+            Self::Bad => "FAIL",
+        }
+    }
 }
 
 /// What was found.
@@ -41,12 +51,7 @@ impl Finding {
 
     /// Prints it.
     pub(super) fn put(&self) -> std::io::Result<()> {
-        let mark = match self.health {
-            Health::Good => "ok",
-            Health::Doubtful => "warn",
-            Health::Bad => "FAIL",
-        };
-        cli::put(format_args!("{mark:<5} {:<16} {}", self.part, self.is))?;
+        cli::put(format_args!("{:<5} {:<16} {}", self.health.word(), self.part, self.is))?;
         match &self.remedy {
             Some(remedy) => cli::put(format_args!("{:<22} -> {remedy}", "")),
             None => Ok(()),
@@ -54,11 +59,7 @@ impl Finding {
     }
 
     pub(super) fn json(&self) -> Value {
-        let health = match self.health {
-            Health::Good => "ok",
-            Health::Doubtful => "warn",
-            Health::Bad => "fail",
-        };
+        let health = self.health.word().to_lowercase();
         json!({ "part": self.part, "health": health, "is": self.is, "remedy": self.remedy })
     }
 }
