@@ -15,7 +15,8 @@ pub struct Stream {
     pub size: Option<Size>,
     /// Pictures that came, coded.
     pub pictures: u64,
-    first: Option<Duration>,
+    /// When the second picture came: a camera may keep the first one for whoever joins, so its time tells nothing of the rate.
+    second: Option<Duration>,
     last: Option<Duration>,
     last_key: Option<Duration>,
     farthest_keys: Option<Duration>,
@@ -38,7 +39,9 @@ impl Stream {
     /// One coded picture came; `at` is its time on any clock that goes on.
     pub(super) fn came(&mut self, is_key: bool, at: Duration) {
         self.pictures += 1;
-        self.first.get_or_insert(at);
+        if self.pictures == 2 {
+            self.second = Some(at);
+        }
         self.last = self.last.max(Some(at));
         if is_key {
             let since = self.last_key.replace(at).and_then(|before| at.checked_sub(before));
@@ -46,10 +49,10 @@ impl Stream {
         }
     }
 
-    /// Pictures a second; `None` before the second one.
+    /// Pictures a second; `None` before the third one.
     pub fn rate(&self) -> Option<f64> {
-        let seconds = self.last?.checked_sub(self.first?)?.as_secs_f64();
-        (self.pictures > 1 && seconds > 0.0).then(|| (self.pictures - 1) as f64 / seconds)
+        let seconds = self.last?.checked_sub(self.second?)?.as_secs_f64();
+        (self.pictures > 2 && seconds > 0.0).then(|| (self.pictures - 2) as f64 / seconds)
     }
 
     /// The longest time from one key frame to the next, and whether it has ended: the present one may be longer still.
@@ -80,6 +83,7 @@ mod tests {
         assert_eq!(seen([(true, 0)]).rate(), None);
         assert_eq!(seen((0..=50).map(|n| (n == 0, n * 40))).rate(), Some(25.0));
         assert_eq!(seen([(true, 40), (false, 40)]).rate(), None, "no time went by");
+        assert_eq!(seen([(true, 300), (false, 500), (false, 1000), (false, 1500)]).rate(), Some(2.0));
     }
 
     #[test]
