@@ -184,7 +184,8 @@ pub(super) fn publisher(config: &Config, access: Access) -> mqtt::Spec {
     spec
 }
 
-pub(super) fn topics(config: &Config) -> Topics {
+/// The names of all topics.
+pub fn topics(config: &Config) -> Topics {
     // the configuration was checked for this
     Topics::new(&config.mqtt.prefix).unwrap_or_default()
 }

@@ -47,7 +47,7 @@ use crate::{
     systemd::Notify,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
-pub use assemble::{broker_access, camera_spec};
+pub use assemble::{broker_access, camera_spec, topics};
 pub use history::history_file;
 pub use lessons::feedback_folder;
 pub use prepare::{contradictions, learnt};

@@ -20,6 +20,11 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use crate::frame::Size;
+
+/// What the shipped model looks at: the size of pictures where no model says another.
+const SHIPPED_SIZE: Size = Size { width: 384, height: 288 };
+
 /// Exit codes, after sysexits.h.
 pub mod exit {
     /// All is well.

@@ -22,7 +22,7 @@ pub(super) async fn look(config: &Config) -> Finding {
         Ok(access) => access,
         Err(error) => return Finding::bad(PART, error.to_string(), None),
     };
-    let tried = round_trip(&access, &config.mqtt.prefix);
+    let tried = round_trip(&access, app::topics(config));
     let said = match tokio::time::timeout(PATIENCE, tried).await {
         Ok(Ok(took)) => {
             let is = format!("`{access}` takes a message and gives it back in {} ms", took.as_millis());
@@ -41,8 +41,7 @@ pub(super) async fn look(config: &Config) -> Finding {
     }
 }
 
-async fn round_trip(access: &Access, prefix: &str) -> Result<Duration, ListenError> {
-    let topics = Topics::new(prefix).unwrap_or_default(); // the configuration was checked for this
+async fn round_trip(access: &Access, topics: Topics) -> Result<Duration, ListenError> {
     // below what the service itself may use, so that the broker's rules hold for it, too
     let topic = format!("{}/doctor-{:016x}", topics.responses(), fastrand::u64(..));
     let mut listener = Listener::connect(access, &topic).await?;

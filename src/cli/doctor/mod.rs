@@ -12,13 +12,9 @@ use serde_json::Value;
 use crate::{
     app, camera as cameras, cli,
     config::Config,
-    frame::Size,
     model::{Flamingo, Manifest},
 };
 use finding::{Finding, Health};
-
-/// What cameras are scaled to where the model cannot be read.
-const SIZE: Size = Size { width: 384, height: 288 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -41,7 +37,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     report.add(disk::look(config))?;
     let runtime = tokio::runtime::Runtime::new()?;
     report.add(runtime.block_on(broker::look(config)))?;
-    let canvas = Manifest::read(&config.model.path).map_or(SIZE.into(), |manifest| app::canvas(&manifest));
+    let canvas = Manifest::read(&config.model.path).map_or(cli::SHIPPED_SIZE.into(), |manifest| app::canvas(&manifest));
     for finding in runtime.block_on(camera::look(config, canvas, Duration::from_secs(options.seconds))) {
         report.add(finding)?;
     }

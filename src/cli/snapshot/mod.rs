@@ -22,9 +22,6 @@ use crate::{
     supervise::Stop,
 };
 
-/// The shipped model's.
-const SIZE: Size = Size { width: 384, height: 288 };
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The camera: `rtsp://user:password@host/path`, a file's `file://` URL, or its name in the configuration.
@@ -86,7 +83,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
 
 /// How the camera is received: as the configuration says, if that names it.
 fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>) -> anyhow::Result<Spec> {
-    let canvas = options.size.map(Canvas::from).or(manifest.map(app::canvas)).unwrap_or(SIZE.into());
+    let canvas = options.size.map(Canvas::from).or(manifest.map(app::canvas)).unwrap_or(cli::SHIPPED_SIZE.into());
     let named = match config {
         Some(config) if !options.camera.contains(':') => {
             let camera = config.cameras.iter().find(|camera| camera.name.as_str() == options.camera);
