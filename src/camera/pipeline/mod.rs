@@ -58,6 +58,8 @@ struct Shared {
     /// RTSP requests of this attempt, and of its present step.
     requests: AtomicU32,
     requests_of_step: AtomicU32,
+    /// We are leaving the camera, for whatever reason: the last step.
+    is_leaving: AtomicBool,
     /// Streams that the camera announced and that are no video.
     other_streams: AtomicBool,
     video_streams: AtomicBool,
@@ -111,7 +113,7 @@ impl Drop for Owned {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        let Some(owned) = self.owned.take() else { return };
+        let Some(owned) = self.leave() else { return };
         match tokio::runtime::Handle::try_current() {
             // The pool owns the thread, and a runtime that ends waits for it.
             Ok(runtime) => drop(runtime.spawn_blocking(move || drop(owned))),
@@ -191,9 +193,16 @@ impl Pipeline {
         lock(&self.shared.sampling).behind
     }
 
+    /// What to drop, which may block, to stop the pipeline; once.
+    fn leave(&mut self) -> Option<(Owned, Alive)> {
+        self.shared.requests_of_step.store(0, Ordering::Relaxed);
+        self.shared.is_leaving.store(true, Ordering::Relaxed);
+        self.owned.take()
+    }
+
     /// Stops the pipeline; waits for it, but not for ever.
     pub(super) async fn close(mut self) {
-        if let Some(owned) = self.owned.take() {
+        if let Some(owned) = self.leave() {
             let closing = tokio::task::spawn_blocking(move || drop(owned));
             // Too late or not: the pipeline is off our hands, and nothing is left to tell.
             tokio::time::timeout(CLOSE_WITHIN, closing).await.ok();
@@ -227,6 +236,7 @@ impl Shared {
             stream,
             requests: AtomicU32::new(0),
             requests_of_step: AtomicU32::new(0),
+            is_leaving: AtomicBool::new(false),
             other_streams: AtomicBool::new(false),
             video_streams: AtomicBool::new(false),
         }

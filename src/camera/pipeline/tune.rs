@@ -133,13 +133,20 @@ fn select_video(source: &gst::Element, shared: &Arc<Shared>) {
 
 /// Ends rtspsrc's own retries of a wrong password: it would send it eight times, and cameras lock accounts after less.
 /// It also ends a camera's sending us round in circles.
+///
+/// Leaving is a step, too: where an answer was left unread (silence ends by two clocks, ours and rtspsrc's), each later one
+/// is taken for the answer to the request before it, and each new nonce comes too late.
 fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     source.connect("before-send", false, move |_| {
-        let is_described = shared.is_described();
         let in_step = shared.requests_of_step.fetch_add(1, Ordering::Relaxed);
         let sent = shared.requests.fetch_add(1, Ordering::Relaxed);
-        Some((is_described || (in_step < REQUESTS_A_STEP && sent < REQUESTS_TO_DESCRIBE)).to_value())
+        let may_send = if shared.is_leaving.load(Ordering::Relaxed) {
+            in_step < REQUESTS_A_STEP
+        } else {
+            shared.is_described() || (in_step < REQUESTS_A_STEP && sent < REQUESTS_TO_DESCRIBE)
+        };
+        Some(may_send.to_value())
     });
 }
 

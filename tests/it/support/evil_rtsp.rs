@@ -28,7 +28,7 @@ pub(crate) enum Manners {
     Status(&'static str, String),
     /// Status 401 until this user's password is right (sent as it is, RFC 2617's "Basic"); then it is mute.
     Password(&'static str, &'static str),
-    /// Another challenge with each request, taken only with the newest.
+    /// Another challenge with each request, taken only with the newest; a good-bye is never taken.
     Nonces,
     /// A description with these bytes, and well otherwise.
     Sdp(Vec<u8>),
@@ -169,7 +169,7 @@ async fn converse(mut stream: TcpStream, manners: &Mutex<Manners>, heard: &Heard
                 let known = authorization.is_some_and(|given| given.contains(&format!("nonce=\"n{nonce}\"")));
                 nonce += 1;
                 let challenge = format!("WWW-Authenticate: Digest realm=\"cam\", nonce=\"n{nonce}\"\r\n");
-                match known && nonce > 1 {
+                match known && nonce > 1 && !request.starts_with("TEARDOWN") {
                     true => usual(GOOD_SDP.as_bytes()),
                     false => answer("401 Unauthorized", sequence, &challenge, b""),
                 }
