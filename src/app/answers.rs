@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     answer::{
-        Answer, BlindReason, Evidence, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy, Publish,
-        Reading, StaleReason, Thresholds, Value, read,
+        Answer, AnswerId, BlindReason, Evidence, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy,
+        Publish, Reading, StaleReason, Thresholds, Value, read,
     },
     camera,
     engine::{Replied, Seen, Spent},
@@ -90,7 +90,7 @@ impl Standing {
     }
 
     /// What a reply says about a window whose newest frame is so old by now.
-    fn read(&self, reply: &Result<Reply, String>, age: Duration) -> Reading {
+    pub(super) fn read(&self, reply: &Result<Reply, String>, age: Duration) -> Reading {
         let without_scores = |outcome| Reading { outcome, scores: None };
         match reply {
             // whatever it says, it says it about another time; what broke is worth knowing at any
@@ -99,14 +99,42 @@ impl Standing {
             Err(reason) => without_scores(Outcome::Failed(FailedReason::ModelError(reason.clone()))),
         }
     }
+
+    /// The whole answer, about this camera.
+    pub(super) fn answer(
+        &self,
+        (id, model): (AnswerId, &ModelLabel),
+        camera: &CameraName,
+        reading: Reading,
+        about: &About<'_>,
+        now: &Now,
+    ) -> Answer {
+        let newest = about.seen.map_or(now.wall, |seen| now.wall_of(seen.last));
+        Answer {
+            id,
+            camera: camera.clone(),
+            prompt: self.prompt.name.clone(),
+            ask: self.prompt.ask.clone(),
+            kind: self.prompt.kind.clone(),
+            outcome: reading.outcome,
+            scores: reading.scores,
+            frames: about.seen.map_or_else(Frames::default, |seen| frames(now, &seen)),
+            answered: now.wall,
+            newest_frame_age: about.seen.map(|seen| now.mono.since(seen.last)),
+            valid_until: newest + self.valid(),
+            latency: about.replied.map(latency),
+            model: model.clone(),
+            prompt_hash: self.hash.clone(),
+        }
+    }
 }
 
 /// What an outcome is about.
-struct About<'a> {
+pub(super) struct About<'a> {
     /// The frames, where there were some.
-    seen: Option<Seen>,
+    pub(super) seen: Option<Seen>,
     /// The model's reply, where it was asked.
-    replied: Option<&'a Replied>,
+    pub(super) replied: Option<&'a Replied>,
 }
 
 /// Everything the answer task knows.
@@ -264,22 +292,8 @@ impl Answers {
             (_, Some(seen)) => Some(seen.last.later_by(standing.valid())),
         };
         let news = standing.policy.take(&reading.outcome, *now);
-        let answer = Answer {
-            id: self.ids.next(now.wall),
-            camera: key.0.clone(),
-            prompt: key.1.clone(),
-            ask: standing.prompt.ask.clone(),
-            kind: standing.prompt.kind.clone(),
-            outcome: reading.outcome,
-            scores: reading.scores,
-            frames: seen.map_or_else(Frames::default, |seen| frames(now, &seen)),
-            answered: now.wall,
-            newest_frame_age: seen.map(|seen| now.mono.since(seen.last)),
-            valid_until: newest + standing.valid(),
-            latency: replied.map(latency),
-            model: self.model.clone(),
-            prompt_hash: standing.hash.clone(),
-        };
+        let id = self.ids.next(now.wall);
+        let answer = standing.answer((id, &self.model), &key.0, reading, &About { seen, replied }, now);
         let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
         if news.answer
             && standing.image

@@ -8,7 +8,7 @@ use super::{
     served,
 };
 use crate::{
-    answer::{Answer, Frames, Ids, ModelLabel, Reading, Thresholds, read},
+    answer::{Answer, Frames, Ids, Latency, ModelLabel, Reading, Thresholds, read},
     camera::{self, Canvas},
     engine::{Replied, Worker},
     frame::{Now, Stamp},
@@ -124,9 +124,14 @@ pub fn ask_file(model: Flamingo, question: &str, kind: AnswerKind, picture: Pict
     let reply = replied.reply.as_ref().map_err(|reason| Error::Question(reason.clone()))?;
     let reading = read(reply, &prompt.kind, &thresholds(min_mass), None);
     let answer = answer(&mut Ids::new(fastrand::Rng::new()), camera, prompt, reading, Some(&replied), label);
-    // a file's own times are no times of the day
+    Ok(out_of_time(answer))
+}
+
+/// An answer about a file, whose own times are no times of the day.
+pub(super) fn out_of_time(answer: Answer) -> Answer {
     let frames = Frames { first: None, last: None, ..answer.frames };
-    Ok(Answer { frames, newest_frame_age: None, valid_until: answer.answered, ..answer })
+    let latency = answer.latency.map(|latency| Latency { sampled: Duration::ZERO, ..latency });
+    Answer { frames, latency, newest_frame_age: None, valid_until: answer.answered, ..answer }
 }
 
 fn still(file: &Path, canvas: Canvas) -> Result<Window, Error> {

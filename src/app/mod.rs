@@ -19,6 +19,7 @@ mod lessons;
 mod memory;
 mod newcomers;
 mod prepare;
+mod replay;
 mod roster;
 mod running;
 mod served;
@@ -51,6 +52,7 @@ pub use assemble::{broker_access, camera_spec, topics};
 pub use history::history_file;
 pub use lessons::feedback_folder;
 pub use prepare::{contradictions, learnt};
+pub use replay::{Replayed, replay};
 pub use served::{canvas, model_spec};
 pub use shown::show;
 

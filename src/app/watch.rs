@@ -168,13 +168,9 @@ impl Watch {
         self.sight.take(frame);
         let mut windows = Vec::new();
         for mut window in self.sampler.offer(Arc::clone(frame)) {
-            if let Some(reason) = self.sight.judge(window.frames.iter().flatten()) {
-                // who asks about the camera itself wants to know what the model makes of it
-                let blind = |prompt: &PromptName| !self.asked_blind.contains(prompt);
-                let (blind, asked): (Vec<_>, Vec<_>) = window.prompts.iter().cloned().partition(blind);
-                window.prompts = asked;
+            if let Some((reason, prompts)) = unasked(&mut self.sight, &mut window, &self.asked_blind) {
                 let (camera, seen) = (self.name.clone(), Seen::of(&window));
-                self.tell(Input::Blind { camera, prompts: blind, seen, reason }).await;
+                self.tell(Input::Blind { camera, prompts, seen, reason }).await;
             }
             windows.push(window);
         }
@@ -200,13 +196,8 @@ impl Watch {
     /// Takes in the prompts as they are now.
     pub(super) fn plan(&mut self) {
         let prompts = self.prompts.borrow_and_update();
-        let schedule = |p: &PromptConfig| Schedule {
-            prompt: p.prompt.name.clone(),
-            every: p.every,
-            window: window::Spec { frames: p.frames, span: p.span },
-        };
         self.sampler.plan(prompts.iter().map(schedule).collect());
-        self.asked_blind = prompts.iter().filter(|p| p.ask_blind).map(|p| p.prompt.name.clone()).collect();
+        self.asked_blind = asked_blind(&prompts);
         let before = std::mem::take(&mut self.hours);
         let asked = |p: &PromptConfig| {
             let (prompt, hours) = (p.prompt.name.clone(), p.active.clone());
@@ -258,6 +249,31 @@ impl Watch {
     async fn tell(&self, input: Input) {
         self.answers.send(input).await.ok();
     }
+}
+
+/// When a prompt, fitted to the model, is asked about a camera.
+pub(super) fn schedule(prompt: &PromptConfig) -> Schedule {
+    let window = window::Spec { frames: prompt.frames, span: prompt.span };
+    Schedule { prompt: prompt.prompt.name.clone(), every: prompt.every, window }
+}
+
+/// Those that are asked also about pictures that show nothing: who asks about the camera itself wants to know what the model
+/// makes of it.
+pub(super) fn asked_blind(prompts: &[PromptConfig]) -> Vec<PromptName> {
+    prompts.iter().filter(|prompt| prompt.ask_blind).map(|prompt| prompt.prompt.name.clone()).collect()
+}
+
+/// Where a window shows nothing: why, and the prompts that are not asked about it for that, which leave it.
+pub(super) fn unasked(
+    sight: &mut Sight,
+    window: &mut Window,
+    asked_blind: &[PromptName],
+) -> Option<(BlindReason, Vec<PromptName>)> {
+    let reason = sight.judge(window.frames.iter().flatten())?;
+    let prompts = std::mem::take(&mut window.prompts);
+    let (asked, unasked) = prompts.into_iter().partition(|prompt| asked_blind.contains(prompt));
+    window.prompts = asked;
+    Some((reason, unasked))
 }
 
 /// Waits until the camera is switched off, or on; for ever when nobody is left to switch it.

@@ -8,8 +8,10 @@ mod demo;
 mod doctor;
 mod feedback;
 mod history;
+mod line;
 mod models;
 mod pages;
+mod replay;
 mod run;
 mod scene;
 mod schema;
@@ -18,9 +20,13 @@ mod watch;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::frame::Size;
+use crate::{
+    config::{CameraConfig, Config},
+    frame::Size,
+};
 
 /// What the shipped model looks at: the size of pictures where no model says another.
 const SHIPPED_SIZE: Size = Size { width: 384, height: 288 };
@@ -69,6 +75,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Ask one question, of the running service about a camera, or about a picture or a recording.
     Ask(ask::Options),
+    /// Ask standing prompts about a recording: what they would have said, had a camera shown it.
+    Replay(replay::Options),
     /// Print answers as they come out of the broker.
     Watch(watch::Options),
     /// Show answers of the past.
@@ -101,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Ask(options) => ask::run(&options),
+        Command::Replay(options) => replay::run(&options),
         Command::Watch(options) => watch::run(&options),
         Command::History(options) => history::run(&options),
         Command::Feedback(command) => feedback::run(&command),
@@ -131,6 +140,17 @@ pub(crate) fn say(text: std::fmt::Arguments<'_>) {
 /// its usual order, and is no failure.
 pub(crate) fn put(text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{text}")
+}
+
+/// The camera of this name.
+pub(crate) fn camera<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a CameraConfig> {
+    let camera = config.cameras.iter().find(|camera| camera.name.as_str() == name);
+    camera.with_context(|| format!("the configuration has no camera `{name}`; there are {}", cameras(config)))
+}
+
+/// The names of all cameras.
+pub(crate) fn cameras(config: &Config) -> String {
+    config.cameras.iter().map(|camera| camera.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a command ended because nobody reads what it prints.

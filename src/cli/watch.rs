@@ -4,7 +4,7 @@ use anyhow::Context;
 
 use crate::{
     answer::wire,
-    cli,
+    cli::{self, line::said},
     mqtt::{Access, Listener, Topics},
     name::CameraName,
 };
@@ -48,10 +48,5 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
 
 /// One answer for people.
 fn line(answer: &wire::AnswerMessage) -> String {
-    let said = answer.answer.as_ref().map_or_else(
-        || format!("{} ({})", answer.outcome, answer.reason.as_deref().unwrap_or("no reason")),
-        ToString::to_string,
-    );
-    let sure = answer.probability.map_or(String::new(), |p| format!("  {p:.2}"));
-    format!("{}  {}/{}  {}  {said}{sure}", answer.answered, answer.camera, answer.prompt, answer.ask)
+    format!("{}  {}/{}  {}  {}", answer.answered, answer.camera, answer.prompt, answer.ask, said(answer))
 }

@@ -25,6 +25,7 @@ mod mqtt;
 mod newcomers;
 mod pages;
 mod reload;
+mod replay;
 mod run;
 mod scene;
 mod service;

@@ -86,12 +86,7 @@ fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>)
     let canvas = options.size.map(Canvas::from).or(manifest.map(app::canvas)).unwrap_or(cli::SHIPPED_SIZE.into());
     let named = match config {
         Some(config) if !options.camera.contains(':') => {
-            let camera = config.cameras.iter().find(|camera| camera.name.as_str() == options.camera);
-            let known = || config.cameras.iter().map(|camera| camera.name.as_str()).collect::<Vec<_>>().join(", ");
-            let camera = camera.with_context(|| {
-                format!("the configuration has no camera `{}`; there are {}", options.camera, known())
-            })?;
-            Some(app::camera_spec(config, camera, canvas)?)
+            Some(app::camera_spec(config, cli::camera(config, &options.camera)?, canvas)?)
         }
         _ => None,
     };

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import blindness, colours
+from . import blindness, colours, rendering
 from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
 from .peaks import Peaks, steady_noise, taken
 from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
@@ -198,13 +198,13 @@ def alternating(heat: np.ndarray, rng) -> np.ndarray:
     return turned_heat
 
 
-def picture_tokens(world: World, rng, tint: np.ndarray, unrest: np.ndarray) -> np.ndarray:
+def picture_tokens(world: World, rng, camera: rendering.Rendering, unrest: np.ndarray) -> np.ndarray:
     """The picture token [B, T, 24]."""
     batch, frames = world.times.shape
     gain = world.gain[:, None, None]
     token = np.zeros((batch, frames, layout.DIM))
     drift = lambda n, s: rng.normal(0, s, (batch, frames, n)) * unrest[:, None]  # noqa: E731
-    mean = (world.background[:, None] * gain * tint[:, None]) + drift(3, 0.008)
+    mean = camera.render(world.background)[:, None] * gain + drift(3, 0.008)
     contrast, ratio, edges = blindness.contrast_and_sharpness(world.blindness, rng)
     spread = contrast[:, None, None] + drift(3, 0.025)
     token[..., layout.MEAN_RGB] = mean
@@ -243,20 +243,16 @@ def observe(world: World, rng) -> Features:
     order = np.argsort(-peaks.height, 1, kind="stable")[:, : layout.OBJECTS]
     peaks, heat = peaks.take(order), taken(heat, order)
 
-    cast = np.where(rng.random((batch, 1)) < 0.25, 0.15, 0.06)  # lamps and wrong white balances
-    tint = np.exp(rng.normal(0, 1, (batch, 3)) * cast)
-    grey = (world.light == DARK) & (rng.random(batch) < 0.35)
+    camera = rendering.draw(world.light, rng)
     seen = []
     for rgb in (peaks.upper, peaks.lower):
-        rgb = np.where(grey[:, None, None, None], rgb.mean(-1, keepdims=True), rgb * tint[:, None, None])
         noise = np.where(world.light == DARK, 0.02, 0.008)[:, None, None, None]
-        seen.append((rgb * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1))
+        seen.append((camera.render(rgb) * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1))
     valid = peaks.height > 0
     tokens = np.zeros((batch, frames, layout.TOKENS, layout.DIM), np.float32)
     objects = np.concatenate([peaks.box, heat, *seen, valid[..., None], 0 * valid[..., None]], -1)
     tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
-    tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
-    tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint, unrest)
+    tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, camera, unrest)
     blindness.spoil(tokens, world.blindness, world.present, rng)
     thing = np.where(valid, peaks.thing, -1).transpose(0, 2, 1)
     return Features(tokens, thing)
