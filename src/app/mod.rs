@@ -4,6 +4,7 @@ mod answers;
 mod ask;
 mod asks;
 mod assemble;
+mod bench;
 mod board;
 mod changes;
 mod complain;
@@ -49,6 +50,7 @@ use crate::{
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
 pub use assemble::{broker_access, camera_spec, topics};
+pub use bench::{Load, Measured, bench};
 pub use history::history_file;
 pub use lessons::feedback_folder;
 pub use prepare::{contradictions, learnt};

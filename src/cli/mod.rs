@@ -3,6 +3,7 @@
 //! Data goes to stdout, talk to stderr.
 
 mod ask;
+mod bench;
 mod check;
 mod demo;
 mod doctor;
@@ -73,6 +74,8 @@ enum Command {
     Check(check::Options),
     /// Try all that the service needs, and say what mends what does not work.
     Doctor(doctor::Options),
+    /// Measure how much of this machine the configuration takes.
+    Bench(bench::Options),
     /// Ask one question, of the running service about a camera, or about a picture or a recording.
     Ask(ask::Options),
     /// Ask standing prompts about a recording: what they would have said, had a camera shown it.
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Ask(options) => ask::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Watch(options) => watch::run(&options),

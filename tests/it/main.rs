@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod ask;
+mod bench;
 mod camera;
 mod config;
 mod config_schema;
