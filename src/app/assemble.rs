@@ -164,6 +164,7 @@ pub fn camera_spec(config: &Config, camera: &CameraConfig, canvas: impl Into<Can
         frames_per_second: camera.frames_per_second,
         latency: camera.latency,
         silence: camera.silence,
+        key_frames_only: camera.key_frames_only,
         ..camera::Spec::new(camera.name.clone(), address, pipeline, canvas)
     })
 }

@@ -37,6 +37,7 @@ pub use pipeline::fuzzing;
 pub use pipeline::{FileError, JpegError, clip, gstreamer, jpeg, still};
 pub use retry::{Retry, Wait};
 pub use stream::Stream;
+pub use whole::KEYS_STRETCHED;
 
 use crate::{
     frame::{Frame, Stamp},
@@ -77,7 +78,7 @@ pub struct Spec {
     pub latency: Duration,
     /// Nothing received for this long means that the camera is down.
     pub silence: Duration,
-    /// Decode key frames only: a tenth of the work, where the camera sends them often enough.
+    /// Decode key frames only, while the camera sends them often enough.
     pub key_frames_only: bool,
 }
 

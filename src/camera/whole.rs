@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::frame::Stamp;
 
 /// Where only key frames are decoded, they may lie this many times as far apart as frames are wanted.
-const STRETCHED: f64 = 1.5;
+pub const KEYS_STRETCHED: f64 = 1.5;
 
 /// One coded picture on its way to the decoder.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ impl Whole {
     /// alone are to be decoded.
     pub(super) fn new(key_frames_only: Option<Duration>) -> Self {
         Self {
-            key_frames_only: key_frames_only.map(|wanted| wanted.mul_f64(STRETCHED)),
+            key_frames_only: key_frames_only.map(|wanted| wanted.mul_f64(KEYS_STRETCHED)),
             // Nothing is whole before the first key frame.
             awaits_key: true,
             good_from: None,

@@ -224,6 +224,8 @@ pub struct CameraConfig {
     pub silence: Duration,
     /// How long it may send one and the same picture before it counts as frozen; `None` is for ever.
     pub frozen_after: Option<Duration>,
+    /// Whether only its key frames are decoded, while they come often enough.
+    pub key_frames_only: bool,
     /// Whether it is watched.
     pub enabled: bool,
 }

@@ -169,6 +169,7 @@ fn camera(page: &mut Page<'_>, camera: &CameraConfig) {
     page.time(&at("latency"), camera.latency);
     page.time(&at("silence"), camera.silence);
     page.word(&at("frozen_after"), &limit(camera.frozen_after));
+    page.line(&at("key_frames_only"), &camera.key_frames_only.to_string());
     page.line(&at("enabled"), &camera.enabled.to_string());
 }
 

@@ -233,8 +233,10 @@ door = "rtsp://10.0.0.5/sub"
 [cameras.yard]
 url = "rtsp://10.0.0.6/sub"
 frozen_after = "off"
+key_frames_only = false
 [defaults.camera]
 frozen_after = "30s"
+key_frames_only = true
 [defaults.prompt]
 keep_probability = 0.55
 escalate = { after = "5m", state = "no" }
@@ -271,6 +273,7 @@ fn a_prompt_is_what_it_says_of_a_camera_then_what_it_says_then_what_all_prompts_
     let config = &loaded.config;
     let frozen_after: Vec<_> = config.cameras.iter().map(|camera| camera.frozen_after).collect();
     assert_eq!(frozen_after, [Some(Duration::from_secs(30)), None]);
+    assert_eq!(config.cameras.iter().map(|camera| camera.key_frames_only).collect::<Vec<_>>(), [true, false]);
     assert_eq!(config.timezone.as_ref().and_then(|zone| zone.iana_name()), Some("Europe/Berlin"));
     let (door, yard) = (&config.cameras[0].name, &config.cameras[1].name);
     let named = |name: &str| config.prompts.iter().find(|prompt| prompt.prompt.name.as_str() == name).unwrap();
@@ -304,8 +307,8 @@ fn a_prompt_is_what_it_says_of_a_camera_then_what_it_says_then_what_all_prompts_
     assert_eq!(&again.config, config, "{printed}");
     let table = printed.split("[prompts.person.on.yard]").nth(1).unwrap();
     let line = |start: &str| table.lines().find(|line| line.starts_with(start)).unwrap_or_default();
-    assert!(line("hold").ends_with("wader.toml:22:8") && line("cooldown").ends_with("wader.toml:17:12"), "{table}");
-    assert!(line("publish").ends_with("# default") && line("keep").ends_with("wader.toml:11:20"), "{table}");
+    assert!(line("hold").ends_with("wader.toml:24:8") && line("cooldown").ends_with("wader.toml:19:12"), "{table}");
+    assert!(line("publish").ends_with("# default") && line("keep").ends_with("wader.toml:13:20"), "{table}");
 }
 
 #[test]

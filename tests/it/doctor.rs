@@ -44,6 +44,21 @@ async fn what_works_is_told_with_what_each_camera_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn key_frames_that_come_too_seldom_to_be_decoded_alone_are_told() {
+    let broker = Mosquitto::start(&["allow_anonymous true"]).await;
+    let served = scene::serve(scene::Spec { key_frame_distance: 25, ..drawn(3) }, 0).unwrap();
+    let url = format!("url = \"{}\"", broker.access());
+    let text = config(&url, &[("yard", served.url())], "").replace("[cameras]", "key_frames_only = true\n[cameras]");
+    let said = doctor(&text, &["--json"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let findings = serde_json::from_str(&said.out).unwrap();
+    let (health, is, remedy) = part(&findings, "camera yard");
+    assert!(health == "warn" && is.contains("key frames 1.0 s apart"), "{said:?}");
+    // five frames a second are sampled there
+    assert!(remedy.contains("more than 0.3 s apart") && remedy.contains("(GOP) to 0.2 s"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_work_is_told_with_what_mends_it() {
     let served = scene::serve(scene::Spec { frames_per_second: 2, key_frame_distance: 100, ..drawn(3) }, 0).unwrap();
     let (nobody, taken) = (free_port().await, std::net::TcpListener::bind("127.0.0.1:0").unwrap());

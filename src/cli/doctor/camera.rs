@@ -57,7 +57,7 @@ async fn one(config: &Config, configured: &CameraConfig, canvas: Canvas, during:
         (Some(error), Some(_)) if error != camera::Error::Ended => {
             Finding::bad(part, format!("{}, then: {error}", told(&source.stream())), None)
         }
-        (_, Some(first)) => judged(part, &source.stream(), first, configured.frames_per_second),
+        (_, Some(first)) => judged(part, &source.stream(), first, configured),
         (None, None) => {
             let is = format!("it answers, and no picture came within {} s", during.as_secs());
             Finding::bad(part, is, Some("its first key frame may be farther off: try again with a longer `--seconds`"))
@@ -66,7 +66,8 @@ async fn one(config: &Config, configured: &CameraConfig, canvas: Canvas, during:
 }
 
 /// What a stream that was received is good for.
-fn judged(part: String, stream: &Stream, first: Duration, wanted: f64) -> Finding {
+fn judged(part: String, stream: &Stream, first: Duration, configured: &CameraConfig) -> Finding {
+    let wanted = configured.frames_per_second;
     let is = format!("{}; the first picture after {:.1} s", told(stream), first.as_secs_f64());
     if let Some(rate) = stream.rate().filter(|rate| *rate < wanted * ENOUGH) {
         let remedy = format!(
@@ -75,7 +76,17 @@ fn judged(part: String, stream: &Stream, first: Duration, wanted: f64) -> Findin
         );
         return Finding::doubtful(part, is, remedy);
     }
-    if stream.between_keys().is_some_and(|(distance, _)| distance > FAR_KEYS) {
+    let between_keys = stream.between_keys().map(|(distance, _)| distance);
+    let enough_apart = camera::KEYS_STRETCHED / wanted;
+    if configured.key_frames_only && between_keys.is_some_and(|distance| distance.as_secs_f64() > enough_apart) {
+        let remedy = format!(
+            "`key_frames_only` saves nothing: all is decoded while they are more than {enough_apart:.1} s apart; set the \
+             camera's key frame interval (GOP) to {:.1} s, or sample fewer `frames_per_second`",
+            1.0 / wanted
+        );
+        return Finding::doubtful(part, is, remedy);
+    }
+    if between_keys.is_some_and(|distance| distance > FAR_KEYS) {
         let remedy = "after each loss nothing is seen until the next key frame: set the camera's key frame interval (GOP) to \
                       one or two seconds";
         return Finding::doubtful(part, is, remedy);

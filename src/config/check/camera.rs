@@ -26,6 +26,7 @@ struct Settings {
     latency: Duration,
     silence: Option<Duration>,
     frozen_after: Option<Duration>,
+    key_frames_only: bool,
     enabled: bool,
 }
 
@@ -42,6 +43,7 @@ pub(super) fn cameras(
         latency: LATENCY,
         silence: None,
         frozen_after: Some(FROZEN_AFTER),
+        key_frames_only: false,
         enabled: true,
     };
     let base = settings(checker, &["defaults", "camera"], defaults, &built_in, known_pipelines);
@@ -53,6 +55,7 @@ pub(super) fn cameras(
             latency: camera.latency,
             silence: camera.silence,
             frozen_after: camera.frozen_after,
+            key_frames_only: camera.key_frames_only,
             enabled: camera.enabled,
         };
         let settings = settings(checker, &path, &own, &base, known_pipelines);
@@ -70,6 +73,7 @@ pub(super) fn cameras(
             latency: settings.latency,
             silence: settings.silence.unwrap_or_else(|| default_silence(settings.frames_per_second)),
             frozen_after: settings.frozen_after,
+            key_frames_only: settings.key_frames_only,
             enabled: settings.enabled,
         })
     });
@@ -123,6 +127,7 @@ fn settings(
             base.frozen_after,
             milliseconds(1000)..=milliseconds(86_400_000),
         ),
+        key_frames_only: given.key_frames_only.unwrap_or(base.key_frames_only),
         enabled: given.enabled.unwrap_or(base.enabled),
     }
 }

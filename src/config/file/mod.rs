@@ -212,6 +212,9 @@ pub(super) struct CameraDefaults {
     /// With one and the same picture for so long the camera is frozen, `1s` to `24h`, or `off`.
     #[schemars(extend("default" = "1m"))]
     pub(super) frozen_after: Option<Limit>,
+    /// Whether only key frames are decoded, while they are at most half as far apart again as frames are sampled.
+    #[schemars(extend("default" = false))]
+    pub(super) key_frames_only: Option<bool>,
     /// Whether the camera is watched.
     #[schemars(extend("default" = true))]
     pub(super) enabled: Option<bool>,
@@ -231,6 +234,7 @@ pub(super) struct Camera {
     pub(super) latency: Option<Span>,
     pub(super) silence: Option<Span>,
     pub(super) frozen_after: Option<Limit>,
+    pub(super) key_frames_only: Option<bool>,
     pub(super) enabled: Option<bool>,
 }
 
