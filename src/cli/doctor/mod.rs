@@ -10,9 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    app, camera as cameras, cli,
+    app,
+    camera::{self as cameras, Canvas},
+    cli,
     config::Config,
-    model::{Flamingo, Manifest},
+    model::Flamingo,
 };
 use finding::{Finding, Health};
 
@@ -33,11 +35,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let config = &loaded.config;
     let mut report = Report { json: options.json, findings: Vec::new() };
     report.add(gstreamer())?;
-    report.add(model(config))?;
+    let (finding, canvas) = model(config);
+    report.add(finding)?;
     report.add(disk::look(config))?;
     let runtime = tokio::runtime::Runtime::new()?;
     report.add(runtime.block_on(broker::look(config)))?;
-    let canvas = Manifest::read(&config.model.path).map_or(cli::SHIPPED_SIZE.into(), |manifest| app::canvas(&manifest));
     for finding in runtime.block_on(camera::look(config, canvas, Duration::from_secs(options.seconds))) {
         report.add(finding)?;
     }
@@ -81,19 +83,17 @@ fn gstreamer() -> Finding {
     }
 }
 
-/// Loads the model as the service would, which replays its goldens.
-fn model(config: &Config) -> Finding {
+/// Loads the model as the service would, which replays its goldens; and what it wants pictures to be.
+fn model(config: &Config) -> (Finding, Canvas) {
     let part = "model";
     let folder = config.model.path.display();
     match Flamingo::load(&config.model.path, &app::model_spec(config)) {
         Ok(model) => {
             let (manifest, provider) = (model.manifest(), model.provider());
             let why = provider.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
-            Finding::good(
-                part,
-                format!("{} {} answers as it was made, on {provider}{why}", manifest.name, manifest.version),
-            )
+            let is = format!("{} {} answers as it was made, on {provider}{why}", manifest.name, manifest.version);
+            (Finding::good(part, is), app::canvas(manifest))
         }
-        Err(error) => Finding::bad(part, format!("`{folder}`: {error}"), None),
+        Err(error) => (Finding::bad(part, format!("`{folder}`: {error}"), None), cli::SHIPPED_SIZE.into()),
     }
 }
