@@ -169,3 +169,34 @@ def test_false_things_look_no_simpler_than_those_of_a_real_camera():
         assert np.quantile(of(kind, "height's spread"), 0.9) > 0.04, "they flicker"
     assert np.median(of("other", "heats")) < 2.6 and np.median(of("other", "runner-up's part")) < 0.65
     assert of("other", "share as another").mean() > 0.02, "now a dog, now a bird"
+
+
+def test_clutter_is_no_sign_of_who_poses():
+    """0.7.0 took weakly seen people for false wherever much else was seen weakly: who posed had little clutter about."""
+    world, features = simulate(1500, 8, np.random.default_rng(6))
+    height = features.tokens[:, :, : layout.OBJECTS, layout.HEATS].max(-1)
+    clutter = ((features.thing < 0) & (height > 0.2)).sum(2).mean(1)
+    seen = world.blindness == blindness.SEES
+    posing, others = clutter[seen & world.posing].mean(), clutter[seen & ~world.posing].mean()
+    assert 0.8 < posing / others < 1.25, (posing, others)
+
+
+def test_what_stands_still_flickers_as_a_coded_picture_does():
+    """Standard deviation of heats over eight frames of pictures that stand still, sent as H.264: medians by height.
+
+    Until 0.7.0 the simulator had a thirtieth of it, so that every real picture looked like a scene where something moves, and
+    who does not move in such a scene is a post.
+    """
+    world, features = simulate(1000, 8, np.random.default_rng(8))
+    still = world.posing & (world.blindness == blindness.SEES) & world.present.all(1)
+    spread = {0.35: [], 0.5: [], 0.65: []}
+    for tokens, thing in zip(features.tokens[still], features.thing[still], strict=True):
+        for one in np.unique(thing[thing >= 0]):
+            frame, slot = np.nonzero(thing == one)
+            if len(frame) == len(thing):
+                heats = tokens[frame, slot][:, layout.HEATS].max(-1)
+                bins = [low for low in spread if low <= heats.mean()]
+                if bins:
+                    spread[max(bins)].append(heats.std())
+    for low, measured in ((0.35, 0.0201), (0.5, 0.0144), (0.65, 0.0086)):
+        assert 0.5 < np.median(spread[low]) / measured < 1.6, (low, np.median(spread[low]))

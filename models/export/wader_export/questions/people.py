@@ -337,7 +337,7 @@ TROUSERS = (
 )  # fmt: skip
 
 
-@kind("wearing", 5.0)
+@kind("wearing", 3.0)
 def wearing(s, ask):
     if colourless(s, ask):
         return None

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import blindness, colours, rendering
+from . import blindness, colours
 from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
-from .peaks import Peaks, steady_noise, taken
+from .peaks import Peaks, restless, steady_noise, taken
 from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
@@ -40,8 +40,8 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     base[:, O] = 0.72 / (1 + np.exp(-(np.log(across[:, O].clip(1)) - np.log(15)) * 2.0))
     own = np.exp(rng.normal(0, 0.07, (batch, THINGS, 1)))
     own *= np.where(rng.random(own.shape) < 0.24, rng.uniform(0.42, 0.78, own.shape), 1)
-    own[:, V] = rng.uniform(0.62, 1.1, own[:, V].shape)
-    own[:, O] = rng.uniform(0.6, 1.1, own[:, O].shape)
+    own[:, V] = known_well(own[:, V].shape, rng, 0.15, 0.62)
+    own[:, O] = known_well(own[:, O].shape, rng, 0.25, 0.6)
     mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.75, 1.03, batch), 1))  # fmt: skip
     mood = mood * np.exp(rng.normal(0, 0.05, batch))
     bright = (world.light == BRIGHT)[:, None, None]
@@ -49,8 +49,9 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     flicker = steady_noise(rng, (batch, THINGS, frames), world.times, 0.45)
     amount = np.full((1, THINGS, 1), 0.055)
     amount[:, V] = 0.02  # parked cars hardly flicker
-    amount = amount * unrest
-    high = base * own * mood[:, None, None] + flicker * amount * (base / 0.7).clip(0.4, 1.3)
+    own = own * mood[:, None, None]
+    amount = amount * restless(unrest, base * own)
+    high = base * own + flicker * amount * (base / 0.7).clip(0.4, 1.3)
     dips = rng.random(high.shape) < 0.03 * unrest
     high *= np.where(dips, rng.uniform(0.2, 0.7, high.shape), 1)
     high *= 1 - 0.95 * world.hidden.clip(0, 1) ** 1.4
@@ -58,12 +59,20 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     return np.where(world.exists & (world.inside > 0.02), high, 0).clip(0, 0.93)
 
 
+def known_well(shape, rng, strange: float, least: float) -> np.ndarray:
+    """How high the peaks of things are, as part of what their size gives; of this share the detector has hardly seen any:
+    a squirrel, a van of another age, an animal from behind."""
+    return np.where(rng.random(shape) < strange, rng.uniform(0.42, 0.72, shape), rng.uniform(least, 1.1, shape))
+
+
 def draw_unrest(posing: np.ndarray, rng) -> np.ndarray:
-    """How much of the usual noise [B, 1] is on what stands still: in a quiet scene hardly any, yet never none."""
-    quiet = np.where(posing, 1.0, 0.45)
-    most = np.where(posing, 0.05, 0.6)
-    unrest = np.exp(rng.uniform(np.log(0.004), np.log(most)))
-    return np.where(rng.random(len(posing)) < quiet, unrest, 1.0)[:, None]
+    """How much of the usual noise [B, 1] is on what stands still. In a quiet scene it is a part, by sensor and codec; hardly
+    any where the codec spares itself pictures that are almost the same."""
+    quiet = rng.random(len(posing)) < np.where(posing, 1.0, 0.45)
+    sparing = rng.random(len(posing)) < 0.15
+    least, most = np.where(sparing, 0.004, 0.06), np.where(sparing, 0.06, np.where(posing, 0.6, 0.9))
+    unrest = np.exp(rng.uniform(np.log(least), np.log(most)))
+    return np.where(quiet, unrest, 1.0)[:, None]
 
 
 def jittered_boxes(world: World, rng, unrest: np.ndarray) -> np.ndarray:
@@ -104,8 +113,8 @@ def shaded(world: World, rng, place: float, low: float, high: float) -> np.ndarr
     rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
     mix = colours.median_share(mix)
     seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.02, (batch, THINGS, frames, 3))
-    restless = np.exp(rng.uniform(np.log(0.01), np.log(0.12), (batch, THINGS, 1, 1)))
-    seen *= np.exp(rng.normal(0, 1, (batch, THINGS, frames, 1)) * restless)  # folds, sun and shade
+    folds = np.exp(rng.uniform(np.log(0.01), np.log(0.12), (batch, THINGS, 1, 1)))
+    seen *= np.exp(rng.normal(0, 1, (batch, THINGS, frames, 1)) * folds)  # and sun and shade
     own = world.upper_rgb if place < 0.5 else world.lower_rgb
     front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
     part = colours.median_share(world.hidden)[..., None]
@@ -198,13 +207,13 @@ def alternating(heat: np.ndarray, rng) -> np.ndarray:
     return turned_heat
 
 
-def picture_tokens(world: World, rng, camera: rendering.Rendering, unrest: np.ndarray) -> np.ndarray:
+def picture_tokens(world: World, rng, tint: np.ndarray, unrest: np.ndarray) -> np.ndarray:
     """The picture token [B, T, 24]."""
     batch, frames = world.times.shape
     gain = world.gain[:, None, None]
     token = np.zeros((batch, frames, layout.DIM))
     drift = lambda n, s: rng.normal(0, s, (batch, frames, n)) * unrest[:, None]  # noqa: E731
-    mean = camera.render(world.background)[:, None] * gain + drift(3, 0.008)
+    mean = (world.background[:, None] * gain * tint[:, None]) + drift(3, 0.008)
     contrast, ratio, edges = blindness.contrast_and_sharpness(world.blindness, rng)
     spread = contrast[:, None, None] + drift(3, 0.025)
     token[..., layout.MEAN_RGB] = mean
@@ -228,7 +237,9 @@ def observe(world: World, rng) -> Features:
     upper, lower = shaded(world, rng, 0.33, 0.05, 0.45), shaded(world, rng, 0.685, 0.12, 0.66)
     unrest = draw_unrest(world.posing, rng)
     own = np.where(world.motion == STILL, unrest, 1)[..., None]
-    real = Peaks(peak_heights(world, rng, own), jittered_boxes(world, rng, own), group, upper, lower, things)
+    heights = peak_heights(world, rng, own)
+    boxes = jittered_boxes(world, rng, restless(own, heights.max(2, keepdims=True)))
+    real = Peaks(heights, boxes, group, upper, lower, things)
     people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
     false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
     parts = [doubles(people, world, rng, unrest), second_vehicles(real, rng)]
@@ -243,16 +254,20 @@ def observe(world: World, rng) -> Features:
     order = np.argsort(-peaks.height, 1, kind="stable")[:, : layout.OBJECTS]
     peaks, heat = peaks.take(order), taken(heat, order)
 
-    camera = rendering.draw(world.light, rng)
+    cast = np.where(rng.random((batch, 1)) < 0.25, 0.15, 0.06)  # lamps and wrong white balances
+    tint = np.exp(rng.normal(0, 1, (batch, 3)) * cast)
+    grey = (world.light == DARK) & (rng.random(batch) < 0.35)
     seen = []
     for rgb in (peaks.upper, peaks.lower):
+        rgb = np.where(grey[:, None, None, None], rgb.mean(-1, keepdims=True), rgb * tint[:, None, None])
         noise = np.where(world.light == DARK, 0.02, 0.008)[:, None, None, None]
-        seen.append((camera.render(rgb) * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1))
+        seen.append((rgb * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1))
     valid = peaks.height > 0
     tokens = np.zeros((batch, frames, layout.TOKENS, layout.DIM), np.float32)
     objects = np.concatenate([peaks.box, heat, *seen, valid[..., None], 0 * valid[..., None]], -1)
     tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
-    tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, camera, unrest)
+    tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
+    tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint, unrest)
     blindness.spoil(tokens, world.blindness, world.present, rng)
     thing = np.where(valid, peaks.thing, -1).transpose(0, 2, 1)
     return Features(tokens, thing)

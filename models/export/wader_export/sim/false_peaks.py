@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import layout
 from . import colours
-from .peaks import Peaks, steady_noise
+from .peaks import Peaks, restless, steady_noise
 from .world import V, World
 
 STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
@@ -19,6 +19,7 @@ FLAT_SHARE = np.array([0.18, 0.10, 0.07, 0.06, 0.06, 0.05, 0.11, 0.13, 0.05, 0.1
 # the highest a standing false alarm gets, by group (a parked car's own peak is at .5)
 FALSE_MOST = np.array([0.55, 0.26, 0.32, 0.38, 0.36, 0.58, 0.58, 0.64, 0.58, 0.42, 0.34, 0.52])
 HIGHEST_FALSE = 0.64
+MILD, MILDER = 0.6, 0.75  # before so many cameras nothing looks much like a person
 LARGE_FALSE = 0.44  # and the highest where it is large in the picture
 ANIMALS = (layout.CAT, layout.DOG, layout.ANIMAL)
 SURE_ANIMALS = 0.08  # this share of false animals is as high as a real one: a stone on a lawn
@@ -30,8 +31,7 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     shape = (batch, STANDING)
     many = np.where(rng.random(batch) < 0.4, rng.integers(7, STANDING + 1, batch), rng.integers(0, 9, batch))
     many = np.where(rng.random(batch) < 0.3, rng.integers(0, 3, batch), many)  # rooms and meadows
-    many = np.where(world.posing, many // 3, many)
-    street = (rng.random(batch) < 0.15) & ~world.posing  # posts, cones and stones wherever one looks
+    street = rng.random(batch) < 0.15  # posts, cones and stones wherever one looks
     many = np.where(street, rng.integers(11, STANDING + 1, batch), many)
     group = rng.choice(FALSE_GROUPS, size=shape, p=FALSE_SHARE / FALSE_SHARE.sum())
     flat = (rng.random((batch, 1)) < 0.45) & ~street[:, None]
@@ -44,6 +44,8 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     ratio = np.exp(rng.normal(np.where(group == layout.PERSON, -0.75, -0.2), 0.45))
     x, y = rng.uniform(0, 1, shape), rng.uniform(0.05, 1, shape)
     most = np.minimum(FALSE_MOST[group] * np.where(flat & (group != layout.PERSON), 1.4, 1), HIGHEST_FALSE)
+    mild = (rng.random((batch, 1)) < MILD) & (group == layout.PERSON)
+    most = np.where(mild, MILDER * most, most)
     sure = np.isin(group, ANIMALS) & (rng.random(shape) < SURE_ANIMALS)
     level = np.where(sure, rng.uniform(0.28, 0.55, shape), level)
     large = tall > np.where(group == layout.PERSON, 0.3, 0.15)
@@ -51,7 +53,8 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     level = np.minimum(level, most * rng.uniform(0.7, 1, shape))
     rows_of_alike(rng, (group, level, tall, ratio, y), x)
     heaps(rng, (group, level, tall, ratio, x, y))
-    unrest = unrest[..., None] * np.exp(rng.uniform(-0.5, 0.7, (*shape, 1)))  # some flicker, some hardly move
+    unrest = restless(unrest[..., None], level[..., None])
+    unrest = unrest * np.exp(rng.uniform(-0.5, 0.7, (*shape, 1)))  # some flicker, some hardly move
     quick, slow = (np.exp(rng.uniform(np.log(low), np.log(top), (*shape, 1))) for low, top in ((0.012, 0.06), (0.025, 0.07)))
     high = level[..., None] + (slow * steady_noise(rng, full, world.times, 3.0) + rng.normal(0, 1, full) * quick) * unrest
     high = np.where((np.arange(STANDING) < many[:, None])[..., None], high, 0)

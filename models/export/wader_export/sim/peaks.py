@@ -30,6 +30,15 @@ def taken(values: np.ndarray, order: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order[..., None] if values.ndim == 4 else order, 1)
 
 
+def restless(unrest: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """How much of the usual noise is on peaks of these heights, in a picture that has `unrest` of it.
+
+    Measured on pictures that stand still, coded as H.264: what is seen weakly flickers several times as much as what is
+    seen well. Where things move it does not count: all of them have the usual noise.
+    """
+    return np.minimum(unrest * np.interp(height, (0.3, 0.6), (4.0, 1.0)), np.maximum(unrest, 1.0))
+
+
 def steady_noise(rng, shape, times, memory: float) -> np.ndarray:
     """Unit noise over the last axis that forgets within `memory` seconds."""
     noise = rng.normal(size=shape)
