@@ -20,9 +20,6 @@ const PICTURES_A_SECOND: f64 = 5.0;
 /// Neighbouring cameras are so many pictures apart.
 const APART: usize = 7;
 
-/// What a camera gives that keeps every frame, whose rate nobody knows before it is there.
-const UNKNOWN_RATE: f64 = 25.0;
-
 /// A configuration that takes so much longer than wanted for one round of its prompts is not measured to the end.
 const PATIENCE: u32 = 6;
 
@@ -78,14 +75,12 @@ pub fn bench(config: &Config, recording: &Path, at_least: Duration) -> Result<Me
     let cameras: Vec<Shown> = watched
         .iter()
         .filter_map(|watched| {
-            let rate = config.camera(&watched.name).map_or(0.0, |camera| camera.frames_per_second);
+            let every = Duration::try_from_secs_f64(1.0 / config.camera(&watched.name)?.frames_per_second).ok()?;
             let schedules = watched.prompts().iter().map(schedule).collect();
-            let every = Duration::try_from_secs_f64(1.0 / if rate > 0.0 { rate } else { UNKNOWN_RATE }).ok()?;
             let sampler = Sampler::new(watched.name.clone(), schedules);
             Some(Shown { sampler, every, next: Duration::ZERO, number: 0 })
         })
         .collect();
-    let counted = (cameras.len(), asked.len());
     let worker = prepare::worker(model, &asked, &[], &lessons::said(config))?.worker;
     let mut bench = Bench { worker, cameras, pictures, batch, now: Duration::ZERO };
     // windows are full, and what is done once is done, after the longest of them
@@ -93,7 +88,7 @@ pub fn bench(config: &Config, recording: &Path, at_least: Duration) -> Result<Me
     let load = bench.run(|load, _| {
         (load.busy >= at_least && load.lasted >= longest) || (load.busy >= at_least * PATIENCE && load.answers > 0)
     });
-    Ok(Measured { model: label, provider, cameras: counted.0, prompts: counted.1, load })
+    Ok(Measured { model: label, provider, cameras: watched.len(), prompts: asked.len(), load })
 }
 
 /// The pictures of a recording, as the model gets them.

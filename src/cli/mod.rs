@@ -27,6 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     config::{CameraConfig, Config},
     frame::Size,
+    name::CameraName,
 };
 
 /// What the shipped model looks at: the size of pictures where no model says another.
@@ -148,7 +149,7 @@ pub(crate) fn put(text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
 
 /// The camera of this name.
 pub(crate) fn camera<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a CameraConfig> {
-    let camera = config.cameras.iter().find(|camera| camera.name.as_str() == name);
+    let camera = CameraName::new(name).ok().and_then(|name| config.camera(&name));
     camera.with_context(|| format!("the configuration has no camera `{name}`; there are {}", cameras(config)))
 }
 
