@@ -5,6 +5,7 @@ import pytest
 
 from wader_export.evaluation import bars, blind, captions, card, metrics, simulated, stills, svg, truths, unsure, when
 from wader_export.evaluation.kinds import KINDS, YES_NO, answer_of
+from wader_export import photographs
 from wader_export.paths import EXPORT_DIR
 from wader_export.sim import colours
 
@@ -81,7 +82,7 @@ def test_facts_are_judged_by_what_a_looker_could_say():
 
 
 def test_the_truth_about_photographs_is_well_formed():
-    document = stills.document()
+    document = photographs.document()
     names = [s["name"] for s in document["still"]]
     assert len(names) == len(set(names))
     assert len({s["path"] for s in document["still"]}) >= 50  # several stills of one photograph count as one

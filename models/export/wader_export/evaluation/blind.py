@@ -5,12 +5,13 @@ from collections import defaultdict
 import numpy as np
 
 from .. import footage
+from ..photographs import Still
 from .kinds import COLOURS, KINDS
 from .metrics import Asked
 from .model import Model
 from .real import Views, media_of
 from .receive import HEIGHT, WIDTH, Clip, fit
-from .stills import SECONDS, TIMES, Still
+from .stills import SECONDS, TIMES
 
 SPOILT = ("black", "covered", "blurred", "frozen", "stalled")
 NOISE = {"black": 1.0, "covered": 2.0, "blurred": 2.0, "frozen": 0.0}
@@ -76,7 +77,7 @@ def clips(stills: list[Still]) -> dict[str, Clip]:
                 continue
 
             def photo(still=still, how=how, k=k):
-                picture = still.picture()
+                picture = fit(still.picture())
                 for number in range(round(SECONDS * footage.FRAMES_PER_SECOND)):
                     yield spoil(picture, how, 500 * k + number, TINTS[(k + 3) % len(TINTS)])
 

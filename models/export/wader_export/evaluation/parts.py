@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import photographs
 from ..paths import cache_dir
 from . import bars, blind, captions, real, receive, simulated, spans, speed, stills, svg, truths, unsure, when
 from .metrics import Asked, calibration
@@ -38,8 +39,8 @@ class Context:
         return real.Views(folder, self.model)
 
     @cached_property
-    def photographs(self) -> tuple[list[stills.Still], list[str]]:
-        return stills.load()
+    def photographs(self) -> tuple[list[photographs.Still], list[str]]:
+        return photographs.load(training=False)
 
     @cached_property
     def still_windows(self) -> list[dict]:

@@ -1,19 +1,12 @@
 """Clips made of real photographs, and what is true of them: `tests/footage/stills.toml`, written by hand."""
 
-import tomllib
-from collections import defaultdict
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 
 from .. import footage
-from ..paths import REPOSITORY
+from ..photographs import Still
 from ..sim import colours
-from . import packages
 from .receive import HEIGHT, WIDTH, Clip, fit
 
-FILE = REPOSITORY / "tests" / "footage" / "stills.toml"
 SECONDS = 8.0
 TIMES = tuple(round(0.9 + k, 1) for k in range(8))  # one window of each clip
 NOISE = 2.5  # of the sensor, in grey levels a picture
@@ -35,55 +28,6 @@ MOTION = (
 PLACE = ("person_left_half", "person_right_half", "person_near", "person_far")
 PEOPLE = ("person_present", "person_now", "nobody_there", "count", "at_least_three", "standing_still", *PLACE)
 VEHICLES = ("vehicle_present", "car_present", "truck_present", "vehicle_parked", "vehicle_colour")
-
-
-@dataclass(frozen=True)
-class Still:
-    """One photograph, or a crop of one, with its truth."""
-
-    name: str
-    path: Path
-    crop: tuple[float, ...] | None
-    frame: int
-    facts: dict
-
-    def picture(self) -> np.ndarray:
-        """RGB, at the size that is sent."""
-        import cv2
-
-        if self.path.suffix in (".mp4", ".avi"):
-            film = cv2.VideoCapture(str(self.path))
-            for _ in range(self.frame + 1):
-                ok, picture = film.read()
-        else:
-            picture = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
-        rows, columns = picture.shape[:2]
-        x0, y0, x1, y1 = self.crop or (0, 0, 1, 1)
-        part = picture[round(y0 * rows) : round(y1 * rows), round(x0 * columns) : round(x1 * columns)]
-        return np.ascontiguousarray(fit(part)[:, :, ::-1])
-
-
-def document(path: Path = FILE) -> dict:
-    """The truth file."""
-    return tomllib.loads(path.read_text())
-
-
-def load(path: Path = FILE) -> tuple[list[Still], list[str]]:
-    """The stills that can be had, and the names of those that cannot."""
-    read = document(path)
-    wanted: dict[str, dict[str, str]] = defaultdict(dict)
-    for still in read["still"]:
-        wanted[still["source"]][still["path"]] = still["sha256"]
-    files = {name: packages.fetch(name, *read["source"][name].values(), members) for name, members in wanted.items()}
-    found, missing = [], []
-    for still in read["still"]:
-        got = files[still["source"]].get(still["path"])
-        if got is None:
-            missing.append(still["name"])
-            continue
-        crop = tuple(still["crop"]) if "crop" in still else None
-        found.append(Still(still["name"], got, crop, still.get("frame", 0), still))
-    return found, missing
 
 
 def truth(facts: dict, mode: str) -> dict:
@@ -132,7 +76,7 @@ def pictures(still: Still, mode: str, seed: int):
     """What a camera before the photograph shows."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 1, (HEIGHT + 64, WIDTH + 64, 3)).astype(np.float32)
-    picture = still.picture()
+    picture = fit(still.picture())
     gain = rng.uniform(*DARK_GAIN) if mode == "darkened" else 1.0
     from_left = rng.random() < 0.5
     count = round(SECONDS * footage.FRAMES_PER_SECOND)
@@ -147,22 +91,22 @@ def pictures(still: Still, mode: str, seed: int):
         yield noisy(shown.astype(np.float32) * gain, DARK_NOISE if mode == "darkened" else NOISE, noise, rng)
 
 
-def modes(number: int, still: Still) -> tuple[str, str]:
+def modes(still: Still) -> tuple[str, str]:
     """Every photograph stands still; every second one is also panned over, the others are darkened."""
-    dark = number % 2 and still.picture().mean() >= TOO_DARK
+    dark = still.number % 2 and fit(still.picture()).mean() >= TOO_DARK
     return "still", "darkened" if dark else "panned"
 
 
 def clips(stills: list[Still]) -> dict[str, Clip]:
     """The clips of all photographs by name."""
     result = {}
-    for number, still in enumerate(stills):
-        for mode in modes(number, still):
+    for still in stills:
+        for mode in modes(still):
 
-            def make(still=still, mode=mode, number=number):
-                return pictures(still, mode, 1000 + number)
+            def make(still=still, mode=mode):
+                return pictures(still, mode, 1000 + still.number)
 
-            key = f"{mode} {still.facts['sha256']} {still.frame} {still.crop} {number} 1"
+            key = f"{mode} {still.facts['sha256']} {still.frame} {still.crop} {still.number} 1"
             result[f"{still.name}-{mode}"] = Clip(make, key, keep=TIMES, moves=False)
     return result
 
@@ -170,8 +114,8 @@ def clips(stills: list[Still]) -> dict[str, Clip]:
 def windows(stills: list[Still]) -> list[dict]:
     """One window of every clip, in the form that the footage has."""
     result = []
-    for number, still in enumerate(stills):
-        for mode in modes(number, still):
+    for still in stills:
+        for mode in modes(still):
             name = f"{still.name}-{mode}"
             result.append(
                 {"id": name, "view": name, "mode": mode, "times": list(TIMES), "truth": truth(still.facts, mode)}

@@ -88,7 +88,7 @@ class Writer:
             draft = KINDS[name][0](lookup, self.wording)
             if draft is not None and self.accept(draft):
                 return Question(name, draft.text, draft.answer)
-        return None if kind or self.wording.held_out else self.clear(state, "caption")
+        return None if kind or self.wording.held_out else self.clear(state, "caption") or self.camera(state)
 
     def blind(self, state, kind: str | None) -> Question | None:
         """A question about a camera that shows nothing: of the camera itself, or any other, which is unclear."""

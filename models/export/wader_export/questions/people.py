@@ -358,4 +358,6 @@ def wearing(s, ask):
 def describe(s, ask):
     if ask.clear or s("blind") == blindness.FROZEN:
         return None  # no single caption is the right one; a frozen picture still shows a scene that is not known here
+    if s("blind") == blindness.SEES and not known(s("now"), s("vehicles")):
+        return None  # a photograph of which not all is known
     return draft(ask.text(CAPTION_QUESTIONS), caption(s.state, ask.random))

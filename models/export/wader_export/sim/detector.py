@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import blindness, colours
+from . import backdrops, blindness, colours
+from .backdrops import Backdrops
 from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
 from .peaks import Peaks, restless, steady_noise, taken
 from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
@@ -229,9 +230,10 @@ def picture_tokens(world: World, rng, tint: np.ndarray, unrest: np.ndarray) -> n
     return token
 
 
-def observe(world: World, rng) -> Features:
-    """The tokens of every frame."""
+def observe(world: World, rng, real: Backdrops | None = None) -> Features:
+    """The tokens of every frame; `real`: backdrops that take the place of drawn false peaks in some scenes."""
     batch, frames = world.times.shape
+    chosen = backdrops.choose(world, real, rng)
     group = world.kind[..., None].repeat(frames, 2)
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
     upper, lower = shaded(world, rng, 0.33, 0.05, 0.45), shaded(world, rng, 0.685, 0.12, 0.66)
@@ -239,15 +241,19 @@ def observe(world: World, rng) -> Features:
     own = np.where(world.motion == STILL, unrest, 1)[..., None]
     heights = peak_heights(world, rng, own)
     boxes = jittered_boxes(world, rng, restless(own, heights.max(2, keepdims=True)))
-    real = Peaks(heights, boxes, group, upper, lower, things)
-    people = Peaks(*(getattr(real, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
+    seen = Peaks(heights, boxes, group, upper, lower, things)
+    people = Peaks(*(getattr(seen, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
     false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
-    parts = [doubles(people, world, rng, unrest), second_vehicles(real, rng)]
-    parts += [parts_of_vehicles(real, rng) for _ in range(2)]
-    peaks = Peaks.join([real, *false, *parts])
+    parts = [doubles(people, world, rng, unrest), second_vehicles(seen, rng)]
+    parts += [parts_of_vehicles(seen, rng) for _ in range(2)]
+    if chosen is not None:
+        for drawn in false:
+            drawn.height[chosen.clips] = 0
+    peaks = Peaks.join([backdrops.peaks(world, chosen), seen, *false, *parts])
     peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)
     peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
     heat = heats(peaks, rng)
+    heat[:, : layout.OBJECTS] = backdrops.heats(world, chosen)
     order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]
     peaks, heat = peaks.take(order), taken(heat, order)
     peaks.height = np.where(unhidden(peaks.height, peaks.box), peaks.height, 0)
@@ -257,17 +263,21 @@ def observe(world: World, rng) -> Features:
     cast = np.where(rng.random((batch, 1)) < 0.25, 0.15, 0.06)  # lamps and wrong white balances
     tint = np.exp(rng.normal(0, 1, (batch, 3)) * cast)
     grey = (world.light == DARK) & (rng.random(batch) < 0.35)
-    seen = []
-    for rgb in (peaks.upper, peaks.lower):
-        rgb = np.where(grey[:, None, None, None], rgb.mean(-1, keepdims=True), rgb * tint[:, None, None])
+    as_it_is = (peaks.thing == backdrops.BACKDROP)[..., None]
+    shown = []
+    for colour in (peaks.upper, peaks.lower):
+        rgb = np.where(grey[:, None, None, None], colour.mean(-1, keepdims=True), colour * tint[:, None, None])
         noise = np.where(world.light == DARK, 0.02, 0.008)[:, None, None, None]
-        seen.append((rgb * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1))
+        rgb = (rgb * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1)
+        shown.append(np.where(as_it_is, colour, rgb))
     valid = peaks.height > 0
     tokens = np.zeros((batch, frames, layout.TOKENS, layout.DIM), np.float32)
-    objects = np.concatenate([peaks.box, heat, *seen, valid[..., None], 0 * valid[..., None]], -1)
+    objects = np.concatenate([peaks.box, heat, *shown, valid[..., None], 0 * valid[..., None]], -1)
     tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
     tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
     tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint, unrest)
+    if chosen is not None:
+        tokens[chosen.clips, :, layout.OBJECTS] = chosen.tokens[:, :, layout.OBJECTS]
     blindness.spoil(tokens, world.blindness, world.present, rng)
-    thing = np.where(valid, peaks.thing, -1).transpose(0, 2, 1)
+    thing = np.where(valid, peaks.thing.clip(-1), -1).transpose(0, 2, 1)
     return Features(tokens, thing)

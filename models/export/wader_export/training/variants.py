@@ -1,0 +1,115 @@
+"""Photographs varied as cameras and scenes vary, coded as H.264 and decoded again, and encoded.
+
+A picture that stands still flickers as its coding makes it; so each variant is a short film. Made once, and kept in the
+cache: the truth about the photographs may change without that.
+"""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .. import footage, photographs
+from ..encoder.command import code, encoder_file
+from ..graphs.goldens import session
+from ..paths import cache_dir
+from ..photographs import Still
+
+WIDTH, HEIGHT = 640, 480
+STREAMS, VARIANTS = 2, 10  # streams of each photograph, and variants that follow one another in a stream
+SETTLE, FRAMES = 6, 16  # pictures of each variant that the coder needs to settle, and those that are kept
+LIGHT_KEPT = 0.85  # a picture darkened below this is no sure "bright"
+
+
+@dataclass
+class Variants:
+    """Variants of one photograph; arrays over their number n."""
+
+    tokens: np.ndarray  # [n, FRAMES, 25, 24] float32
+    mirrored: np.ndarray  # [n]
+    as_light: np.ndarray  # [n] what is known of the photograph's light holds here, too
+
+
+def vary(picture: np.ndarray, at_the_edge: bool, rng: np.random.Generator) -> tuple[np.ndarray, bool, bool]:
+    """A variant at the size that is sent, whether it is mirrored, and whether it is about as light.
+
+    `at_the_edge`: something that counts stands at the picture's edge, which is then not cut.
+    """
+    mirrored = bool(rng.random() < 0.5)
+    if not at_the_edge:
+        rows, columns = picture.shape[:2]
+        keep = 1 - rng.uniform(0, 0.06)
+        top, left = ((1 - keep) * rng.random() * size for size in (rows, columns))
+        picture = picture[round(top) : round(top + keep * rows), round(left) : round(left + keep * columns)]
+    way = cv2.INTER_AREA if picture.shape[1] > WIDTH else cv2.INTER_LINEAR
+    shown = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=way).astype(np.float32) / 255
+    shown = shown[:, ::-1] if mirrored else shown
+    gain = rng.uniform(0.6, 1.25)
+    shown = (shown.clip(0, 1) ** np.exp(rng.normal(0, 0.15))) * gain * np.exp(rng.normal(0, 0.05, 3))
+    grey = shown.mean(-1, keepdims=True)
+    shown = grey + (shown - grey) * rng.uniform(0.5, 1.25)
+    shown = cv2.GaussianBlur(shown.astype(np.float32), (0, 0), rng.uniform(0.1, 1.0))
+    return np.clip(255 * shown, 0, 255), mirrored, gain >= LIGHT_KEPT
+
+
+def coded(pictures: list[np.ndarray], kilobits: int) -> np.ndarray:
+    """Pictures u8 [n, HEIGHT, WIDTH, 3] as they come out of H.264."""
+    raw = f"rawvideoparse format=rgb width={WIDTH} height={HEIGHT} framerate=10/1"
+    coder = f"x264enc tune=zerolatency speed-preset=veryfast bitrate={kilobits} key-int-max=20 threads=1"
+    with tempfile.TemporaryDirectory() as work:
+        source, target = Path(work, "in"), Path(work, "out")
+        source.write_bytes(b"".join(p.tobytes() for p in pictures))
+        pipeline = (
+            f"filesrc location={source} ! {raw} ! videoconvert ! video/x-raw,format=I420 ! {coder} ! h264parse "
+            f"! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=RGB ! filesink location={target}"
+        )
+        subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True)
+        return np.fromfile(target, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
+
+
+def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
+    """The variants of one stream."""
+    picture, told, sent = still.picture(), [], []
+    for _ in range(VARIANTS):
+        shown, *facts = vary(picture, bool(still.facts.get("edge")), rng)
+        told.append(facts)
+        grain = rng.uniform(0.5, 5.0)
+        for _ in range(SETTLE + FRAMES):
+            noisy = shown + grain * rng.standard_normal(shown.shape, np.float32)
+            sent.append(noisy.round().clip(0, 255).astype(np.uint8))
+    got = coded(sent, round(np.exp(rng.uniform(np.log(300), np.log(3000)))))
+    if len(got) != len(sent):
+        raise RuntimeError(f"{still.name}: {len(sent)} pictures were coded, {len(got)} came back")
+    kept = got.reshape(VARIANTS, SETTLE + FRAMES, HEIGHT, WIDTH, 3)[:, SETTLE:].reshape(-1, HEIGHT, WIDTH, 3)
+    pixels = [footage.shrink(np.ascontiguousarray(p)) for p in kept]
+    tokens = np.concatenate([encoder.run(None, {"pixels": p[None]})[0] for p in pixels]).astype(np.float32)
+    mirrored, as_light = np.array(told).T
+    return Variants(tokens.reshape(VARIANTS, FRAMES, *tokens.shape[1:]), mirrored, as_light)
+
+
+def of(still: Still, encoder) -> Variants:
+    """All variants of a photograph; made where they are not there yet, in some ten seconds."""
+    made_by = sha256(Path(__file__).read_bytes() + repr((still.facts["sha256"], still.crop, still.frame)).encode())
+    target = cache_dir("variants", code()) / f"{still.name}-{made_by.hexdigest()[:12]}.npz"
+    if not target.exists():
+        print(f"photographs to train on: {still.name}", flush=True)
+        parts = [stream(still, encoder(), np.random.default_rng([still.number, n])) for n in range(STREAMS)]
+        joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in Variants.__dataclass_fields__}
+        unfinished = target.with_suffix(".tmp.npz")
+        np.savez(unfinished, **joined)
+        unfinished.replace(target)
+    return Variants(**np.load(target))
+
+
+def of_all() -> list[tuple[Still, Variants]]:
+    """Every photograph of the half for training with its variants."""
+    stills, missing = photographs.load(training=True)
+    if missing:
+        raise RuntimeError(f"photographs to train on that cannot be had: {', '.join(missing)}")
+    encoder = cache(lambda: session(encoder_file()))
+    return [(still, of(still, encoder)) for still in stills]
