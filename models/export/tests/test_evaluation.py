@@ -6,7 +6,7 @@ import pytest
 from wader_export.evaluation import bars, blind, captions, card, metrics, simulated, stills, svg, truths, unsure, when
 from wader_export.evaluation.kinds import KINDS, YES_NO, answer_of
 from wader_export import photographs
-from wader_export.paths import EXPORT_DIR
+from wader_export.paths import EXPORT_DIR, MODEL_DIR
 from wader_export.sim import colours
 
 
@@ -225,6 +225,12 @@ def test_bars_tell_missed_from_not_measured():
     assert "| simulated: closed questions | – | ≥ 0.95 | not measured |" in text
     wins = bars.rule_wins({"stills": {"kinds": {"ball_present": {"balanced": 0.5, "rule": 0.75}}}})
     assert "| stills | ball_present | 0.50 | 0.75 |" in wins
+
+
+def test_the_shipped_card_has_every_part():
+    shipped = (MODEL_DIR / "README.md").read_text()
+    assert card.lacks(shipped) == []
+    assert card.lacks(shipped.replace("### Precisions", "### Something else")) == ["variants"]
 
 
 def test_the_card_keeps_what_is_written_by_hand():

@@ -34,7 +34,7 @@ def main() -> None:
     export.add_argument("--folder", type=Path, default=None, help="run folder (default: train/run in the cache)")
     export.add_argument(
         "--mean", type=Path, nargs="+", default=[], metavar="FOLDER",
-        help="take the mean with the weights of these run folders; one that is named twice counts twice",
+        help="take the mean with the weights of these run or model folders; one that is named twice counts twice",
     )  # fmt: skip
     export.add_argument("--target", type=Path, default=paths.MODEL_DIR)
 

@@ -18,19 +18,19 @@ FRAME = """\
 <!-- /tables -->
 """
 START, STOP = "<!-- tables -->", "<!-- /tables -->"
-ORDER = (
-    "footage",
-    "stills",
-    "captions",
-    "unsure",
-    "time",
-    "calibration",
-    "rule",
-    "simulated",
-    "variants",
-    "speed",
-    "training",
-)
+HEADINGS = {  # of the parts, in their order
+    "footage": "Real footage",
+    "stills": "Real photographs",
+    "captions": "Captions",
+    "unsure": "Whether it knows what it does not see",
+    "time": "Frames, lost frames, and spans",
+    "calibration": "Calibration",
+    "rule": "Where a hand-written rule is better",
+    "simulated": "Simulated held-out clips",
+    "variants": "Precisions",
+    "speed": "Time on one CPU thread",
+    "training": "Training",
+}
 
 
 def replaced(text: str, tables: str) -> str:
@@ -43,6 +43,11 @@ def replaced(text: str, tables: str) -> str:
 def write(path: Path, tables: str) -> None:
     """Replaces what stands between the marks."""
     path.write_text(replaced(path.read_text() if path.exists() else FRAME, tables))
+
+
+def lacks(text: str) -> list[str]:
+    """The parts that a card does not have."""
+    return [name for name, heading in HEADINGS.items() if f"\n### {heading}" not in text]
 
 
 class Store:
@@ -65,4 +70,4 @@ class Store:
         """The whole: bars first, then every part that is known."""
         texts = self.texts | {"rule": rule}
         pieces = [f"### What was wanted and what was reached\n\n{bars.table(self.figures)}"]
-        return "\n\n".join(pieces + [texts[name] for name in ORDER if name in texts])
+        return "\n\n".join(pieces + [texts[name] for name in HEADINGS if name in texts])

@@ -21,6 +21,16 @@ def chosen(names: str | None, without: str | None) -> list[str]:
     return [name for name in wanted if name not in skipped]
 
 
+def written(model: Model, store: card.Store) -> str:
+    """Writes the card; gives its tables, and says on the terminal what was never measured of this model."""
+    path, tables = model.folder / "README.md", store.tables(rule_part(store.figures))
+    card.write(path, tables)
+    lacking = card.lacks(path.read_text())
+    if lacking:
+        print(f"not measured, so not in {path}: {', '.join(lacking)}", file=sys.stderr)
+    return tables
+
+
 def run(arguments) -> None:
     """Evaluates and writes the card."""
     model = Model(arguments.model)
@@ -42,9 +52,7 @@ def run(arguments) -> None:
             lines = [json.dumps(asdict(one)) for one in asked]
             store.path.with_suffix(f".{place}.jsonl").write_text("\n".join(lines) + "\n")
         print(f"every answer, and the most confident wrong ones: {store.path.parent}", file=sys.stderr)
-    tables = store.tables(rule_part(store.figures))
-    card.write(model.folder / "README.md", tables)
-    print(tables)
+    print(written(model, store))
 
 
 def run_variants(arguments) -> None:
@@ -55,5 +63,5 @@ def run_variants(arguments) -> None:
     figures = variants.judge(arguments.model, context.footage.folder, context.windows, arguments.simulated)
     text = f"### Precisions\n\nCPU time on one thread.\n\n{variants.table(figures)}"
     store.put("variants", text, figures)
-    card.write(model.folder / "README.md", store.tables(rule_part(store.figures)))
+    written(model, store)
     print(text)

@@ -19,13 +19,14 @@ from . import goldens, manifest, notice, write
 def load(folder: Path, others: list[Path]) -> tuple[Flamingo, Tokenizer]:
     """The newest weights of a run folder and its tokenizer.
 
-    `others`: the mean with other runs' weights, all of which went on from one another (Wortsman et al., arXiv 2203.05482).
+    `others`: the mean with the weights of other run or model folders, all of which went on from one another (Wortsman et al., arXiv 2203.05482).
     """
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = Flamingo(tokenizer.get_vocab_size())
     saved = earlier.weights(folder)
     beside = [earlier.weights(other) for other in others]
-    saved = {name: sum([value, *(other[name] for other in beside)]) / (1 + len(beside)) for name, value in saved.items()}
+    for name in saved.keys() - {f"head.{key}" for key in model.head.state_dict()}:  # a model folder has no head
+        saved[name] = sum([saved[name], *(other[name] for other in beside)]) / (1 + len(beside))
     model.load_state_dict(saved)
     return model.eval(), tokenizer
 

@@ -28,7 +28,7 @@ def manifest(folder: Path, words: list[str]) -> dict:
         "version": __version__,
         "provenance": {
             "description": "A small Flamingo for fixed cameras: frozen NanoDet, Perceiver Resampler and a gated "
-            "cross-attention decoder, trained on scenes simulated in feature space.",
+            "cross-attention decoder, trained on scenes simulated in feature space and on photographs.",
             "licence": "Apache-2.0",
             "sources": [
                 {
