@@ -5,7 +5,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from wader_export import layout, photographs
-from wader_export.paths import MODEL_DIR
+from wader_export.paths import MODEL_DIR, cache_dir
 from wader_export.questions import Writer
 from wader_export.sim import Backdrops, simulate, sources
 from wader_export.sim.truth import INDEX, UNCLEAR
@@ -36,6 +36,27 @@ def test_a_still_is_loaded_from_one_half_only(monkeypatch, tmp_path):
     monkeypatch.setattr(photographs.packages, "fetch", lambda name, kind, version, wanted: {p: tmp_path for p in wanted})
     halves = [{s.name for s in photographs.load(training)[0]} for training in (True, False)]
     assert halves == [{s["name"] for s in half} for half in (TRAINED, TESTED)]
+
+
+def fetched() -> bool:
+    """Whether every photograph lies in the cache: nothing is fetched for a test."""
+    place = lambda facts: cache_dir("stills", facts["source"].strip("@").replace("/", "-")) / facts["path"]  # noqa: E731
+    return all(place(facts).is_file() for facts in STILLS)
+
+
+@pytest.mark.skipif(not fetched(), reason="the photographs are not in the cache: `evaluate` fetches them")
+def test_no_photograph_looks_like_one_of_the_other_half():
+    import cv2
+
+    def small(picture):
+        gray = cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA).mean(-1)
+        return (gray - gray.mean()) / (gray.std() + 1e-6)
+
+    trained = np.stack([small(still.picture()) for still in photographs.load(training=True)[0]])
+    for still in photographs.load(training=False)[0]:
+        one = small(still.picture())
+        for view in (one, one[:, ::-1]):
+            assert ((trained * view).mean((1, 2))).max() < 0.9, still.name  # two sunsets have 0.84
 
 
 def test_only_what_is_clear_is_known_of_a_photograph():
