@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from wader_export import photographs
 from wader_export.evaluation import bars, blind, captions, card, metrics, simulated, stills, svg, truths, unsure, when
 from wader_export.evaluation.kinds import KINDS, YES_NO, answer_of
-from wader_export import photographs
 from wader_export.paths import EXPORT_DIR, MODEL_DIR
 from wader_export.sim import colours
 

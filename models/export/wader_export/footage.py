@@ -54,12 +54,17 @@ def first_half(step: int = 1, crop=None):
     return read(0, FIRST_TEST_FRAME, step, crop)
 
 
-def shrink(picture: np.ndarray) -> np.ndarray:
-    """To the encoder's size by area averaging (what the service does, too)."""
+def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """At another size, by area averaging where it becomes smaller."""
     import cv2
 
-    way = cv2.INTER_AREA if picture.shape[1] > layout.WIDTH else cv2.INTER_LINEAR
-    return cv2.resize(picture, (layout.WIDTH, layout.HEIGHT), interpolation=way)
+    way = cv2.INTER_AREA if picture.shape[1] > width else cv2.INTER_LINEAR
+    return cv2.resize(picture, (width, height), interpolation=way)
+
+
+def shrink(picture: np.ndarray) -> np.ndarray:
+    """To the encoder's size by area averaging (what the service does, too)."""
+    return resized(picture, layout.WIDTH, layout.HEIGHT)
 
 
 def darken(picture: np.ndarray, gain: float, noise: float, rng: np.random.Generator) -> np.ndarray:

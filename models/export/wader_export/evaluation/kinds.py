@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from ..questions.words import NUMBERS
+from ..questions.words import LIGHTS, NUMBERS
 from ..sim import colours
 
 YES_NO = ("yes", "no")
 COLOURS = tuple(colours.NAMES)
-LIGHT = ("bright", "dim", "dark")
 CHANGE = ("rises", "falls", "stays the same")
 SECONDS = (*NUMBERS, *map(str, range(len(NUMBERS), 61)))  # how long ago
 
@@ -60,7 +59,7 @@ KINDS = {
     "vehicle_parked": Kind(("is a vehicle parked?", "is a car parked?"), group="vehicle"),
     "vehicle_moving": Kind(("is a vehicle moving?", "is a car driving?"), group="vehicle"),
     "vehicle_colour": Kind(("what colour is the vehicle?", "what color is the car?"), COLOURS, "colour"),
-    "light": Kind(("is the picture bright, dim or dark?", "how is the light?"), LIGHT),
+    "light": Kind(("is the picture bright, dim or dark?", "how is the light?"), LIGHTS),
     "truck_present": Kind(("is there a bus or truck?", "do you see a truck?")),
     "bicycle_present": Kind(("is there a bicycle?", "do you see a bike?")),
     "motorcycle_present": Kind(("is there a motorcycle?", "do you see a motorbike?")),

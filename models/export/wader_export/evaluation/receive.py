@@ -47,10 +47,7 @@ def footage_clip(
 
 def fit(picture: np.ndarray) -> np.ndarray:
     """To the size that is sent."""
-    import cv2
-
-    way = cv2.INTER_AREA if picture.shape[1] > WIDTH else cv2.INTER_LINEAR
-    return cv2.resize(picture, (WIDTH, HEIGHT), interpolation=way)
+    return footage.resized(picture, WIDTH, HEIGHT)
 
 
 def write_source(path: Path, clip: Clip) -> int:

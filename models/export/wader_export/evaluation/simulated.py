@@ -26,7 +26,7 @@ TEMPORAL = (
     "walking which_way count_walking depth still moving came_in went_out trend vehicle_motion when_came when_left"
 ).split()
 OPEN = ("caption",)
-CLOSED = (kinds.YES_NO, kinds.SECONDS, kinds.COLOURS, kinds.LIGHT, kinds.CHANGE, ("left", "right"))
+CLOSED = (kinds.YES_NO, kinds.SECONDS, kinds.COLOURS, kinds.LIGHTS, kinds.CHANGE, ("left", "right"))
 
 
 class Plain:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import footage
+from .. import footage, h264
 from ..encoder.package import sha256
 from ..paths import cache_dir
 from . import conditions, layout, street, tasks
@@ -83,7 +83,7 @@ def seen(task: tasks.Task, seed: int) -> tuple[list[tuple[int, str, bool]], list
     every = list(pictures(task, seed))
     facts, frames = [e[:3] for e in every], [e[3] for e in every]
     clip = [i for i, (_, name, _) in enumerate(facts) if name == conditions.CODED]
-    back = conditions.coded(np.concatenate([np.stack(frames[i]) for i in clip]))
+    back = h264.coded(np.concatenate([np.stack(frames[i]) for i in clip]), conditions.KILOBITS)
     for number, i in enumerate(clip):
         frames[i] = list(back[number * layout.FRAMES : (number + 1) * layout.FRAMES])
     return facts, frames

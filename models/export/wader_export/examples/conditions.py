@@ -1,16 +1,13 @@
 """The six conditions under which the real tasks are seen. Other code and other figures than the training's weather."""
 
-import subprocess
-import tempfile
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 NAMES = ("clean", "other light", "dark", "night", "blur", "H.264")
 CODED = "H.264"
-KILOBITS, FRAMES_PER_SECOND, KEY_INTERVAL = 250, 10, 20
+KILOBITS = 250
 
 
 @cache
@@ -52,22 +49,3 @@ def see(frames: list[np.ndarray], name: str, rng: np.random.Generator) -> list[n
         light = np.linspace(*rng.permutation([0.65, 1.1]), wide, dtype=np.float32)[None, :, None]
         bright = [f * light for f in bright]
     return [noisy(f, rng, 1.5) for f in bright]
-
-
-def coded(frames: np.ndarray) -> np.ndarray:
-    """Frames [n, H, W, 3] through a real H.264 encoder and decoder (GStreamer: x264enc, avdec_h264)."""
-    count, high, wide, _ = frames.shape
-    with tempfile.TemporaryDirectory() as scratch:
-        source, target = Path(scratch) / "in.rgb", Path(scratch) / "out.rgb"
-        source.write_bytes(np.ascontiguousarray(frames).tobytes())
-        pipeline = (
-            f"filesrc location={source} blocksize={high * wide * 3} ! rawvideoparse format=rgb width={wide} "
-            f"height={high} framerate={FRAMES_PER_SECOND}/1 ! videoconvert ! video/x-raw,format=I420 ! x264enc "
-            f"tune=zerolatency speed-preset=veryfast threads=1 bitrate={KILOBITS} key-int-max={KEY_INTERVAL} "
-            f"! h264parse ! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=RGB ! filesink location={target}"
-        )
-        subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True, stdout=subprocess.DEVNULL)
-        back = np.frombuffer(target.read_bytes(), np.uint8)
-    if len(back) != frames.size:
-        raise RuntimeError(f"{len(back) / (high * wide * 3):.1f} of {count} frames came back from the decoder")
-    return back.reshape(frames.shape)

@@ -2,7 +2,7 @@
 
 from ..sim import blindness, colours
 from .kinds import colourless, draft, kind, known, yes_no
-from .words import NONE, NUMBERS, OTHER_NAMES, UNCLEAR_ANSWER, article, plural
+from .words import LIGHTS, NONE, NUMBERS, OTHER_NAMES, UNCLEAR_ANSWER, article, plural
 
 EXISTS = (
     "is there {a}?", "can you see {a}?", "do you see {a}?", "is {a} visible?", "is {a} there?", "is {a} in the picture?",
@@ -162,7 +162,7 @@ def light(s, ask):
     if not known(value):
         return None
     if dice < 0.4:
-        return draft(ask.text(LIGHT), ("bright", "dim", "dark")[value], f"light={value}")
+        return draft(ask.text(LIGHT), LIGHTS[value], f"light={value}")
     if value == 1:
         return None
     if dice < 0.7:

@@ -52,24 +52,16 @@ def choose(world: World, backdrops: Backdrops | None, rng) -> Chosen | None:
     return Chosen(clips, tokens, free)
 
 
-def peaks(world: World, chosen: Chosen | None) -> Peaks:
-    """Peaks of the backdrops [B, 24, T]: none where a clip has no backdrop."""
+def peaks(world: World, chosen: Chosen | None) -> tuple[Peaks, np.ndarray]:
+    """Peaks of the backdrops [B, 24, T] and their heats of all groups [B, 24, T, 12]: none where a clip has no backdrop."""
     batch, frames = world.times.shape
     objects = np.zeros((batch, frames, layout.OBJECTS, layout.DIM))
     if chosen is not None:
         objects[chosen.clips] = np.where(chosen.free[..., None], chosen.tokens[:, :, : layout.OBJECTS], 0)
     objects = objects.transpose(0, 2, 1, 3)
     heat = objects[..., layout.HEATS]
-    return Peaks(
+    real = Peaks(
         heat.max(-1), objects[..., layout.BOX], heat.argmax(-1), objects[..., layout.UPPER], objects[..., layout.LOWER],
         np.full(heat.shape[:3], BACKDROP),
     )  # fmt: skip
-
-
-def heats(world: World, chosen: Chosen | None) -> np.ndarray:
-    """Their heats of all groups [B, 24, T, 12]."""
-    batch, frames = world.times.shape
-    result = np.zeros((batch, layout.OBJECTS, frames, len(layout.GROUPS)))
-    if chosen is not None:
-        result[chosen.clips] = chosen.tokens[:, :, : layout.OBJECTS, layout.HEATS].transpose(0, 2, 1, 3)
-    return result
+    return real, heat

@@ -249,11 +249,12 @@ def observe(world: World, rng, real: Backdrops | None = None) -> Features:
     if chosen is not None:
         for drawn in false:
             drawn.height[chosen.clips] = 0
-    peaks = Peaks.join([backdrops.peaks(world, chosen), seen, *false, *parts])
+    behind, heat_behind = backdrops.peaks(world, chosen)
+    peaks = Peaks.join([behind, seen, *false, *parts])
     peaks.height = blindness.dim_peaks(peaks.height, world.blindness, rng)
     peaks.height = np.where(peaks.height > layout.MIN_HEIGHT, peaks.height, 0)
     heat = heats(peaks, rng)
-    heat[:, : layout.OBJECTS] = backdrops.heats(world, chosen)
+    heat[:, : layout.OBJECTS] = heat_behind
     order = np.argsort(-peaks.height, 1)[:, :CANDIDATES]
     peaks, heat = peaks.take(order), taken(heat, order)
     peaks.height = np.where(unhidden(peaks.height, peaks.box), peaks.height, 0)

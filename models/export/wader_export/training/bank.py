@@ -6,12 +6,7 @@ import numpy as np
 
 from .. import layout
 from . import variants
-from .photo_state import state_of
-
-ANIMALS = (layout.BIRD, layout.CAT, layout.DOG, layout.ANIMAL)
-GROUP_FACTS = {
-    layout.BICYCLE: "bicycle", layout.MOTORCYCLE: "motorcycle", layout.BAG: "bag", layout.UMBRELLA: "umbrella", layout.BALL: "ball",
-}  # fmt: skip
+from .photo_state import ANIMAL_FACTS, ANIMALS, FACT_OF_GROUP, VEHICLE_FACTS, state_of, told
 
 
 @dataclass
@@ -25,13 +20,12 @@ class Bank:
 
 def absent_groups(facts: dict) -> np.ndarray:
     """Which class groups [12] surely are not on a photograph."""
-    there = {*facts["has"], *facts.get("unclear", ())}
+    lacks = lambda *names: not any(told(facts, name) for name in names)  # noqa: E731
     absent = np.ones(len(layout.GROUPS), bool)
     absent[layout.PERSON] = facts["people"][1] == 0
-    absent[[layout.CAR, layout.BIG_VEHICLE]] = not there & {"vehicle", "car", "truck", "parked"}
-    absent[list(ANIMALS)] = not there & {"any_animal", "bird", "cat", "dog", "large_animal"}
-    for group, fact in GROUP_FACTS.items():
-        absent[group] = fact not in there
+    absent[[layout.CAR, layout.BIG_VEHICLE]] = lacks(*VEHICLE_FACTS)
+    for group, fact in FACT_OF_GROUP.items():
+        absent[group] = lacks("any_animal", *ANIMAL_FACTS) if group in ANIMALS else lacks(fact)
     return absent
 
 

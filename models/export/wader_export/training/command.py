@@ -3,7 +3,7 @@
 import torch
 
 from ..paths import cache_dir
-from . import device
+from . import bank, device
 from .data import Feeding
 from .run import TUNED, Run
 
@@ -14,5 +14,6 @@ def run(arguments) -> None:
     device.choose(arguments.device)
     folder = arguments.folder or cache_dir("train", "run")
     stages = TUNED if arguments.tune else None
+    bank.load()  # what has to be made is made here, and not by every worker
     feeding = Feeding(arguments.batch, arguments.questions, arguments.workers)
     Run(folder, arguments.minutes, feeding, arguments.seed, stages, arguments.start).train()

@@ -214,7 +214,6 @@ class Feeder:
     """Batches from worker processes; stop it with `close`."""
 
     def __init__(self, tokenizer, seed: int, feeding: Feeding, text: bool):
-        bank.load()  # made here if it has to be made, and not by every worker
         context = multiprocessing.get_context("spawn")
         self.queue = context.Queue(maxsize=4 * feeding.workers)
         self.processes = [

@@ -7,28 +7,31 @@ Clothes are left out: the truth does not say whether the red is a jacket or a pa
 import numpy as np
 
 from .. import layout
+from ..questions.words import LIGHTS
 from ..sim import blindness
 from ..sim.events import NEVER, bucket
 from ..sim.truth import INDEX, OTHER_GROUPS, UNCLEAR
 
 MOTIONLESS = "walk_left walk_right closer away entered gone approaching retreating came went most_walk_left most_walk_right"
 VEHICLES = "vehicles vehicles_first vehicles_ever parked cars big_vehicles sure_vehicles most_vehicles"
-ANIMALS = ("bird", "cat", "dog", "animal")
-LIGHTS = ("bright", "dim", "dark")
-FACT_OF_GROUP = {"animal": "large_animal"}
+VEHICLE_FACTS = ("vehicle", "car", "truck", "parked")
+FACT_OF_GROUP = {group: layout.GROUP_NAMES[group] for group in OTHER_GROUPS} | {layout.ANIMAL: "large_animal"}
+ANIMALS = (layout.BIRD, layout.CAT, layout.DOG, layout.ANIMAL)
+ANIMAL_FACTS = tuple(FACT_OF_GROUP[group] for group in ANIMALS)
+
+
+def told(facts: dict, fact: str) -> int:
+    """1 where a fact is clearly true, 0 where it is clearly not."""
+    return 1 if fact in facts["has"] else UNCLEAR if fact in facts.get("unclear", ()) else 0
 
 
 def state_of(facts: dict, mirrored: bool = False) -> np.ndarray:
     """The state [heads + extra] of a photograph that stands still; UNCLEAR where the truth does not say."""
     state = np.full(len(INDEX), UNCLEAR)
-    has, unclear = set(facts["has"]), set(facts.get("unclear", ()))
 
     def put(names: str, value: int) -> None:
         for name in names.split():
             state[INDEX[name]] = value
-
-    def denied(fact: str) -> bool:
-        return fact not in has and fact not in unclear
 
     put("blind", blindness.SEES)
     put(MOTIONLESS, 0)
@@ -36,21 +39,18 @@ def state_of(facts: dict, mirrored: bool = False) -> np.ndarray:
     put("came_bucket went_bucket", int(bucket(np.array(NEVER))))
     if "light" in facts:
         put("light", LIGHTS.index(facts["light"]))
-    put_people(facts, mirrored, put, denied)
-    put_vehicles(has, put, denied)
-    for group in OTHER_GROUPS:
-        name = layout.GROUP_NAMES[group]
-        fact = FACT_OF_GROUP.get(name, name)
-        if fact in has:
-            put(f"other_{name}", 1)
-        elif denied(fact) and (name not in ANIMALS or denied("any_animal") or has & {"bird", "cat", "dog", "large_animal"}):
-            put(f"other_{name}", 0)
+    put_people(facts, mirrored, put)
+    put_vehicles(facts, put)
+    # of an animal that is none of these nobody can say which it is not
+    which = told(facts, "any_animal") == 0 or any(told(facts, fact) == 1 for fact in ANIMAL_FACTS)
+    for group, fact in FACT_OF_GROUP.items():
+        value = told(facts, fact)
+        put(f"other_{layout.GROUP_NAMES[group]}", value if value or group not in ANIMALS or which else UNCLEAR)
     return state
 
 
-def put_people(facts: dict, mirrored: bool, put, denied) -> None:
+def put_people(facts: dict, mirrored: bool, put) -> None:
     """Who is there and where."""
-    has = set(facts["has"])
     least, most = facts["people"]
     put("sure_now sure_first", least)
     put("most_now most_first", most)
@@ -58,37 +58,26 @@ def put_people(facts: dict, mirrored: bool, put, denied) -> None:
         put("ever", least)
     if least == most:
         put("now first", least)
-    sides = ("right", "left") if mirrored else ("left", "right")
-    for fact, name in zip(("left", "right"), sides):
-        other = "right" if fact == "left" else "left"
-        if denied(fact):
+    left, right = told(facts, "left"), told(facts, "right")
+    for value, other, name in ((left, right, "right" if mirrored else "left"), (right, left, "left" if mirrored else "right")):
+        if value == 0:
             put(name, 0)
-        elif least == most and fact in has and denied(other):
+        elif least == most and (value, other) == (1, 0):
             put(name, least)
-    for fact in ("near", "far"):
-        if denied(fact):
-            put(fact, 0)
-        elif fact in has:
-            put(fact, 1)
-    if denied("standing"):
-        put("paused", 0)
-    elif "standing" in has:
-        put("paused", 1)
+    for fact, name in (("near", "near"), ("far", "far"), ("standing", "paused")):
+        put(name, told(facts, fact))
     if not most:
         put("still", 0)
-    elif least == most == 1 and "standing" in has:
+    elif least == most == 1 == told(facts, "standing"):
         put("still", 1)
 
 
-def put_vehicles(has: set, put, denied) -> None:
+def put_vehicles(facts: dict, put) -> None:
     """Vehicles: their number is not known where there are any."""
     put("driving arrived departed", 0)
-    if all(map(denied, ("vehicle", "car", "truck", "parked"))):
+    if not any(told(facts, fact) for fact in VEHICLE_FACTS):
         put(VEHICLES, 0)
-    elif "vehicle" in has:
+    elif told(facts, "vehicle") == 1:
         put("vehicles_ever", 1)
         for fact, name in (("car", "cars"), ("truck", "big_vehicles"), ("parked", "parked")):
-            if fact in has:
-                put(name, 1)
-            elif denied(fact):
-                put(name, 0)
+            put(name, told(facts, fact))

@@ -4,8 +4,6 @@ A picture that stands still flickers as its coding makes it; so each variant is 
 cache: the truth about the photographs may change without that.
 """
 
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -14,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import footage, photographs
+from .. import footage, h264, photographs
 from ..encoder.command import code, encoder_file
 from ..graphs.goldens import session
 from ..paths import cache_dir
@@ -46,8 +44,7 @@ def vary(picture: np.ndarray, at_the_edge: bool, rng: np.random.Generator) -> tu
         keep = 1 - rng.uniform(0, 0.06)
         top, left = ((1 - keep) * rng.random() * size for size in (rows, columns))
         picture = picture[round(top) : round(top + keep * rows), round(left) : round(left + keep * columns)]
-    way = cv2.INTER_AREA if picture.shape[1] > WIDTH else cv2.INTER_LINEAR
-    shown = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=way).astype(np.float32) / 255
+    shown = footage.resized(picture, WIDTH, HEIGHT).astype(np.float32) / 255
     shown = shown[:, ::-1] if mirrored else shown
     gain = rng.uniform(0.6, 1.25)
     shown = (shown.clip(0, 1) ** np.exp(rng.normal(0, 0.15))) * gain * np.exp(rng.normal(0, 0.05, 3))
@@ -55,21 +52,6 @@ def vary(picture: np.ndarray, at_the_edge: bool, rng: np.random.Generator) -> tu
     shown = grey + (shown - grey) * rng.uniform(0.5, 1.25)
     shown = cv2.GaussianBlur(shown.astype(np.float32), (0, 0), rng.uniform(0.1, 1.0))
     return np.clip(255 * shown, 0, 255), mirrored, gain >= LIGHT_KEPT
-
-
-def coded(pictures: list[np.ndarray], kilobits: int) -> np.ndarray:
-    """Pictures u8 [n, HEIGHT, WIDTH, 3] as they come out of H.264."""
-    raw = f"rawvideoparse format=rgb width={WIDTH} height={HEIGHT} framerate=10/1"
-    coder = f"x264enc tune=zerolatency speed-preset=veryfast bitrate={kilobits} key-int-max=20 threads=1"
-    with tempfile.TemporaryDirectory() as work:
-        source, target = Path(work, "in"), Path(work, "out")
-        source.write_bytes(b"".join(p.tobytes() for p in pictures))
-        pipeline = (
-            f"filesrc location={source} ! {raw} ! videoconvert ! video/x-raw,format=I420 ! {coder} ! h264parse "
-            f"! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=RGB ! filesink location={target}"
-        )
-        subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True)
-        return np.fromfile(target, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
 
 
 def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
@@ -82,9 +64,7 @@ def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
         for _ in range(SETTLE + FRAMES):
             noisy = shown + grain * rng.standard_normal(shown.shape, np.float32)
             sent.append(noisy.round().clip(0, 255).astype(np.uint8))
-    got = coded(sent, round(np.exp(rng.uniform(np.log(300), np.log(3000)))))
-    if len(got) != len(sent):
-        raise RuntimeError(f"{still.name}: {len(sent)} pictures were coded, {len(got)} came back")
+    got = h264.coded(np.stack(sent), round(np.exp(rng.uniform(np.log(300), np.log(3000)))))
     kept = got.reshape(VARIANTS, SETTLE + FRAMES, HEIGHT, WIDTH, 3)[:, SETTLE:].reshape(-1, HEIGHT, WIDTH, 3)
     pixels = [footage.shrink(np.ascontiguousarray(p)) for p in kept]
     tokens = np.concatenate([encoder.run(None, {"pixels": p[None]})[0] for p in pixels]).astype(np.float32)
