@@ -293,6 +293,8 @@ pub struct Answer {
     pub valid_until: SystemTime,
     /// Where the time went; absent where the model was not run.
     pub latency: Option<Latency>,
+    /// Where the model was not run as the pictures look as they did: when the newest was taken that it was asked about.
+    pub unchanged_since: Option<SystemTime>,
     /// Which model.
     pub model: ModelLabel,
     /// SHA-256 of the prompt: answers with different hashes do not compare.

@@ -186,6 +186,10 @@ pub struct AnswerMessage {
     pub valid_until: String,
     /// Milliseconds by stage; null where the model was not run.
     pub latency_ms: Option<LatencyMessage>,
+    /// Of an answer that was given before and holds on, as the pictures still look the same: when the newest was taken that
+    /// the model was asked about. Left out where it was asked about these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged_since: Option<String>,
     /// The model.
     pub model: ModelMessage,
     /// SHA-256 of the prompt.
@@ -272,6 +276,7 @@ impl From<&Answer> for AnswerMessage {
                 decoded: millis(latency.decoded),
                 total: millis(latency.total()),
             }),
+            unchanged_since: answer.unchanged_since.map(time),
             model: ModelMessage {
                 name: answer.model.name.clone(),
                 version: answer.model.version.clone(),

@@ -122,7 +122,8 @@ impl Standing {
             answered: now.wall,
             newest_frame_age: about.seen.map(|seen| now.mono.since(seen.last)),
             valid_until: newest + self.valid(),
-            latency: about.replied.map(latency),
+            latency: about.replied.filter(|replied| replied.unchanged_since.is_none()).map(latency),
+            unchanged_since: about.replied.and_then(|replied| replied.unchanged_since).map(|since| now.wall_of(since)),
             model: model.clone(),
             prompt_hash: self.hash.clone(),
         }

@@ -102,6 +102,7 @@ pub(super) fn answer(
         newest_frame_age: seen.map(|seen| now.mono.since(seen.last)),
         valid_until: newest + WINDOW.span,
         latency: replied.map(latency),
+        unchanged_since: None,
         model,
     }
 }

@@ -95,7 +95,7 @@ impl Replay {
         Ok(Self {
             camera: camera.name.clone(),
             standing: prompts.iter().map(standing).collect(),
-            worker: prepared.worker,
+            worker: prepared.worker.skipping_unchanged(config.model.skip_unchanged),
             label,
             sampler: Sampler::new(camera.name.clone(), prompts.iter().map(schedule).collect()),
             sight: Sight::new(camera.frozen_after),
@@ -121,7 +121,7 @@ impl Replay {
                 waiting.push(Waiting { window, since: Stamp::now() });
             }
         }
-        for replied in self.worker.answer(&waiting) {
+        for replied in self.worker.answer_standing(waiting).0 {
             let Some(standing) = self.standing.get(&replied.prompt) else { continue };
             let reading = standing.read(&replied.reply, Duration::ZERO);
             said.extend(self.say(&replied.prompt, reading, replied.seen, Some(&replied)));

@@ -79,6 +79,7 @@ impl Running {
         let min_mass = manifest.prompt.min_mass;
         let (replies, replied) = mpsc::channel(REPLIES);
         let waiting = replies.downgrade();
+        let worker = worker.skipping_unchanged(config.model.skip_unchanged);
         let engine = Arc::new(Engine::start(worker, served::batch(&manifest), replies)?);
 
         let (publisher, outbox) = Publisher::new(assemble::publisher(&config, access))?;
@@ -200,7 +201,8 @@ impl Running {
         self.engine.stop();
         let done = self.engine.counts();
         let (frames, replaced, dropped) = (done.work.frames_encoded, done.tally.replaced, done.tally.dropped);
-        Event::Worked { frames, windows: done.windows, replaced, dropped, replies: done.replies }.emit();
+        let (windows, unchanged, replies) = (done.windows, done.unchanged, done.replies);
+        Event::Worked { frames, windows, unchanged, replaced, dropped, replies }.emit();
         // joins the thread, whose panic was reported; one that hangs is left behind
         let engine = self.engine;
         let joined = tokio::task::spawn_blocking(move || drop(engine));

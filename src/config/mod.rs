@@ -192,6 +192,8 @@ pub struct ModelConfig {
     pub threads: Option<NonZeroU32>,
     /// ONNX Runtime's shared library; `None` looks where `./x setup` and packages put it.
     pub onnxruntime: Option<PathBuf>,
+    /// Whether it is left alone while nothing changes before a camera.
+    pub skip_unchanged: bool,
 }
 
 /// What runs the model.

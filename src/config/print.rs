@@ -42,6 +42,7 @@ pub fn print(loaded: &Loaded) -> String {
     if let Some(path) = &config.model.onnxruntime {
         page.path(&["model", "onnxruntime"], path);
     }
+    page.line(&["model", "skip_unchanged"], &config.model.skip_unchanged.to_string());
     let paths = [("pipelines", &config.pipelines), ("state", &config.state)];
     if paths.iter().any(|(_, folder)| folder.is_some()) {
         page.table(&["paths"]);

@@ -12,6 +12,7 @@ mod mend;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod worker;
 
 use std::{
@@ -60,6 +61,8 @@ pub struct Replied {
     pub spent: Spent,
     /// When the reply was there.
     pub done: Stamp,
+    /// Where the model was not asked, as the pictures still look as they did: when the newest was taken that it was asked about.
+    pub unchanged_since: Option<Stamp>,
 }
 
 /// The frames of a window in figures.
@@ -108,6 +111,8 @@ pub struct Counts {
     pub work: Work,
     /// Windows taken from the queue.
     pub windows: u64,
+    /// Those among them that the model was not asked about, as they look like one that it was asked about.
+    pub unchanged: u64,
     /// What became of those that were offered.
     pub tally: Tally,
     /// Replies to standing prompts, failures included.
@@ -376,15 +381,16 @@ fn work<M: Model>(
             }
             reply.send(replied).ok(); // who asked may have gone
         }
-        let begun = Stamp::now();
-        let answers = worker.answer(&waiting);
-        if !waiting.is_empty() {
-            batch.took(waiting.len(), Stamp::now().since(begun));
+        let (taken, begun) = (waiting.len(), Stamp::now());
+        let (answers, asked) = worker.answer_standing(waiting);
+        if asked > 0 {
+            batch.took(asked, Stamp::now().since(begun));
         }
         {
             let mut counts = lock(&shared.counts);
             counts.work = worker.work();
-            counts.windows += waiting.len() as u64;
+            counts.windows += taken as u64;
+            counts.unchanged += (taken - asked) as u64;
             counts.replies += answers.len() as u64;
         }
         for answer in answers {

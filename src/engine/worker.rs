@@ -16,6 +16,7 @@ use super::{
     frames::{Frames, Layout, lay_out},
     lesson::{Learnt, Lesson, learn},
     mend::Mending,
+    unchanged::Unchanged,
 };
 use crate::{
     frame::Stamp,
@@ -89,6 +90,8 @@ pub struct Worker<M: Model> {
     frames: Frames,
     looks: Looks,
     doubts: Vec<Doubt>,
+    /// Where what holds on is said again.
+    unchanged: Option<Unchanged>,
     /// The prompts that are answered by examples out of what others said.
     taught: HashSet<(CameraName, PromptName)>,
     pub(super) mending: Mending,
@@ -121,6 +124,7 @@ impl<M: Model> Worker<M> {
             frames: Frames::default(),
             looks: Looks::default(),
             doubts: Vec::new(),
+            unchanged: None,
             taught: HashSet::new(),
             mending: Mending::default(),
         };
@@ -205,6 +209,7 @@ impl<M: Model> Worker<M> {
         }
         for (key, ready) in all {
             self.taught.remove(&key);
+            self.forget_answers(&key);
             self.prompts.insert(key, ready);
         }
         Ok(())
@@ -232,6 +237,7 @@ impl<M: Model> Worker<M> {
                 }
             }
         };
+        self.forget_answers(&key);
         self.prompts.insert(key, ready);
         Ok(lesson)
     }
@@ -240,6 +246,34 @@ impl<M: Model> Worker<M> {
     pub fn forget(&mut self, camera: &CameraName) {
         self.frames.forget(camera);
         self.looks.forget(camera);
+        if let Some(unchanged) = &mut self.unchanged {
+            unchanged.forget(camera);
+        }
+    }
+
+    /// If so, asks the model no more about windows that look like one that it was asked about, nothing of which moves: what
+    /// it answered then is said again.
+    #[must_use]
+    pub fn skipping_unchanged(self, skips: bool) -> Self {
+        Self { unchanged: skips.then(Unchanged::default), ..self }
+    }
+
+    /// Answers all prompts of these windows, as standing prompts are: by the model ([`Self::answer`]), or as before where
+    /// that is to be and holds on. Says also about how many windows the model was asked.
+    pub fn answer_standing(&mut self, mut waiting: Vec<Waiting>) -> (Vec<Replied>, usize) {
+        let mut replied = self.unchanged.as_mut().map(|known| known.settle(&mut waiting)).unwrap_or_default();
+        let asked = self.answer(&waiting);
+        if let Some(known) = &mut self.unchanged {
+            known.learn(&waiting, &asked);
+        }
+        replied.extend(asked);
+        (replied, waiting.len())
+    }
+
+    fn forget_answers(&mut self, (camera, prompt): &(CameraName, PromptName)) {
+        if let Some(unchanged) = &mut self.unchanged {
+            unchanged.forget_prompt(camera, prompt);
+        }
     }
 
     /// The prompts whose examples contradict each other; they get [`Reply::ContradictingExamples`] each time.
@@ -275,6 +309,7 @@ impl<M: Model> Worker<M> {
                 newest: window.newest_of(newest),
                 spent: Spent { waited, ..spent },
                 done,
+                unchanged_since: None,
             });
         }
         all

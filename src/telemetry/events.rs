@@ -332,6 +332,8 @@ pub enum Event<'a> {
         frames: u64,
         /// Windows that were asked about.
         windows: u64,
+        /// Those among them that got the answers of a window before, which looked the same.
+        unchanged: u64,
         /// Windows that nobody looked at, because a newer one took their place.
         replaced: u64,
         /// Windows that nobody looked at, because their camera was switched off or left, or the end came.
@@ -439,8 +441,8 @@ impl Event<'_> {
             Self::StageStill { stage, still } =>
                 error!(event = "stage_still", stage, ?still, "a stage has work and does not move; the watchdog is not fed"),
             Self::Stopping { reason } => info!(event = "stopping", reason, "stopping"),
-            Self::Worked { frames, windows, replaced, dropped, replies } =>
-                info!(event = "worked", frames, windows, replies, replaced, dropped, "the engine's work is done"),
+            Self::Worked { frames, windows, unchanged, replaced, dropped, replies } =>
+                info!(event = "worked", frames, windows, unchanged, replies, replaced, dropped, "the engine's work is done"),
             Self::StopLate { task } => error!(event = "stop_late", task, "a task did not end in its time"),
             Self::Stopped { took } => info!(event = "stopped", ?took, "stopped"),
         }

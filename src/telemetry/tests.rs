@@ -64,7 +64,7 @@ fn emit_each_event() {
         Event::CameraSees { camera },
         Event::PromptAsleep { camera, prompt },
         Event::PromptAwake { camera, prompt },
-        Event::Worked { frames: 1, windows: 2, replaced: 4, dropped: 5, replies: 3 },
+        Event::Worked { frames: 1, windows: 2, unchanged: 1, replaced: 4, dropped: 5, replies: 3 },
         Event::PrefixChanged { before: "wader", now: "home/wader" },
         Event::ConfigProblem { problem: reason },
         Event::Stopping { reason: "SIGTERM" },

@@ -53,6 +53,7 @@ pub(crate) fn sample(kind: AnswerKind, reading: Reading) -> Answer {
             resampled: Duration::from_micros(1_500),
             decoded: Duration::from_micros(575),
         }),
+        unchanged_since: None,
         model: ModelLabel {
             name: "wader-small".to_owned(),
             version: "1".to_owned(),

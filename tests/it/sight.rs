@@ -106,10 +106,14 @@ fn camera() -> Served {
 }
 
 async fn start(camera: &Served, rest: &str) -> (Service, Listener) {
+    start_with(camera, CAMERA, rest).await
+}
+
+async fn start_with(camera: &Served, of_camera: &str, rest: &str) -> (Service, Listener) {
     let port = free_port().await;
     let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
-    let service = Service::start(&config(&broker, &[("door", camera.url())], rest).replace("silence = \"3s\"", CAMERA));
-    (service, listen(&format!("mqtt://127.0.0.1:{port}")).await)
+    let text = config(&broker, &[("door", camera.url())], rest).replace("silence = \"3s\"", of_camera);
+    (Service::start(&text), listen(&format!("mqtt://127.0.0.1:{port}")).await)
 }
 
 /// A camera that may be silent for long, and is soon frozen.
@@ -131,7 +135,7 @@ async fn a_window_that_shows_nothing_makes_no_work() {
     }
     assert!(service.terminate().await.success(), "{}", service.log());
     let log = service.log();
-    assert!(log.contains("frames=0 windows=0 replies=0"), "no frame of a blind window is encoded:\n{log}");
+    assert!(log.contains("frames=0 windows=0 unchanged=0 replies=0"), "no frame of a blind window is encoded:\n{log}");
     assert!(log.contains("reason=\"black\"") && !log.contains("sees"), "{log}");
 }
 
@@ -193,6 +197,37 @@ async fn a_camera_that_goes_blind_keeps_its_state_and_answers_again_when_it_sees
         assert_eq!(log.matches(&format!("reason=\"{reason}\"")).count(), 1, "told once each time: {log}");
     }
     assert_eq!(log.matches("camera_sees").count(), 3, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nothing_changes_answers_hold_on_without_the_model() {
+    let camera = camera();
+    camera.spoil(Some(Spoilt::Frozen));
+    let never_frozen = "silence = \"1h\"\nfrozen_after = \"off\"";
+    let (mut service, mut listener) = start_with(&camera, never_frozen, PROMPTS).await;
+    let said = async |listener: &mut Listener| {
+        let arrival = until(listener, "an answer", |a| a.topic == "wader/door/there/answer").await;
+        let said = wire::read_answer(&arrival.payload).unwrap();
+        assert_eq!(said.outcome, "answer", "{said:?}");
+        assert_eq!(said.unchanged_since.is_some(), said.latency_ms.is_none(), "{said:?}");
+        said
+    };
+    let mut asked = said(&mut listener).await;
+    let held = loop {
+        let next = said(&mut listener).await;
+        if next.unchanged_since.is_some() {
+            break next;
+        }
+        asked = next; // the first windows have fewer frames
+    };
+    assert_eq!((&held.unchanged_since, &held.answer), (&asked.window.last, &asked.answer), "what was answered then");
+    assert_eq!((&held.probability, &held.candidates), (&asked.probability, &asked.candidates));
+    assert!(held.window.last > asked.window.last && held.valid_until > asked.valid_until && held.id != asked.id);
+    assert_eq!(said(&mut listener).await.unchanged_since, held.unchanged_since);
+    camera.spoil(None);
+    while said(&mut listener).await.unchanged_since.is_some() {}
+    assert!(service.terminate().await.success(), "{}", service.log());
+    assert!(!service.log().contains("unchanged=0"), "{}", service.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

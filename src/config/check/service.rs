@@ -270,6 +270,7 @@ pub(super) fn model(checker: &mut Checker<'_>, model: file::Model) -> Option<Mod
         device: device(checker, model.device.as_deref())?,
         threads: threads.and_then(NonZeroU32::new),
         onnxruntime: model.onnxruntime,
+        skip_unchanged: model.skip_unchanged.unwrap_or(true),
     })
 }
 

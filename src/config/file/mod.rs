@@ -159,6 +159,10 @@ pub(super) struct Model {
     pub(super) threads: Option<u32>,
     /// ONNX Runtime's shared library; without it, wader looks where `./x setup` and packages put it.
     pub(super) onnxruntime: Option<PathBuf>,
+    /// Whether a window that looks like one that was answered, and in which nothing moves, gets the same answers without the
+    /// model being asked; after five minutes it is asked again.
+    #[schemars(extend("default" = true))]
+    pub(super) skip_unchanged: Option<bool>,
 }
 
 /// Folders.

@@ -1,0 +1,209 @@
+//! Windows in which nothing changes: what was answered about them is said again, and the model is not run.
+//!
+//! A window is still where all of its frames look alike. What was answered about a still window holds for each later one
+//! that looks the same; the first frame that does not is asked about like any other, with those before it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{Replied, Seen, Spent, Waiting};
+use crate::{
+    frame::{Frame, Stamp},
+    name::{CameraName, PromptName},
+    prompt::Reply,
+    window::{Spec, Window},
+};
+
+/// Pictures are compared in blocks of so many pixels a side. People are found from about two blocks of height on.
+const BLOCK: usize = 8;
+
+/// Two pictures look alike where no block's mean of a colour differs by more, of 255.
+///
+/// Measured with `wader-small`'s 384x288 pixels. Photographs with noise of 2.5 grey levels a pixel, coded as H.264 and received
+/// over RTSP, differ by 2.3 to 4.6, darkened to a third by 2.4 to 3.9. In the second half of the street footage, a picture
+/// with somebody differs from the last one without anybody by 93 or more; darkened to a quarter that is three times the limit.
+const ALIKE: u16 = 8;
+
+/// Means are kept in so many parts of a grey level.
+const PARTS: u32 = 16;
+
+/// However still a scene is, the model is asked again after so long.
+const HOLDS: Duration = Duration::from_secs(300);
+
+/// Frames of a camera whose looks are kept: several windows' worth.
+const KEPT: usize = 64;
+
+/// What a picture looks like: the mean of each colour of each block, in [`PARTS`] of a grey level.
+#[derive(Debug, PartialEq, Eq)]
+struct Look(Vec<u16>);
+
+impl Look {
+    /// That of a frame; takes each pixel once.
+    fn of(frame: &Frame) -> Self {
+        let (width, height) = (frame.size.width as usize, frame.size.height as usize);
+        let across = width.div_ceil(BLOCK);
+        let mut means = Vec::with_capacity(across * height.div_ceil(BLOCK) * 3);
+        let rows: Vec<&[u8]> = frame.pixels.chunks_exact((width * 3).max(1)).take(height).collect();
+        for rows in rows.chunks(BLOCK) {
+            let mut sums = vec![[0_u32; 3]; across];
+            for row in rows {
+                for (pixels, sum) in row.chunks(3 * BLOCK).zip(&mut sums) {
+                    for pixel in pixels.as_chunks::<3>().0 {
+                        sum.iter_mut().zip(pixel).for_each(|(sum, colour)| *sum += u32::from(*colour));
+                    }
+                }
+            }
+            for (column, sum) in sums.iter().enumerate() {
+                let pixels = (rows.len() * BLOCK.min(width - column * BLOCK)) as u32;
+                means.extend(sum.map(|sum| (sum * PARTS / pixels) as u16));
+            }
+        }
+        Self(means)
+    }
+
+    /// Whether nothing that counts is elsewhere or of another colour than in the other one.
+    fn is_like(&self, other: &Self) -> bool {
+        let near = |(one, other): (&u16, &u16)| one.abs_diff(*other) <= ALIKE * PARTS as u16;
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(near)
+    }
+}
+
+/// How a window is made up, apart from what it shows: which places have a frame, and which of these is the one before it
+/// again, to the last bit. A model takes notice of the latter: no lens sees that, but a camera that hangs.
+type Form = Vec<Option<bool>>;
+
+fn form(window: &Window) -> Form {
+    let (mut form, mut before) = (Vec::with_capacity(window.frames.len()), None::<&Arc<Frame>>);
+    for frame in &window.frames {
+        form.push(frame.as_ref().map(|frame| before.is_some_and(|before| before.pixels == frame.pixels)));
+        before = frame.as_ref().or(before);
+    }
+    form
+}
+
+/// An answer about a still scene.
+#[derive(Debug)]
+struct Answered {
+    reply: Reply,
+    /// When the newest frame was taken that the model was asked about.
+    asked: Stamp,
+    /// How many of the newest frames go with it.
+    newest: usize,
+}
+
+/// A still scene, and what was answered about it.
+#[derive(Debug)]
+struct Scene {
+    look: Arc<Look>,
+    form: Form,
+    answered: HashMap<PromptName, Answered>,
+}
+
+impl Scene {
+    /// Whether a window shows it, whose frames look like this.
+    fn is_shown(&self, window: &Window, looks: &[Arc<Look>]) -> bool {
+        looks.iter().all(|look| look.is_like(&self.look)) && self.form == form(window)
+    }
+}
+
+/// What is known of the still scenes of all cameras.
+#[derive(Debug, Default)]
+pub(super) struct Unchanged {
+    looks: HashMap<CameraName, BTreeMap<u64, Arc<Look>>>,
+    scenes: HashMap<(CameraName, Spec), Scene>,
+}
+
+impl Unchanged {
+    /// Says again what holds on, and takes its prompts out of the windows; windows that nobody asks about any more go.
+    pub(super) fn settle(&mut self, waiting: &mut Vec<Waiting>) -> Vec<Replied> {
+        let mut settled = Vec::new();
+        waiting.retain_mut(|Waiting { window, since }| {
+            let looks = self.looks(window);
+            let (Some(scene), Some(newest)) = (self.scenes.get(&key(window)), window.newest().map(|f| f.taken)) else {
+                return true;
+            };
+            if !scene.is_shown(window, &looks) {
+                return true;
+            }
+            let done = Stamp::now();
+            let holds = |answered: &&Answered| newest.since(answered.asked) < HOLDS;
+            let (said, asked) = std::mem::take(&mut window.prompts)
+                .into_iter()
+                .partition::<Vec<_>, _>(|prompt| scene.answered.get(prompt).filter(holds).is_some());
+            for prompt in said {
+                let Some(Answered { reply, asked, newest }) = scene.answered.get(&prompt) else { continue };
+                settled.push(Replied {
+                    camera: window.camera.clone(),
+                    prompt,
+                    reply: Ok(reply.clone()),
+                    seen: Seen::of(window),
+                    newest: window.newest_of(*newest),
+                    spent: Spent { waited: done.since(*since), ..Spent::default() },
+                    done,
+                    unchanged_since: Some(*asked),
+                });
+            }
+            window.prompts = asked;
+            !window.prompts.is_empty()
+        });
+        settled
+    }
+
+    /// Keeps what the model answered about windows that are still.
+    pub(super) fn learn(&mut self, asked: &[Waiting], replied: &[Replied]) {
+        for Waiting { window, .. } in asked {
+            let looks = self.looks(window);
+            let (Some(look), Some(newest)) = (looks.last(), window.newest()) else { continue };
+            if self.scenes.get(&key(window)).is_none_or(|scene| !scene.is_shown(window, &looks)) {
+                let scene = Scene { look: look.clone(), form: form(window), answered: HashMap::new() };
+                match scene.is_shown(window, &looks) {
+                    true => self.scenes.insert(key(window), scene),
+                    false => self.scenes.remove(&key(window)),
+                };
+            }
+            let Some(scene) = self.scenes.get_mut(&key(window)) else { continue };
+            let of_window = |r: &&Replied| r.camera == window.camera && window.prompts.contains(&r.prompt);
+            for Replied { prompt, reply, newest: with, .. } in replied.iter().filter(of_window) {
+                if let Ok(reply) = reply {
+                    let answered = Answered { reply: reply.clone(), asked: newest.taken, newest: with.len() };
+                    scene.answered.insert(prompt.clone(), answered);
+                }
+            }
+        }
+    }
+
+    /// Forgets what was answered of a prompt about a camera.
+    pub(super) fn forget_prompt(&mut self, camera: &CameraName, prompt: &PromptName) {
+        for (_, scene) in self.scenes.iter_mut().filter(|((of, _), _)| of == camera) {
+            scene.answered.remove(prompt);
+        }
+    }
+
+    /// Forgets all that is known of a camera.
+    pub(super) fn forget(&mut self, camera: &CameraName) {
+        self.looks.remove(camera);
+        self.scenes.retain(|(of, _), _| of != camera);
+    }
+
+    /// What each frame of a window looks like, the oldest first.
+    fn looks(&mut self, window: &Window) -> Vec<Arc<Look>> {
+        let known = self.looks.entry(window.camera.clone()).or_default();
+        let look = |frame: &Arc<Frame>| known.entry(frame.number).or_insert_with(|| Arc::new(Look::of(frame))).clone();
+        let looks = window.frames.iter().flatten().map(look).collect();
+        while known.len() > KEPT {
+            known.pop_first();
+        }
+        looks
+    }
+}
+
+fn key(window: &Window) -> (CameraName, Spec) {
+    (window.camera.clone(), window.spec)
+}
+
+#[cfg(test)]
+#[path = "unchanged/tests.rs"]
+mod tests;
