@@ -20,15 +20,24 @@ use crate::{
 /// Pictures are compared in blocks of so many pixels a side. People are found from about two blocks of height on.
 const BLOCK: usize = 8;
 
-/// Two pictures look alike where no block's mean of a colour differs by more, of 255.
+/// Two pictures look alike where no block's mean of a colour differs by more than this part of its brightness, within bounds
+/// in grey levels: what a thing adds to a picture and takes from it grows with the light, as does grass in the wind.
 ///
 /// Measured with `wader-small`'s 384x288 pixels. Photographs with noise of 2.5 grey levels a pixel, coded as H.264 and received
-/// over RTSP, differ by 2.3 to 4.6, darkened to a third by 2.4 to 3.9. In the second half of the street footage, a picture
-/// with somebody differs from the last one without anybody by 93 or more; darkened to a quarter that is three times the limit.
-const ALIKE: u16 = 8;
+/// over RTSP, differ by 2.3 to 4.6, darkened to a third by 2.4 to 3.9. In seven views of the street footage, a picture with
+/// somebody differs from the last one without anybody by 12 times this or more, darkened to a quarter by 3 times; lawns
+/// without anybody differ by less, trees in the wind by more.
+const ALIKE: Alike = Alike { part: 5, least: 8, most: 24 };
+
+struct Alike {
+    /// The brightness is divided by this.
+    part: u16,
+    least: u16,
+    most: u16,
+}
 
 /// Means are kept in so many parts of a grey level.
-const PARTS: u32 = 16;
+const PARTS: u16 = 16;
 
 /// However still a scene is, the model is asked again after so long.
 const HOLDS: Duration = Duration::from_secs(300);
@@ -38,14 +47,14 @@ const KEPT: usize = 64;
 
 /// What a picture looks like: the mean of each colour of each block, in [`PARTS`] of a grey level.
 #[derive(Debug, PartialEq, Eq)]
-struct Look(Vec<u16>);
+struct Look(Vec<[u16; 3]>);
 
 impl Look {
     /// That of a frame; takes each pixel once.
     fn of(frame: &Frame) -> Self {
         let (width, height) = (frame.size.width as usize, frame.size.height as usize);
         let across = width.div_ceil(BLOCK);
-        let mut means = Vec::with_capacity(across * height.div_ceil(BLOCK) * 3);
+        let mut means = Vec::with_capacity(across * height.div_ceil(BLOCK));
         let rows: Vec<&[u8]> = frame.pixels.chunks_exact((width * 3).max(1)).take(height).collect();
         for rows in rows.chunks(BLOCK) {
             let mut sums = vec![[0_u32; 3]; across];
@@ -58,7 +67,7 @@ impl Look {
             }
             for (column, sum) in sums.iter().enumerate() {
                 let pixels = (rows.len() * BLOCK.min(width - column * BLOCK)) as u32;
-                means.extend(sum.map(|sum| (sum * PARTS / pixels) as u16));
+                means.push(sum.map(|sum| (sum * u32::from(PARTS) / pixels) as u16));
             }
         }
         Self(means)
@@ -66,7 +75,12 @@ impl Look {
 
     /// Whether nothing that counts is elsewhere or of another colour than in the other one.
     fn is_like(&self, other: &Self) -> bool {
-        let near = |(one, other): (&u16, &u16)| one.abs_diff(*other) <= ALIKE * PARTS as u16;
+        let grey = |[r, g, b]: &[u16; 3]| (r + g + b) / 3;
+        let near = |(one, other): (&[u16; 3], &[u16; 3])| {
+            let brightness = grey(one).min(grey(other));
+            let most = (brightness / ALIKE.part).clamp(ALIKE.least * PARTS, ALIKE.most * PARTS);
+            one.iter().zip(other).all(|(one, other)| one.abs_diff(*other) <= most)
+        };
         self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(near)
     }
 }

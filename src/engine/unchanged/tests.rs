@@ -102,7 +102,7 @@ fn told(replied: &Replied) -> String {
 #[test]
 fn what_holds_on_is_said_again_until_something_comes_and_after_it_has_gone() {
     let mut rig = Rig::new();
-    let person = Some((15, 8, 20));
+    let person = Some((40, 8, 20));
     let said: Vec<_> = [None, None, None, None, person, None, None, None, None]
         .into_iter()
         .flat_map(|thing| rig.next(thing, &["p"]))
@@ -128,11 +128,22 @@ fn a_reply_is_about_the_window_that_was_asked_about() {
 
 #[test]
 fn what_is_small_or_faint_is_a_change_unless_noise_could_be_it() {
-    for (thing, changes) in [((60, 3, 8), true), ((12, 9, 16), true), ((10, 1, 1), false), ((3, 40, 40), false)] {
+    for (thing, changes) in [((60, 6, 12), true), ((30, 9, 16), true), ((60, 1, 1), false), ((12, 40, 40), false)] {
         let mut rig = Rig::new();
         (0..4).for_each(|_| drop(rig.next(None, &["p"])));
         assert_eq!(rig.next(Some(thing), &["p"]) == ["4*"], changes, "{thing:?}");
     }
+}
+
+#[test]
+fn in_the_dark_less_is_a_change() {
+    let dark = |thing| {
+        let bright = frame(0, thing);
+        let pixels: Vec<u8> = bright.pixels.iter().map(|pixel| pixel / 4).collect();
+        Look::of(&Frame { pixels: pixels.into(), ..(*bright).clone() })
+    };
+    let empty = dark(None);
+    assert!(!dark(Some((60, 8, 20))).is_like(&empty) && dark(Some((20, 8, 20))).is_like(&empty));
 }
 
 #[test]
