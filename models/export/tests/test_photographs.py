@@ -61,6 +61,7 @@ def test_no_photograph_looks_like_one_of_the_other_half():
 
 def test_only_what_is_clear_is_known_of_a_photograph():
     facts = {"people": [1, 3], "has": ["right", "near", "vehicle", "car"], "unclear": ["parked", "bag", "left"], "light": "dim"}
+    facts |= {"wears": ["red"], "wears_unclear": ["blue"]}
     state = state_of(facts)
     assert value(state, "now") == UNCLEAR and value(state, "ever") == 1
     assert (value(state, "sure_now"), value(state, "most_now")) == (1, 3)
@@ -69,7 +70,9 @@ def test_only_what_is_clear_is_known_of_a_photograph():
     assert value(state, "vehicles") == UNCLEAR and value(state, "cars") == 1 and value(state, "big_vehicles") == 0
     assert value(state, "parked") == UNCLEAR and value(state, "driving") == 0
     assert value(state, "other_bag") == UNCLEAR and value(state, "other_dog") == 0
-    assert value(state, "upper_red") == UNCLEAR
+    assert value(state, "upper_red") == value(state, "lower_red") == UNCLEAR, "it may be either"
+    assert value(state, "upper_blue") == UNCLEAR and value(state, "upper_green") == value(state, "lower_green") == 0
+    assert value(state_of(facts | {"wears_unclear": ["any"]}), "upper_green") == UNCLEAR
 
 
 def test_sides_are_mirrored_with_the_picture():

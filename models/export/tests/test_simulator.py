@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from wader_export import layout, standing
+from wader_export.encoder import tokens as encoder
 from wader_export.questions import KINDS, Writer, caption
 from wader_export.questions.words import NUMBERS, SECONDS, UNCLEAR_ANSWER
-from wader_export.sim import PEOPLE, blindness, colours, events, simulate
+from wader_export.sim import PEOPLE, blindness, colours, detector, events, simulate
+from wader_export.sim.world import BRIGHT, in_a_row
 from wader_export.sim.truth import HEADS, INDEX, UNCLEAR, truth
 from wader_export.tokens import Words, build
 from wader_export.training.losses import near_times
@@ -200,3 +202,48 @@ def test_what_stands_still_flickers_as_a_coded_picture_does():
                     spread[max(bins)].append(heats.std())
     for low, measured in ((0.35, 0.0201), (0.5, 0.0144), (0.65, 0.0086)):
         assert 0.5 < np.median(spread[low]) / measured < 1.6, (low, np.median(spread[low]))
+
+
+def seen_people(world, features):
+    """Tokens [n, 24] of people and their places (clip, person, frame), by daylight, in whole, hidden by nobody."""
+    clip, frame, token = np.nonzero((features.thing >= 0) & (features.thing < PEOPLE))
+    who = features.thing[clip, frame, token]
+    plain = (world.light[clip] == BRIGHT) & (world.hidden[clip, who, frame] < 0.1) & (world.inside[clip, who, frame] > 0.98)
+    place = tuple(index[plain] for index in (clip, who, frame))
+    return features.tokens[clip, frame, token][plain], place
+
+
+def test_of_who_sits_or_stands_behind_a_table_less_is_in_the_box():
+    world, features = simulate(512, 8, np.random.default_rng(8))
+    tokens, (clip, who, frame) = seen_people(world, features)
+    above, below = (cut[clip, who, frame] for cut in world.cut)
+    covered, tall = world.covered[clip, who], world.height[clip, who, frame]
+    whole = (above == 0) & (below == covered)
+    box = tokens[:, 3] - tokens[:, 1]
+    for some in (covered == 0, covered > 0.4):
+        assert np.isclose(np.median((box / (tall * (1 - covered)))[whole & some]), 1, atol=0.05)
+    assert (world.covered[:, PEOPLE:] == 0).all() and 0.02 < (covered > 0.4).mean() < 0.3
+
+
+def test_a_box_that_holds_little_more_than_the_head_shows_the_face_above_and_the_jacket_below():
+    world, features = simulate(1024, 8, np.random.default_rng(9))
+    tokens, (clip, who, frame) = seen_people(world, features)
+    above, below = (cut[clip, who, frame] for cut in world.cut)
+    like = lambda part, some, rgb: np.corrcoef(tokens[some][:, part].ravel(), rgb[some].ravel())[0, 1]  # noqa: E731
+    assert (detector.UPPER_ROWS, detector.LOWER_ROWS) == (encoder.UPPER_ROWS, encoder.LOWER_ROWS)
+    jacket, trousers = world.upper_rgb[clip, who], world.lower_rgb[clip, who]
+    whole, portrait = (above == 0) & (below == 0), (above < 0.05) & (below > 0.6)
+    assert like(layout.UPPER, whole, jacket) > 0.7 and like(layout.LOWER, whole, trousers) > 0.5
+    assert portrait.sum() > 30 and like(layout.LOWER, portrait, jacket) > 0.6
+    assert like(layout.UPPER, portrait, jacket) < 0.7
+
+
+def test_who_stands_in_a_row_is_beside_the_others_and_in_the_picture():
+    rng, count = np.random.default_rng(10), np.array([2, 5, 9])
+    across, far = rng.uniform(-30, 30, (3, 20)), rng.uniform(1.5, 30, (3, 20))
+    wide = np.array([0.7, 1.0, 1.4])
+    in_a_row(rng, np.arange(3), count, across, far, wide)
+    for clip, people in enumerate(count):
+        places, distance = np.sort(across[clip, :people]), far[clip, :people]
+        assert (np.diff(places) > 0.35).all() and distance.max() / distance.min() < 1.5
+        assert np.abs(places).max() < 0.62 * wide[clip] * np.median(distance)

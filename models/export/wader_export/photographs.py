@@ -2,7 +2,7 @@
 them may be trained on.
 
 The halves are made by construction: by a digit of the picture's SHA-256, of one package only. All that other packages
-hold is for tests, so that a test always has pictures from elsewhere, too.
+hold is for tests, so that a test always has pictures from elsewhere, too. What was added to be trained on says so.
 """
 
 import tomllib
@@ -55,7 +55,8 @@ def for_training(facts: dict) -> bool:
     """Whether a photograph belongs to the half that may be trained on. Crops of one picture are always on one side, and so
     are pictures of one `scene`."""
     same_scene_in_test = "scene" in facts
-    return facts["source"] == TRAINING_SOURCE and int(facts["sha256"][1], 16) % 2 == 0 and not same_scene_in_test
+    chosen = facts.get("half") == "training" or int(facts["sha256"][1], 16) % 2 == 0
+    return facts["source"] == TRAINING_SOURCE and chosen and not same_scene_in_test
 
 
 def load(training: bool, path: Path = FILE) -> tuple[list[Still], list[str]]:

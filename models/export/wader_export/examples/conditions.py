@@ -1,30 +1,13 @@
 """The six conditions under which the real tasks are seen. Other code and other figures than the training's weather."""
 
-from functools import cache
-
 import cv2
 import numpy as np
+
+from ..grain import noisy
 
 NAMES = ("clean", "other light", "dark", "night", "blur", "H.264")
 CODED = "H.264"
 KILOBITS = 250
-
-
-@cache
-def grain() -> np.ndarray:
-    """A sheet of noise of variance one; every frame gets another piece of it."""
-    return np.random.default_rng(53).standard_normal((1400, 1800, 3), np.float32)
-
-
-def noisy(image: np.ndarray, rng: np.random.Generator, sigma: float) -> np.ndarray:
-    """With sensor noise: a gray picture's is gray."""
-    high, wide = image.shape[:2]
-    y, x = rng.integers(0, grain().shape[0] - high), rng.integers(0, grain().shape[1] - wide)
-    piece = grain()[y : y + high, x : x + wide]
-    if image.ndim == 2:
-        piece = np.ascontiguousarray(piece[..., 0])
-    seen_ = cv2.addWeighted(image.astype(np.float32), 1, piece, sigma, 0, dtype=cv2.CV_8U)
-    return seen_ if image.ndim == 3 else cv2.cvtColor(seen_, cv2.COLOR_GRAY2RGB)
 
 
 def see(frames: list[np.ndarray], name: str, rng: np.random.Generator) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from . import blindness
 from .peaks import Peaks
 from .world import BRIGHT, World
 
-SHARE, SHARE_POSING = 0.35, 0.75  # of the bright scenes stand before a real backdrop
+SHARE, SHARE_POSING = 0.4, 0.75  # of the bright scenes stand before a real backdrop
 LIGHT_ENOUGH = 0.25  # mean of a picture that may stand behind a bright scene
 BACKDROP = -2  # the `thing` of its peaks
 

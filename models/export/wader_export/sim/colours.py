@@ -21,8 +21,10 @@ RGB = np.array(
 UPPER_SHARE = np.array([0.26, 0.12, 0.11, 0.13, 0.14, 0.08, 0.06, 0.05, 0.03, 0.02])
 LOWER_SHARE = np.array([0.30, 0.07, 0.16, 0.05, 0.27, 0.03, 0.02, 0.08, 0.01, 0.01])
 VEHICLE_SHARE = np.array([0.20, 0.22, 0.20, 0.14, 0.14, 0.04, 0.03, 0.01, 0.02, 0.00])
-BLUE, GRAY = NAMES.index("blue"), NAMES.index("gray")
-JEANS = np.array([0.33, 0.38, 0.47])  # most blue trousers are a greyish blue
+BLACK, BLUE, GRAY = (NAMES.index(name) for name in ("black", "blue", "gray"))
+JEANS = np.array([0.33, 0.38, 0.47])  # most blue trousers are a greyish blue,
+JEANS_BRIGHTNESS = 0.42  # from faded to dark (log; .5 with the light, on the first half of the footage)
+NAVY = -0.7  # and so dark (log) that they may be called black
 
 
 # how things of one colour word differ, in brightness and in each channel: black cloth in the light is three times as

@@ -127,9 +127,10 @@ def truth(world: World) -> Truth:
     doubts(world, seen, oldest, put, people)
 
     tall = world.height[:, :, -1]
-    near, far = people(now & (tall > NEAR)), people(now & (tall < FAR))
+    visible = tall * (1 - world.covered)
+    near, far = people(now & (visible > NEAR)), people(now & (tall < FAR))
     put("near", near, unless=(near == 0) & (people(now & (tall > NEAR_UNCLEAR)) > 0))
-    put("far", far, unless=(far == 0) & (people(now & (tall < FAR_UNCLEAR)) > 0))
+    put("far", far, unless=(far == 0) & (people(now & (visible < FAR_UNCLEAR)) > 0))
 
     big = (world.height * seen).max(2) > 0.09
     above, below = world.cut

@@ -20,6 +20,9 @@ P, V, O = slice(0, PEOPLE), slice(PEOPLE, PEOPLE + VEHICLES), slice(PEOPLE + VEH
 STILL, MOVES, STOPS, STARTS = range(4)
 POSING = 0.2  # of the clips
 PATHS = 0.3  # of the clips
+SEATED, SEATED_POSING, BEHIND = 0.25, 0.45, 0.05  # of those who stay where they are, of those who pose, of the others
+BARE_LEGS = 0.15  # of the people
+TOGETHER = 0.6  # of the scenes in which several people pose
 NECK = 0.17  # the head is above it, clothes begin below: part of a body's height
 FILLS = 0.55  # head and shoulders that are so tall count as somebody wholly inside
 BRIGHT, DIM, DARK = range(3)
@@ -54,6 +57,7 @@ class World:
     inside: np.ndarray  # [B, N, T] part inside the picture, 0 when absent; see `part_inside`
     hidden: np.ndarray  # [B, N, T] part hidden by nearer things
     hider: np.ndarray  # [B, N, T] which thing hides most
+    covered: np.ndarray  # [B, N] lowest part of the body that a table, a hedge or the own knees hide all the time
     motion: np.ndarray  # [B, N] STILL ... STARTS
     upper: np.ndarray  # [B, N] colour numbers
     lower: np.ndarray
@@ -61,6 +65,7 @@ class World:
     lower_rgb: np.ndarray
     upper_vague: np.ndarray  # [B, N] the colour word that would do as well, -1: none; from ALSO on: beside its own
     lower_vague: np.ndarray
+    bare: np.ndarray  # [B, N] part of the legs that is bare
     light: np.ndarray  # [B] BRIGHT, DIM, DARK
     gain: np.ndarray  # [B]
     aspect: np.ndarray  # [B]
@@ -77,9 +82,10 @@ class World:
 
     @property
     def cut(self) -> tuple[np.ndarray, np.ndarray]:
-        """[B, N, T] parts of the height that are above and below the picture."""
+        """[B, N, T] parts of the height that are above the picture, and below it or covered."""
         size = np.maximum(self.height, 1e-6)
-        return (-self.box[..., 1] / size).clip(0, 1), ((self.box[..., 3] - 1) / size).clip(0, 1)
+        below = ((self.box[..., 3] - 1) / size).clip(0, 1)
+        return (-self.box[..., 1] / size).clip(0, 1), np.maximum(below, self.covered[..., None])
 
     @property
     def in_picture(self) -> np.ndarray:
@@ -143,6 +149,22 @@ def on_a_path(rng, across, far, heading, wide):
         np.where(keeps, far[:, :1] + along * right + aside * ahead, far).clip(1.5),
         np.where(keeps, walked, heading),
     )
+
+
+def in_a_row(rng, clips: np.ndarray, count: np.ndarray, across: np.ndarray, far: np.ndarray, wide: np.ndarray) -> None:
+    """Before many cameras people stand side by side, so that each can be seen and the picture holds them all. In place.
+
+    `wide` [B]: metres of ground that the picture shows, of each metre of distance. Where everybody stands anywhere, who is
+    near hides others, and a model learns to count some whom it does not see.
+    """
+    for clip in clips:
+        apart = np.cumsum(rng.uniform(0.4, 0.85, count[clip]))
+        apart -= apart.mean()
+        needed = np.ptp(apart) + 0.6
+        distance = max(far[clip, 0], needed / wide[clip] * rng.uniform(0.8, 1.2))
+        room = max(distance * wide[clip] - needed, 0)
+        far[clip, : count[clip]] = distance * np.exp(rng.normal(0, 0.07, count[clip]))
+        across[clip, : count[clip]] = rng.permutation(apart) + room * rng.uniform(-0.5, 0.5)
 
 
 def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
@@ -218,6 +240,9 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     across[ridden, j] = across[ridden, 0] + lead[ridden]
     far[ridden, j] = far[ridden, 0]
 
+    together = np.flatnonzero(posing & (count > 1) & (rng.random(batch) < TOGETHER))
+    in_a_row(rng, together, count, across, far, (aspect / focal)[:, 0])
+
     # where it is in each frame
     sway = rng.normal(0, 1, travel.shape) * np.exp(rng.uniform(np.log(0.04), np.log(0.13), shape))[..., None]
     sway *= (kind == layout.PERSON)[..., None]
@@ -252,7 +277,8 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     light, gain = draw_light(batch, rng)
     background = (rng.uniform(0.15, 0.7, (batch, 1)) + rng.normal(0, 0.08, (batch, 3))).clip(0.05, 0.9)
     return World(
-        times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider, motion,
+        times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider,
+        draw_covered(rng, kind, motion, posing), motion,
         *clothes(batch, rng), light, gain, aspect[:, 0], background, blindness.draw(batch, rng), posing,
     )  # fmt: skip
 
@@ -289,6 +315,14 @@ def hiding(rng, box, z, inside, width, height):
     return np.maximum(hidden, cut * 0.9 * (pole & behind)), hider
 
 
+def draw_covered(rng, kind, motion, posing):
+    """Who sits, or stands behind a table or a hedge: how much of the body, from below, nobody sees [B, N]."""
+    share = np.where(motion == STILL, np.where(posing[:, None], SEATED_POSING, SEATED), BEHIND)
+    most = np.where(motion == STILL, 0.62, 0.45)
+    some = (kind == layout.PERSON) & (rng.random(kind.shape) < share)
+    return np.where(some, rng.uniform(0.15, most, kind.shape), 0)
+
+
 def draw_light(batch: int, rng):
     """Bright, dim or dark, and the gain that goes with it."""
     dice = rng.random(batch)
@@ -308,9 +342,10 @@ def clothes(batch: int, rng):
     upper_rgb = np.where(open_coat[..., None], part * upper_rgb + (1 - part) * second_rgb, upper_rgb)
     upper_vague = np.where(open_coat, np.where(second == upper, -1, second + colours.ALSO), upper_vague)
     jeans = (lower == colours.BLUE) & (rng.random(lower.shape) < 0.6)
-    faded = colours.JEANS * np.exp(rng.normal(0, 0.2, (*lower.shape, 1)))
-    lower_rgb = np.where(jeans[..., None], faded, lower_rgb)
-    lower_vague = np.where(jeans, np.where(rng.random(lower.shape) < 0.3, colours.GRAY, -1), lower_vague)
+    worn_out = rng.normal(0, colours.JEANS_BRIGHTNESS, lower.shape)
+    lower_rgb = np.where(jeans[..., None], (colours.JEANS * np.exp(worn_out)[..., None]).clip(0.02, 0.95), lower_rgb)
+    could_be = np.where(worn_out < colours.NAVY, colours.BLACK, np.where(rng.random(lower.shape) < 0.3, colours.GRAY, -1))
+    lower_vague = np.where(jeans, could_be, lower_vague)
     suit = rng.random(lower.shape) < 0.12
     lower, lower_rgb = np.where(suit, upper, lower), np.where(suit[..., None], upper_rgb, lower_rgb)
     lower_vague = np.where(suit, upper_vague, lower_vague)
@@ -319,4 +354,6 @@ def clothes(batch: int, rng):
     upper_vague[:, V] = lower_vague[:, V] = colours.rival(paint, paint_rgb)
     upper_rgb[:, V] = paint_rgb * rng.uniform(0.6, 1.0, (batch, VEHICLES, 1))  # windows darken the upper half
     lower_rgb[:, V] = paint_rgb * rng.uniform(0.7, 1.0, (batch, VEHICLES, 1))
-    return upper, lower, upper_rgb, lower_rgb, upper_vague, lower_vague
+    bare = np.where(rng.random(lower.shape) < BARE_LEGS, rng.uniform(0.3, 1, lower.shape), 0)
+    lower_vague = np.where(bare > 0, lower, lower_vague)  # of a skirt or of shorts one may see too little
+    return upper, lower, upper_rgb, lower_rgb, upper_vague, lower_vague, bare

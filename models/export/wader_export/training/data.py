@@ -22,7 +22,7 @@ FRAMES = (8, 4, 16)
 FRAMES_SHARE = (0.70, 0.13, 0.17)
 INTERLEAVED = 4  # every so many steps the rows hold three media each
 WORKER_SEEDS = 1_000_003  # from the seed of one worker to the next one's: no two stages of two workers meet
-PHOTOGRAPHS = 16  # one clip in so many is a real photograph of the half for training
+PHOTOGRAPHS = 10  # one clip in so many is a real photograph of the half for training
 BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
 
 

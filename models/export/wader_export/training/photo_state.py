@@ -1,14 +1,14 @@
 """What the hand-made truth of a photograph says of the values that questions are written from.
 
 Only what is clear: of "two people, one on the left at least" the number is known and how many stand on the left is not.
-Clothes are left out: the truth does not say whether the red is a jacket or a pair of trousers.
+Of clothes only which colours nobody wears: the truth does not say whether the red is a jacket or a pair of trousers.
 """
 
 import numpy as np
 
 from .. import layout
 from ..questions.words import LIGHTS
-from ..sim import blindness
+from ..sim import blindness, colours
 from ..sim.events import NEVER, bucket
 from ..sim.truth import INDEX, OTHER_GROUPS, UNCLEAR
 
@@ -40,6 +40,7 @@ def state_of(facts: dict, mirrored: bool = False) -> np.ndarray:
     if "light" in facts:
         put("light", LIGHTS.index(facts["light"]))
     put_people(facts, mirrored, put)
+    put_clothes(facts, put)
     put_vehicles(facts, put)
     # of an animal that is none of these nobody can say which it is not
     which = told(facts, "any_animal") == 0 or any(told(facts, fact) == 1 for fact in ANIMAL_FACTS)
@@ -70,6 +71,14 @@ def put_people(facts: dict, mirrored: bool, put) -> None:
         put("still", 0)
     elif least == most == 1 == told(facts, "standing"):
         put("still", 1)
+
+
+def put_clothes(facts: dict, put) -> None:
+    """The colours that nobody wears."""
+    perhaps = {*facts.get("wears", ()), *facts.get("wears_unclear", ())}
+    for colour in colours.NAMES:
+        if not facts["people"][1] or not perhaps & {colour, "any"}:
+            put(f"upper_{colour} lower_{colour}", 0)
 
 
 def put_vehicles(facts: dict, put) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import footage, h264, photographs
 from ..encoder.command import code, encoder_file
+from ..grain import noisy
 from ..graphs.goldens import session
 from ..paths import cache_dir
 from ..photographs import Still
@@ -62,8 +63,7 @@ def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
         told.append(facts)
         grain = rng.uniform(0.5, 5.0)
         for _ in range(SETTLE + FRAMES):
-            noisy = shown + grain * rng.standard_normal(shown.shape, np.float32)
-            sent.append(noisy.round().clip(0, 255).astype(np.uint8))
+            sent.append(noisy(shown, rng, grain))
     got = h264.coded(np.stack(sent), round(np.exp(rng.uniform(np.log(300), np.log(3000)))))
     kept = got.reshape(VARIANTS, SETTLE + FRAMES, HEIGHT, WIDTH, 3)[:, SETTLE:].reshape(-1, HEIGHT, WIDTH, 3)
     pixels = [footage.shrink(np.ascontiguousarray(p)) for p in kept]
