@@ -73,7 +73,6 @@ fn run(
     percent: u64,
     size: Size,
 ) -> Done {
-    worker.forget(camera);
     let every = Duration::from_secs(1);
     let schedules = prompts.iter().map(|prompt| Schedule { prompt: prompt.clone(), every, window: WINDOW }).collect();
     let mut sampler = Sampler::new(camera.clone(), schedules);

@@ -51,12 +51,16 @@ impl Rig {
         self.ask(self.frames[from..].iter().cloned().map(Some).collect(), prompts)
     }
 
-    /// `no` and the number of the newest frame that the model was asked about; with a star, if it was asked now.
-    fn ask(&mut self, frames: Vec<Option<Arc<Frame>>>, prompts: &[&str]) -> Vec<String> {
+    /// A window of these frames that these prompts ask about.
+    fn waiting(&self, frames: Vec<Option<Arc<Frame>>>, prompts: &[&str]) -> Vec<Waiting> {
         let spec = Spec { frames: 3, span: Duration::from_secs(2) };
         let prompts = prompts.iter().map(|name| prompt(name)).collect();
-        let window = Window { camera: self.camera.clone(), spec, frames, prompts };
-        let mut waiting = vec![Waiting { window, since: at(0) }];
+        vec![Waiting { window: Window { camera: self.camera.clone(), spec, frames, prompts }, since: at(0) }]
+    }
+
+    /// The number of the newest frame that the model was asked about, for each prompt; with a star, if it was asked now.
+    fn ask(&mut self, frames: Vec<Option<Arc<Frame>>>, prompts: &[&str]) -> Vec<String> {
+        let mut waiting = self.waiting(frames, prompts);
         let mut all = self.unchanged.settle(&mut waiting);
         let replied =
             waiting.iter().flat_map(|waiting| waiting.window.prompts.iter().map(|p| answer(&waiting.window, p)));
@@ -117,9 +121,7 @@ fn a_reply_is_about_the_window_that_was_asked_about() {
     (0..3).for_each(|_| drop(rig.next(None, &["p"])));
     rig.frames.push(frame(3, None));
     let frames = rig.frames[1..].iter().cloned().map(Some).collect();
-    let spec = Spec { frames: 3, span: Duration::from_secs(2) };
-    let window = Window { camera: rig.camera.clone(), spec, frames, prompts: vec![prompt("p")] };
-    let mut waiting = vec![Waiting { window, since: at(0) }];
+    let mut waiting = rig.waiting(frames, &["p"]);
     let replied = rig.unchanged.settle(&mut waiting).pop().unwrap();
     assert!(waiting.is_empty());
     assert_eq!((replied.seen.first, replied.seen.last, replied.seen.present), (at(1), at(3), 3));
