@@ -1,6 +1,7 @@
 """The converter's operations and the token graph, against plain PyTorch."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -8,7 +9,9 @@ from onnx import TensorProto, helper
 
 from wader_export import layout
 from wader_export.encoder import package
+from wader_export.encoder.build import normalise, quantise
 from wader_export.encoder.convert import Converter, Value
+from wader_export.encoder.early import quantise_early
 from wader_export.encoder.tfjs import Node
 from wader_export.encoder.tokens import ObjectTokens
 
@@ -69,6 +72,58 @@ def test_resize_takes_half_pixel_centres():
     converter.op_ResizeBilinear(node("ResizeBilinear", "x", "size", half_pixel_centers={"b": True}))
     wanted = torch.nn.functional.interpolate(torch.from_numpy(image), scale_factor=2, mode="bilinear")
     assert np.abs(run(converter, "out", image) - wanted.numpy()).max() < 1e-5
+
+
+def test_padding_that_is_never_the_maximum_is_left_to_the_pooling():
+    image = np.random.default_rng(2).normal(size=(1, 3, 32, 32)).astype(np.float32)
+    lowest = np.float32(-3.4e38)
+    converter = Converter(Constants(pads=np.array([[0, 0], [0, 0], [0, 1], [0, 1]]), fill=lowest, axes=[0, 2, 3, 1]), 32, 32)
+    converter.values["x"] = Value("image", False, (1, 3, 32, 32))
+    converter.op_Pad(node("PadV2", "x", "pads", "fill"))
+    converter.values["padded"] = converter.values["out"]
+    converter.op_Transpose(node("Transpose", "padded", "axes"))
+    converter.values["turned"] = converter.values["out"]
+    converter.op_MaxPool(node("MaxPool", "turned", ksize=ints(1, 3, 3, 1), strides=ints(1, 2, 2, 1)))
+    padded = torch.nn.functional.pad(torch.from_numpy(image), (0, 1, 0, 1), value=-3e38)
+    wanted = torch.nn.functional.max_pool2d(padded, 3, 2)
+    assert [n.op_type for n in converter.nodes] == ["MaxPool"]
+    assert np.array_equal(run(converter, "out", image), wanted.numpy())
+    assert converter.values["out"].shape == tuple(wanted.shape)
+
+
+def test_quantising_early_changes_no_bit(tmp_path):
+    rng = np.random.default_rng(3)
+    kernel = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+    converter = Converter(Constants(), 32, 32)
+
+    def conv(source: str, *shape: int) -> str:
+        return converter.emit("Conv", [source, converter.constant(kernel(*shape))], pads=[1, 1, 1, 1])[0]
+
+    first = converter.emit("LeakyRelu", [conv("image", 4, 3, 3, 3)], alpha=0.1)[0]
+    other = conv("image", 4, 3, 3, 3)
+    both = converter.emit("Concat", [first, other], axis=1)[0]
+    alone = converter.emit("LeakyRelu", [conv("image", 4, 3, 3, 3)], alpha=0.1)[0]
+    pooled = converter.emit("MaxPool", [both], kernel_shape=[3, 3], pads=[1, 1, 1, 1])[0]
+    heads = [conv(pooled, 2, 8, 3, 3), conv(alone, 2, 4, 3, 3)]
+    shape = lambda channels: ["frames", channels, 32, 32]  # noqa: E731
+    graph = helper.make_graph(
+        converter.nodes,
+        "test",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape(3))],
+        [helper.make_tensor_value_info(h, TensorProto.FLOAT, shape(2)) for h in heads],
+        converter.constants,
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "plain.onnx"
+    )
+    pictures = [rng.integers(0, 255, (32, 32, 3)).astype(np.uint8) for _ in range(4)]
+    quantise(tmp_path / "plain.onnx", tmp_path / "late.onnx", pictures)
+    late, early = onnx.load(tmp_path / "late.onnx"), onnx.load(tmp_path / "late.onnx")
+    assert quantise_early(early) == 1, "the LeakyRelu that is concatenated; the other one has its quantiser already"
+    onnx.checker.check_model(early)
+    image = {"image": normalise(np.stack(pictures))}
+    runs = [onnxruntime.InferenceSession(m.SerializeToString()).run(None, image) for m in (late, early)]
+    assert all(np.array_equal(a, b) for a, b in zip(*runs)) and np.ptp(runs[0][0]) > 0
 
 
 def test_a_transpose_that_is_no_change_of_layout_is_refused():

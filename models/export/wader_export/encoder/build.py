@@ -12,6 +12,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from .. import layout
 from ..graphs import names
 from .convert import MEAN_BGR, STD_BGR, STRIDES, convert
+from .early import quantise_early
 from .tokens import ObjectTokens
 
 OPSET, IR = 21, 10
@@ -108,6 +109,7 @@ def build(package: Path, target: Path, pictures: list[np.ndarray] | None, work: 
     if pictures is not None:
         quantise(plain, work / "nanodet_int8.onnx", pictures)
         detector = onnx.load(work / "nanodet_int8.onnx")
+        quantise_early(detector)
     else:
         detector = onnx.load(plain)
     tokens = token_graph(work / "tokens.onnx", height, width)

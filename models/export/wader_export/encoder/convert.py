@@ -1,11 +1,11 @@
 """Converts the NanoDet graph from TF.js to ONNX, op by op, for any input size that is a multiple of 32.
 
 The original keeps activations as NHWC behind many Transposes. Here every four-dimensional tensor is
-stored as NCHW, a flag remembers what layout the source means, and the Transposes vanish. Padding that
-stands before a convolution and the bias after it are folded into the convolution.
+stored as NCHW, a flag remembers what layout the source means, and the Transposes vanish. Padding before a
+convolution or a pooling and the bias after a convolution are folded into it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ STRIDES = (8, 16, 32)
 CLASSES = 80
 BINS = 11
 SOURCE_SIZE = 416
+NEVER_MOST = -1e30  # padding of this or less is never a maximum: ONNX's own padding of MaxPool
 # the network's own normalisation (NanoDet configuration: BGR)
 MEAN_BGR = (103.53, 116.28, 123.675)
 STD_BGR = (57.375, 57.12, 58.395)
@@ -31,6 +32,7 @@ class Value:
     channels_last: bool
     shape: tuple[int, int, int, int]
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right; not yet applied
+    fill: float = 0.0  # what they hold
 
 
 class Converter:
@@ -60,13 +62,13 @@ class Converter:
         self.count += 1
         return names
 
-    def padded(self, value: Value, fill: float = 0.0) -> Value:
+    def padded(self, value: Value) -> Value:
         """Applies padding that could not be folded."""
         if not any(value.pads):
             return value
         top, left, bottom, right = value.pads
         pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
-        (name,) = self.emit("Pad", [value.name, self.constant(pads), self.constant(np.float32(fill))])
+        (name,) = self.emit("Pad", [value.name, self.constant(pads), self.constant(np.float32(value.fill))])
         n, c, h, w = value.shape
         return Value(name, value.channels_last, (n, c, h + top + bottom, w + left + right))
 
@@ -95,17 +97,14 @@ class Converter:
             last = False
         else:
             raise ValueError(f"{node.name}: transpose {axes} is not a change of layout")
-        self.values[node.name] = Value(value.name, last, value.shape, value.pads)
+        self.values[node.name] = replace(value, channels_last=last)
 
     def op_Pad(self, node: Node) -> None:
         value = self.values[node.inputs[0]]
         pads = self.folded[node.inputs[1]].astype(int)
         h, w = (pads[1], pads[2]) if value.channels_last else (pads[2], pads[3])
         fill = float(self.folded[node.inputs[2]]) if node.op == "PadV2" else 0.0
-        result = Value(value.name, value.channels_last, value.shape, (h[0], w[0], h[1], w[1]))
-        if fill != 0.0:
-            result = self.padded(result, max(fill, -1e30))
-        self.values[node.name] = result
+        self.values[node.name] = Value(value.name, value.channels_last, value.shape, (h[0], w[0], h[1], w[1]), fill)
 
     op_PadV2 = op_Pad
 
@@ -115,6 +114,8 @@ class Converter:
         if node.attr("padding") != "VALID" or node.attr("dilations", [1, 1, 1, 1]) != [1, 1, 1, 1]:
             raise ValueError(f"{node.name}: only VALID convolutions without dilation are known")
         out, inner, kh, kw = kernel.shape
+        if any(value.pads) and value.fill != 0.0:
+            raise ValueError(f"{node.name}: a convolution over padding of {value.fill}")
         n, c, h, w = value.shape
         stride = node.attr("strides")[1:3]
         top, left, bottom, right = value.pads
@@ -161,11 +162,15 @@ class Converter:
         self.values[node.name] = Value(name, value.channels_last, value.shape)
 
     def op_MaxPool(self, node: Node) -> None:
-        value = self.padded(self.values[node.inputs[0]])
+        value = self.values[node.inputs[0]]
+        if value.fill > NEVER_MOST:
+            value = self.padded(value)
         kernel, stride = node.attr("ksize")[1:3], node.attr("strides")[1:3]
-        (name,) = self.emit("MaxPool", [value.name], kernel_shape=kernel, strides=stride)
+        pads = list(value.pads)
+        (name,) = self.emit("MaxPool", [value.name], kernel_shape=kernel, strides=stride, pads=pads)
         n, c, h, w = value.shape
-        shape = (n, c, (h - kernel[0]) // stride[0] + 1, (w - kernel[1]) // stride[1] + 1)
+        top, left, bottom, right = pads
+        shape = (n, c, (h + top + bottom - kernel[0]) // stride[0] + 1, (w + left + right - kernel[1]) // stride[1] + 1)
         self.values[node.name] = Value(name, value.channels_last, shape)
 
     def op_ConcatV2(self, node: Node) -> None:
