@@ -28,7 +28,9 @@ struct Stage {
     moved: u64,
     /// Since when it has kept still.
     since: Duration,
-    /// The longest stillness that ended.
+    /// When it was last read.
+    read: Duration,
+    /// The longest stillness that ended, as far as readings showed it.
     longest: Duration,
 }
 
@@ -43,11 +45,13 @@ impl Progress {
 
     /// How long the stage has kept still, at this moment of any one clock, where that is longer than it may.
     pub fn still(&mut self, now: Duration, name: &'static str, pulse: Pulse) -> Option<Duration> {
-        let begun = Stage { moved: pulse.moved, since: now, longest: Duration::ZERO };
+        let begun = Stage { moved: pulse.moved, since: now, read: now, longest: Duration::ZERO };
         let stage = self.stages.entry(name).or_insert(begun);
         let still = now.saturating_sub(stage.since);
+        let last_read = std::mem::replace(&mut stage.read, now);
         if !pulse.busy || pulse.moved != stage.moved {
-            stage.longest = stage.longest.max(still);
+            // when it moved after the last reading, nobody knows
+            stage.longest = stage.longest.max(last_read.saturating_sub(stage.since));
             (stage.moved, stage.since) = (pulse.moved, now);
             return None;
         }
@@ -79,7 +83,11 @@ mod tests {
         assert_eq!(found_still(&mut progress, 0, (0..60).map(|_| pulse(7, false))), NEVER, "it rests");
         assert_eq!(found_still(&mut progress, 60, (0..60).map(|moved| pulse(moved, true))), NEVER, "it works");
         let hangs = found_still(&mut progress, 120, (0..11).map(|_| pulse(59, true)));
-        assert_eq!(hangs, [129, 130], "it kept still at 119, and may for ten times the second that it ever took");
+        assert_eq!(
+            hangs,
+            (124..=130).collect::<Vec<_>>(),
+            "it kept still at 119, and never had for as long as a second"
+        );
     }
 
     #[test]
@@ -88,6 +96,10 @@ mod tests {
         let mut progress = Progress::new(seconds(5), seconds(20));
         assert_eq!(found_still(&mut progress, 0, slow), NEVER);
         let hangs = found_still(&mut progress, 24, (0..30).map(|_| Pulse { moved: 7, busy: true }));
-        assert_eq!(hangs.first(), Some(&41), "20 s after it last moved, at 21: no slowness is excuse for more");
+        assert_eq!(
+            hangs.first(),
+            Some(&41),
+            "20 s after it last moved, at 21: ten times the two that were seen, and the most"
+        );
     }
 }

@@ -17,10 +17,10 @@ use crate::{
     frame::Size,
 };
 
-/// Counts holes in the numbers of RTP packets.
+/// Sees RTP packets come, and counts holes in their numbers.
 pub(super) fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
     let Some(pad) = depayloader.static_pad("sink") else { return };
-    let shared = Arc::clone(shared);
+    let (shared, seen) = (Arc::clone(shared), Arc::clone(shared));
     let last = Mutex::new(None);
     let check = move |buffer: &gst::BufferRef| {
         let Some(number) = number_of(buffer) else { return };
@@ -30,6 +30,8 @@ pub(super) fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
         }
     };
     pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+        // also where no decoder can begin yet: some cameras say what it needs only with a key frame, seconds later
+        seen.saw(&seen.last_data);
         if let Some(buffer) = info.buffer() {
             check(buffer);
         }
