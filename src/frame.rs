@@ -88,7 +88,8 @@ pub struct Size {
 /// One sampled picture of a camera, already in the size the model asks for.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Counts the sampled frames of this camera since the process began; never used twice, also across reconnects.
+    /// Counts the sampled frames of this camera, also across reconnects; one that a new configuration has received anew counts
+    /// from nothing.
     pub number: u64,
     /// When it was taken.
     pub taken: Stamp,

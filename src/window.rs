@@ -84,6 +84,8 @@ pub struct Sampler {
     camera: CameraName,
     planned: Vec<Planned>,
     recent: VecDeque<Arc<Frame>>,
+    /// How long frames are kept, whatever is planned.
+    keep_least: Duration,
     keep: Duration,
     left_out: BTreeSet<PromptName>,
 }
@@ -106,15 +108,18 @@ impl Planned {
 impl Sampler {
     /// A sampler without frames.
     pub fn new(camera: CameraName, schedules: Vec<Schedule>) -> Self {
-        let keep = schedules.iter().map(|s| s.window.span + s.window.step()).max().unwrap_or_default();
-        let planned = schedules.into_iter().map(|schedule| Planned { schedule, asked: None, asleep: false }).collect();
-        Self { camera, planned, recent: VecDeque::new(), keep, left_out: BTreeSet::new() }
+        let (keep_least, keep) = (Duration::ZERO, Duration::ZERO);
+        let (planned, recent) = (Vec::new(), VecDeque::new());
+        let mut sampler = Self { camera, planned, recent, keep_least, keep, left_out: BTreeSet::new() };
+        sampler.plan(schedules);
+        sampler
     }
 
     /// Keeps frames for at least as long as this form needs, so that it can be asked about at any time.
     #[must_use]
     pub fn keeping(mut self, spec: Spec) -> Self {
-        self.keep = self.keep.max(spec.span + spec.step());
+        self.keep_least = self.keep_least.max(reach(spec));
+        self.keep = self.keep.max(self.keep_least);
         self
     }
 
@@ -170,17 +175,21 @@ impl Sampler {
         Some(Window { camera: self.camera.clone(), spec, frames, prompts: Vec::new() })
     }
 
-    /// Plans for these schedules from now on; those that were planned for before go on where they are.
+    /// Plans for these schedules from now on, none of which sleeps; those that were planned for before go on where they are.
     pub fn plan(&mut self, schedules: Vec<Schedule>) {
-        let keep = schedules.iter().map(|s| s.window.span + s.window.step()).max().unwrap_or_default();
-        self.keep = self.keep.max(keep);
+        let keep = schedules.iter().map(|schedule| reach(schedule.window)).max().unwrap_or_default();
+        self.keep = keep.max(self.keep_least);
         let before = std::mem::take(&mut self.planned);
         let planned = |schedule| {
-            let same = before.iter().find(|planned| planned.schedule == schedule);
-            let (asked, asleep) = same.map_or((None, false), |same| (same.asked, same.asleep));
-            Planned { schedule, asked, asleep }
+            let asked = before.iter().find(|planned| planned.schedule == schedule).and_then(|same| same.asked);
+            Planned { schedule, asked, asleep: false }
         };
         self.planned = schedules.into_iter().map(planned).collect();
+    }
+
+    /// The camera was away, and what was said of it was taken back: all are due with the next frame.
+    pub fn begin_anew(&mut self) {
+        self.planned.iter_mut().for_each(|planned| planned.asked = None);
     }
 
     /// Leaves a prompt out of all windows from now on, or takes it in again.
@@ -201,7 +210,7 @@ impl Sampler {
                 continue;
             }
             let slot = planned.slot(now);
-            let reach = (window.span + window.step()).max(*every * 3).max(patience);
+            let reach = reach(*window).max(*every * 3).max(patience);
             if now.since(newest) > reach && planned.asked != Some(slot) {
                 starved.push(prompt.clone());
                 planned.asked = Some(slot);
@@ -209,6 +218,11 @@ impl Sampler {
         }
         starved
     }
+}
+
+/// How far back a window of this form may look: a place takes the frame nearest to it.
+fn reach(spec: Spec) -> Duration {
+    spec.span + spec.step()
 }
 
 /// Whether the frames reach far enough back to be asked about at all: half of the span.
@@ -340,6 +354,33 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_kept_for_as_long_as_what_is_planned_needs_them() {
+        let wide = schedule("wide", 1000, 2, 60_000);
+        let mut sampler = Sampler::new(CameraName::new("c").unwrap(), vec![schedule("p", 1000, 2, 1000), wide])
+            .keeping(Spec { frames: 2, span: Duration::from_secs(3) });
+        let kept = |sampler: &mut Sampler, second: u64| {
+            sampler.offer(frame(second, second * 1000));
+            sampler.recent.len()
+        };
+        assert_eq!((0..=100).map(|second| kept(&mut sampler, second)).max(), Some(101));
+        sampler.plan(vec![schedule("p", 1000, 2, 1000)]);
+        assert_eq!(
+            kept(&mut sampler, 101),
+            7,
+            "no longer than for the one that asks now, and for what is asked at once"
+        );
+    }
+
+    #[test]
+    fn a_camera_that_was_away_is_asked_about_at_once_however_seldom_that_is() {
+        let mut sampler = Sampler::new(CameraName::new("c").unwrap(), vec![schedule("daily", 86_400_000, 1, 0)]);
+        let asked = |sampler: &mut Sampler, second: u64| sampler.offer(frame(second, second * 1000)).len();
+        assert_eq!([1, 2].map(|second| asked(&mut sampler, second)), [1, 0]);
+        sampler.begin_anew();
+        assert_eq!([3, 4].map(|second| asked(&mut sampler, second)), [1, 0]);
+    }
+
+    #[test]
     fn a_frame_from_the_past_is_left_out() {
         let windows = run(vec![schedule("p", 1, 1, 0)], &[1000, 900, 1000, 1001]);
         assert_eq!(windows.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 0, 1]);
@@ -363,6 +404,8 @@ mod tests {
         assert_eq!(asked(&mut sampler, 3), "day+night", "the frames before it woke are part of its window");
         sampler.set_asleep(&night, true);
         assert_eq!(asked(&mut sampler, 4), "day");
+        sampler.plan(vec![schedule("day", 1000, 2, 1000), schedule("night", 1000, 2, 1000)]);
+        assert_eq!(asked(&mut sampler, 5), "day+night", "who plans anew says anew who sleeps");
     }
 
     #[test]

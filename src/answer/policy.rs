@@ -82,6 +82,8 @@ pub struct News {
     pub state: Option<Value>,
     /// Publish the whole answer.
     pub answer: bool,
+    /// The state became another; the first one after a start is none.
+    pub changed: bool,
     /// Publish this transition. The first state after a start is none: a restart rings no bell.
     pub transition: Option<Transition>,
     /// Publish this escalation.
@@ -119,6 +121,11 @@ impl Policy {
         Self { spec, state: None, row: None, published: None, event: None, suppressed: 0 }
     }
 
+    /// Whether this outcome is an answer, and enough like it came in a row to be the state.
+    pub fn is_settled(&self, outcome: &Outcome) -> bool {
+        outcome.value().is_some_and(|value| self.state() == Some(value))
+    }
+
     /// The state held now.
     pub fn state(&self) -> Option<&Value> {
         self.state.as_ref().map(|held| &held.value)
@@ -138,6 +145,7 @@ impl Policy {
             },
             answer: self.spec.publish == Publish::Always
                 || !self.published.as_ref().is_some_and(|published| same(published, outcome)),
+            changed: transition.is_some(),
             transition: transition.and_then(|transition| self.cooled(transition, now)),
             escalation: self.lasting(outcome, now),
         };

@@ -23,7 +23,7 @@ use crate::{
         Publish, Reading, StaleReason, Thresholds, Value, read,
     },
     camera,
-    engine::{Replied, Seen, Spent},
+    engine::{Reminder, Replied, Seen, Spent},
     frame::{Now, Stamp},
     mqtt::{CameraStatus, Code, Complaint, Handle, Message, Topics},
     name::{CameraName, PromptName},
@@ -34,8 +34,8 @@ use crate::{
 
 /// What happens to a camera besides replies.
 pub(super) enum Input {
-    /// Its first picture arrived.
-    CameraUp { camera: CameraName },
+    /// Its first picture arrived, which was taken then.
+    CameraUp { camera: CameraName, first: Stamp },
     /// It broke.
     CameraDown { camera: CameraName },
     /// A window shows nothing, and these prompts were not asked about it.
@@ -74,6 +74,8 @@ pub(super) struct Standing {
     pub(super) hash: String,
     /// Until when what was said last holds, or what is asked first would; `None` where nothing is known.
     pub(super) holds_until: Option<Stamp>,
+    /// When the newest picture was taken that anything was said of.
+    pub(super) said_of: Option<Stamp>,
 }
 
 impl Standing {
@@ -153,7 +155,10 @@ pub(super) struct Answers {
     pub(super) zone: TimeZone,
     /// All configured cameras, as they are at the start.
     pub(super) cameras: Vec<(CameraName, CameraStatus)>,
+    /// The cameras that are connected, and when the first picture of each connection was taken.
+    pub(super) up: HashMap<CameraName, Stamp>,
     pub(super) switches: Switches,
+    pub(super) reminder: Reminder,
     /// How many inputs and replies were dealt with.
     pub(super) judged: Arc<AtomicU64>,
 }
@@ -184,6 +189,13 @@ impl Answers {
             return; // it was asked before it was switched off
         }
         let Some(standing) = self.standing.get(&key) else { return };
+        if replied.asked.as_ref() != Some(&standing.prompt) {
+            return; // it was asked before the question became another
+        }
+        let taken = replied.seen.last;
+        if self.up.get(&key.0).is_none_or(|first| taken < *first) || standing.said_of.is_some_and(|said| taken < said) {
+            return; // it was asked before the camera broke, or showed nothing: what was said of that is newer
+        }
         let now = Now::read();
         if let Err(reason) = &replied.reply {
             Event::AnswerFailed { camera: &replied.camera, prompt: &replied.prompt, reason }.emit();
@@ -196,6 +208,7 @@ impl Answers {
     /// A camera shows nothing any more. The state topics keep their last answer, which is still the last thing known; the
     /// answer topics say that nothing is known any more.
     fn gone(&mut self, camera: &CameraName, status: CameraStatus, now: &Now) {
+        self.up.remove(camera);
         self.status(camera, status);
         let prompts = self.standing.keys().filter(|(c, _)| c == camera).map(|(_, prompt)| prompt.clone());
         let prompts: Vec<_> = prompts.collect();
@@ -205,7 +218,10 @@ impl Answers {
     fn camera(&mut self, input: Input) {
         let now = Now::read();
         match input {
-            Input::CameraUp { camera } => self.status(&camera, CameraStatus::Online),
+            Input::CameraUp { camera, first } => {
+                self.status(&camera, CameraStatus::Online);
+                self.up.insert(camera, first);
+            }
             Input::CameraDown { camera } => self.gone(&camera, CameraStatus::Offline, &now),
             Input::SwitchedOff { camera } => self.gone(&camera, CameraStatus::Disabled, &now),
             Input::Blind { camera, prompts, seen, reason } => {
@@ -224,11 +240,14 @@ impl Answers {
             }
             Input::Added { camera, prompt, standing } => _ = self.standing.insert((camera, prompt), *standing),
             Input::Removed { camera, prompt, done } => {
+                self.kept.forget(&camera, &prompt);
                 self.standing.remove(&(camera, prompt));
                 done.send(()).ok(); // or nobody waits for it
             }
             Input::Left { camera, done } => {
-                self.standing.retain(|(other, _), _| *other != camera);
+                let left = self.standing.extract_if(|(other, _), _| *other == camera);
+                left.for_each(|((camera, prompt), _)| self.kept.forget(&camera, &prompt));
+                self.up.remove(&camera);
                 done.send(()).ok();
             }
             Input::Taught { camera, prompt, hash } => {
@@ -292,11 +311,19 @@ impl Answers {
             (Outcome::Stale(_), _) | (_, None) => None,
             (_, Some(seen)) => Some(seen.last.later_by(standing.valid())),
         };
+        if !matches!(reading.outcome, Outcome::Stale(_)) {
+            standing.said_of = seen.map(|seen| seen.last).or(standing.said_of);
+        }
         let news = standing.policy.take(&reading.outcome, *now);
+        // what is said of a still scene is said again: that may only be what more looks at it would not change
+        if replied.is_some() && !standing.policy.is_settled(&reading.outcome) {
+            self.reminder.ask_again(&key.0, &key.1);
+        }
         let id = self.ids.next(now.wall);
         let answer = standing.answer((id, &self.model), &key.0, reading, &About { seen, replied }, now);
         let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
-        if news.answer
+        let noted = news.answer || news.state.is_some() || news.escalation.is_some();
+        if noted
             && standing.image
             && let Some(newest) = replied.and_then(|replied| replied.newest.last())
         {
@@ -309,22 +336,19 @@ impl Answers {
         let (outcome, state) = (answer.outcome.word(), news.state.as_ref().map(Value::state));
         let age = answer.newest_frame_age;
         Event::Answered { camera: &key.0, prompt: &key.1, outcome, state: state.as_deref(), age }.emit();
-        if news.answer
-            && let Some(history) = &self.history
-        {
-            history.offer(Entry::of(&answer, news.transition.is_some()));
+        if noted && let Some(history) = &self.history {
+            history.offer(Entry::of(&answer, news.changed));
         }
-        if news.answer
-            && let Some(replied) = replied
-        {
+        if noted && let Some(replied) = replied {
             let judgeable = Judgeable {
                 id: answer.id.to_string(),
                 camera: key.0.clone(),
                 prompt: key.1.clone(),
+                ask: standing.prompt.ask.clone(),
                 answered: answer.outcome.value().map(Value::state),
                 pictures: replied.newest.clone(),
             };
-            self.kept.keep(judgeable, news.transition.is_some());
+            self.kept.keep(judgeable, news.changed);
         }
         for message in Message::news(&self.topics, &answer, &news, expiry) {
             self.outbox.offer(message);
@@ -356,76 +380,5 @@ pub(super) fn latency(replied: &Replied) -> Latency {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        answer::Spec,
-        prompt::{AnswerKind, Scored},
-    };
-
-    fn standing(held: Option<bool>) -> Standing {
-        let prompt = Prompt {
-            name: PromptName::new("person").unwrap(),
-            ask: "Anybody?".to_owned(),
-            also: Vec::new(),
-            kind: AnswerKind::YesNo,
-        };
-        let mut policy = Policy::new(Spec::default());
-        if let Some(held) = held {
-            policy.take(&Outcome::Answer(Value::YesNo(held)), Now::read());
-        }
-        Standing {
-            prompt: Arc::new(prompt),
-            every: Duration::from_secs(2),
-            publish: Publish::OnChange,
-            policy,
-            evidence: Evidence::default(),
-            thresholds: Thresholds { min_probability: 0.7, keep_probability: 0.5, min_mass: 0.1 },
-            hours: Hours::default(),
-            image: false,
-            hash: String::new(),
-            holds_until: None,
-        }
-    }
-
-    fn yes(share: f64) -> Result<Reply, String> {
-        let scored = |label: &str, share| Scored { label: label.to_owned(), share };
-        Ok(Reply::Closed { scores: vec![scored("yes", share), scored("no", 1.0 - share)], mass: 1.0, evidence: 1.0 })
-    }
-
-    #[test]
-    fn a_reply_counts_as_long_as_its_answer_would_be_valid_and_a_failure_always() {
-        for (reply, milliseconds, expected) in [
-            (yes(0.9), 0, "yes"),
-            (yes(0.9), 6000, "yes"),
-            (yes(0.9), 6001, "stale (late)"),
-            (yes(0.6), 6001, "stale (late)"),
-            (Err("out of memory".to_owned()), 6001, "failed (model_error)"),
-        ] {
-            let reading = standing(None).read(&reply, Duration::from_millis(milliseconds));
-            assert_eq!(reading.outcome.to_string(), expected, "{reply:?} after {milliseconds} ms");
-        }
-    }
-
-    #[test]
-    fn a_prompt_that_the_model_does_not_come_to_is_late_when_its_last_answer_holds_no_more() {
-        let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));
-        let mut first = standing(None);
-        assert!(!first.is_late(at(10), at(11)), "nothing was said yet, and nothing could have been for long");
-        assert!(!first.is_late(at(14), at(16)));
-        assert!(first.is_late(at(16), at(17)), "three intervals of two seconds after the first window");
-        let mut answered = standing(None);
-        answered.holds_until = Some(at(30));
-        assert!(!answered.is_late(at(29), at(30)));
-        assert!(answered.is_late(at(31), at(32)));
-    }
-
-    #[test]
-    fn what_is_held_is_what_the_policy_holds() {
-        for (held, expected) in
-            [(None, "unsure (low_probability)"), (Some(false), "unsure (low_probability)"), (Some(true), "yes")]
-        {
-            assert_eq!(standing(held).read(&yes(0.6), Duration::ZERO).outcome.to_string(), expected, "{held:?}");
-        }
-    }
-}
+#[path = "answers/tests.rs"]
+mod tests;

@@ -1,6 +1,11 @@
 //! From the configuration to what each stage asks for.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
@@ -24,7 +29,7 @@ use crate::{
     answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
     camera::{self, Address, Camera, Canvas, Description},
     config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
-    engine::Engine,
+    engine::{Engine, Reminder},
     model::Manifest,
     mqtt::{self, Access, CameraStatus, Handle, Topics},
     name::{CameraName, PromptName},
@@ -213,7 +218,7 @@ impl Answers {
         watched: &[Watched],
         shown: &Digests,
         (model, min_mass): (ModelLabel, Option<f64>),
-        control: &Control,
+        (control, reminder): (&Control, Reminder),
         (zone, history, kept): (TimeZone, Option<History>, Kept),
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
@@ -231,7 +236,8 @@ impl Answers {
         };
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
         let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
-        Self { standing, topics, model, ids, outbox, history, kept, zone, cameras, switches, judged: Arc::default() }
+        let (up, judged) = (HashMap::new(), Arc::default());
+        Self { standing, topics, model, ids, outbox, history, kept, zone, cameras, up, switches, reminder, judged }
     }
 }
 
@@ -282,6 +288,7 @@ pub(super) fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: 
         },
         hash: standing_hash(prompt, shown),
         holds_until: None,
+        said_of: None,
     }
 }
 

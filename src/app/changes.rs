@@ -219,6 +219,9 @@ impl Changes {
         self.tell_control(Change::Configured(control::known(&config))).await;
         for camera in &diff.ended {
             self.watchers.end(camera).await;
+            for prompt in self.newcomers.roster.prompts(camera) {
+                self.newcomers.engine.remove(camera, &prompt.prompt.name);
+            }
             self.newcomers.roster.leave(camera);
             let (done, is_done) = oneshot::channel();
             self.newcomers.tell(Input::Left { camera: camera.clone(), done }).await;

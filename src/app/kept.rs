@@ -20,6 +20,8 @@ pub(super) struct Judgeable {
     pub(super) id: String,
     pub(super) camera: CameraName,
     pub(super) prompt: PromptName,
+    /// What was asked.
+    pub(super) ask: String,
     /// What was said; `None` where nobody was sure.
     pub(super) answered: Option<String>,
     /// The newest frames of its window, the oldest first.
@@ -62,10 +64,29 @@ impl Kept {
         inner.newest.insert((answer.camera.clone(), answer.prompt.clone()), answer);
     }
 
+    /// Forgets the newest answer to a prompt about a camera: it is asked no more.
+    pub(super) fn forget(&self, camera: &CameraName, prompt: &PromptName) {
+        self.lock().newest.remove(&(camera.clone(), prompt.clone()));
+    }
+
     /// The answer with this id, if it is still kept.
     pub(super) fn find(&self, id: &str) -> Option<Judgeable> {
         let inner = self.lock();
         inner.newest.values().chain(&inner.changes).find(|answer| answer.id == id).cloned()
+    }
+}
+
+#[cfg(test)]
+impl Kept {
+    /// The newest answer to a prompt about a camera.
+    pub(super) fn newest(&self, camera: &CameraName, prompt: &PromptName) -> Option<Judgeable> {
+        self.lock().newest.get(&(camera.clone(), prompt.clone())).cloned()
+    }
+
+    /// The numbers of the newest pictures of those that changed a state.
+    pub(super) fn changes(&self) -> Vec<u64> {
+        let number = |answer: &Judgeable| answer.pictures.last().map(|picture| picture.number);
+        self.lock().changes.iter().filter_map(number).collect()
     }
 }
 
@@ -83,6 +104,7 @@ mod tests {
             id: id.to_owned(),
             camera: CameraName::new("yard").unwrap(),
             prompt: PromptName::new(prompt).unwrap(),
+            ask: "is it open?".to_owned(),
             answered: Some("yes".to_owned()),
             pictures: vec![Arc::new(Frame { number: 0, taken, size, pixels: vec![0; bytes].into() })],
         }

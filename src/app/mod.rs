@@ -116,7 +116,7 @@ pub enum Error {
 }
 
 impl From<Ended> for Error {
-    fn from(Ended { name: task, panic }: Ended) -> Self {
+    fn from(Ended { name: task, panic, .. }: Ended) -> Self {
         Self::TaskEnded { task, why: panic.unwrap_or_else(|| "nobody had asked it to".to_owned()) }
     }
 }

@@ -64,17 +64,23 @@ pub(super) fn folder(config: &Config) -> Option<PathBuf> {
 /// The prompts that others added before, as they are checked now. What does not fit any more is told of, and kept. Blocks.
 pub(super) fn remembered(loaded: &Loaded) -> Vec<PromptConfig> {
     let folder = folder(&loaded.config).filter(|_| loaded.config.mqtt.new_prompts);
-    let entries = folder.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten();
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.sort();
     let mut prompts = Vec::new();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "json")) {
-        match read(loaded, file) {
+    for file in folder.iter().flat_map(|folder| files(folder)) {
+        match read(loaded, &file) {
             Ok(prompt) => prompts.push(prompt),
             Err(problem) => Event::ConfigProblem { problem: &problem }.emit(),
         }
     }
     prompts
+}
+
+/// The files that prompts are kept in, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
+    files.sort();
+    files
 }
 
 /// Leaves out the prompts of others that ask for more frames than this model takes.
@@ -132,7 +138,9 @@ impl Newcomers {
         if self.own.contains(&name) {
             return Err(wrong(format!("prompt `{name}` stands in the configuration, which only people change")));
         }
-        let is_there = !self.roster.asked_by(&name).is_empty();
+        // one that no camera is asked about at present is kept for when its cameras are watched again
+        let kept = self.kept().await.map_err(|problem| (Code::NotSaved, problem))?;
+        let is_there = kept.contains(name.as_str());
         if arrival.payload.is_empty() {
             if !is_there {
                 return Err((Code::UnknownPrompt, format!("no prompt `{name}` was added")));
@@ -143,7 +151,7 @@ impl Newcomers {
         if arrival.payload.len() > LONGEST {
             return Err(wrong(format!("a prompt has {LONGEST} bytes at most")));
         }
-        if !is_there && self.roster.names().difference(&self.own).count() >= MOST {
+        if !is_there && kept.len() >= MOST {
             return Err(wrong(format!("{MOST} prompts were added already; take one away with an empty message")));
         }
         let added = self.add(name.clone(), arrival.payload.to_vec()).await?;
@@ -176,10 +184,16 @@ impl Newcomers {
             prompt: Arc::new(prompt.prompt.clone()),
             shown: None,
         };
-        let added = self.engine.add(about.iter().map(one).collect()).await;
-        let Ok(added) = added else { return Ok(None) }; // the engine is ending
-        added.map_err(wrong)?;
-        self.keep(&name, json).await.map_err(|problem| (Code::NotSaved, problem))?;
+        // first: what cannot be kept is not asked
+        let before = self.keep(&name, Some(json)).await.map_err(|problem| (Code::NotSaved, problem))?;
+        match self.engine.add(about.iter().map(one).collect()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => {
+                self.keep(&name, before).await.map_err(|problem| (Code::NotSaved, problem))?;
+                return Err(wrong(problem));
+            }
+            Err(_) => return Ok(None), // the engine is ending, and the next one is asked
+        }
         let before = self.roster.asked_by(&name).into_iter();
         for camera in before.filter(|camera| !about.iter().any(|(other, _)| other == camera)) {
             self.forget(&camera, &name).await;
@@ -193,6 +207,10 @@ impl Newcomers {
     /// A camera's prompt is asked from now on, which the engine is ready for; `shown` names what it is shown.
     pub(super) async fn begin(&self, camera: &CameraName, prompt: PromptConfig, shown: Option<String>) {
         let name = prompt.prompt.name.clone();
+        let before = self.roster.prompts(camera).into_iter().find(|before| before.prompt.name == name);
+        if before.is_some_and(|before| before.prompt.kind != prompt.prompt.kind) {
+            self.silence(camera, &name).await; // its topics are cleared, before anything of the other kind is said there
+        }
         let standing = Box::new(standing(&prompt, shown.as_ref(), self.min_mass));
         self.tell(Input::Added { camera: camera.clone(), prompt: name.clone(), standing }).await;
         let known = Change::Added { camera: camera.clone(), prompt: prompt.prompt.clone(), image: prompt.image };
@@ -205,29 +223,50 @@ impl Newcomers {
         for camera in self.roster.asked_by(name) {
             self.forget(&camera, name).await;
         }
-        let Some(file) = self.folder.as_ref().map(|folder| folder.join(format!("{name}.json"))) else { return Ok(()) };
-        let removed =
-            blocking(move || fs::remove_file(&file).map_err(|error| format!("`{}`: {error}", file.display())));
-        removed.await.map_err(|problem| (Code::NotSaved, problem))
+        self.keep(name, None).await.map(drop).map_err(|problem| (Code::NotSaved, problem))
     }
 
-    /// A camera's prompt is asked no more. Its topics are cleared when nothing more will be said on them.
+    /// A camera's prompt is asked no more.
     pub(super) async fn forget(&self, camera: &CameraName, name: &PromptName) {
+        self.silence(camera, name).await;
+        self.engine.remove(camera, name);
+        Event::PromptRemoved { camera, prompt: name }.emit();
+    }
+
+    /// Nothing is said of a camera's prompt any more, and its topics are cleared.
+    async fn silence(&self, camera: &CameraName, name: &PromptName) {
         self.roster.forget(camera, name);
         let (done, is_done) = oneshot::channel();
         self.tell(Input::Removed { camera: camera.clone(), prompt: name.clone(), done }).await;
+        is_done.await.ok(); // only then
+        let (done, is_done) = oneshot::channel();
+        self.control.send(Change::Removed { camera: camera.clone(), prompt: name.clone(), done }).await.ok();
         is_done.await.ok();
-        self.control.send(Change::Removed { camera: camera.clone(), prompt: name.clone() }).await.ok();
-        Event::PromptRemoved { camera, prompt: name }.emit();
     }
 
     pub(super) async fn tell(&self, input: Input) {
         self.answers.send(input).await.ok(); // or the process is ending
     }
 
-    /// Keeps a prompt for the next start, all of it or nothing.
-    async fn keep(&self, name: &PromptName, json: Vec<u8>) -> Result<(), String> {
+    /// The names of all that are kept.
+    async fn kept(&self) -> Result<BTreeSet<String>, String> {
+        let Some(folder) = self.folder.clone() else { return Ok(BTreeSet::new()) };
+        let stem = |path: PathBuf| Some(path.file_stem()?.to_string_lossy().into_owned());
+        blocking(move || Ok(files(&folder).into_iter().filter_map(stem).collect())).await
+    }
+
+    /// Keeps a prompt for the next start, all of it or nothing, or keeps it no more; gives what was kept of its name before.
+    async fn keep(&self, name: &PromptName, json: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, String> {
         let file = self.folder.as_ref().ok_or(memory::NOWHERE)?.join(format!("{name}.json"));
-        blocking(move || memory::put(&file, &json).map_err(|error| format!("`{}`: {error}", file.display()))).await
+        let replace = move || {
+            let before = fs::read(&file).ok();
+            let done = match &json {
+                Some(json) => memory::put(&file, json),
+                None if before.is_some() => fs::remove_file(&file),
+                None => Ok(()),
+            };
+            done.map(|()| before).map_err(|error| format!("`{}`: {error}", file.display()))
+        };
+        blocking(replace).await
     }
 }

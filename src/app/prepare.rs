@@ -76,7 +76,7 @@ pub(super) fn worker(
                 continue;
             }
         };
-        let lesson = worker.teach(camera, &prompt.prompt, &shown).map_err(|error| error.to_string());
+        let lesson = worker.teach(camera, &Arc::new(prompt.prompt.clone()), &shown).map_err(|error| error.to_string());
         if lesson.as_ref().is_ok_and(Lesson::is_learnt) {
             digests.insert((camera.clone(), prompt.prompt.name.clone()), digest(&shown));
         }

@@ -140,6 +140,9 @@ impl Replay {
         let at = seen.last.since_origin();
         let now = Now { mono: seen.last, wall: self.begun + at };
         let news = standing.policy.take(&reading.outcome, now);
+        if replied.is_some() && !standing.policy.is_settled(&reading.outcome) {
+            self.worker.ask_again(&self.camera, prompt);
+        }
         let about = About { seen: Some(seen), replied };
         let answer = standing.answer((self.ids.next(now.wall), &self.label), &self.camera, reading, &about, &now);
         Some(Replayed { at, answer: out_of_time(answer), news })

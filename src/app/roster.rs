@@ -1,7 +1,7 @@
 //! The cameras that are watched now, what is asked about each, and what each shows. Clones share one list.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -51,6 +51,13 @@ impl Roster {
         self.entries().remove(camera);
     }
 
+    /// It shows nothing for now.
+    pub(super) fn hide(&self, camera: &CameraName) {
+        if let Some(entry) = self.entries().get(camera) {
+            entry.view.send_replace(View::default());
+        }
+    }
+
     /// What its task follows, and where it leaves what it shows.
     pub(super) fn of_task(&self, camera: &CameraName) -> (watch::Receiver<Vec<PromptConfig>>, watch::Sender<View>) {
         let mut entries = self.entries();
@@ -90,12 +97,6 @@ impl Roster {
     /// The prompts about a camera.
     pub(super) fn prompts(&self, camera: &CameraName) -> Vec<PromptConfig> {
         self.entries().get(camera).map(|entry| entry.prompts.borrow().clone()).unwrap_or_default()
-    }
-
-    /// The names of all prompts.
-    pub(super) fn names(&self) -> BTreeSet<PromptName> {
-        let of = |entry: &Entry| entry.prompts.borrow().iter().map(|p| p.prompt.name.clone()).collect::<Vec<_>>();
-        self.entries().values().flat_map(of).collect()
     }
 
     /// The cameras that a prompt is asked about.

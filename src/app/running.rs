@@ -99,7 +99,8 @@ impl Running {
         let kept = Kept::default();
         let kept_for_a_while = (zone.clone(), history::begin(&config), kept.clone());
         let judged_by = (label.clone(), min_mass);
-        let answers = Answers::new(&config, &watched, &digests, judged_by, &control, kept_for_a_while);
+        let told = (&control, engine.reminder());
+        let answers = Answers::new(&config, &watched, &digests, judged_by, told, kept_for_a_while);
         let (mut judge, judged) = (Tasks::new(), answers.judged.clone());
         judge.start("answers", answers.run(replied, input));
 

@@ -137,9 +137,10 @@ impl Watch {
                 frame = frames.take(), if !pause.is_given() => {
                     if self.up_since.is_none() {
                         self.up_since = Some(Stamp::now());
+                        self.sampler.begin_anew();
                         turn.end();
                         Event::CameraOnline { camera: &self.name }.emit();
-                        let up = Input::CameraUp { camera: self.name.clone() };
+                        let up = Input::CameraUp { camera: self.name.clone(), first: frame.taken };
                         self.tell(up).await;
                     }
                     self.frame(&Arc::new(frame)).await;
@@ -198,13 +199,17 @@ impl Watch {
         let prompts = self.prompts.borrow_and_update();
         self.sampler.plan(prompts.iter().map(schedule).collect());
         self.asked_blind = asked_blind(&prompts);
-        let before = std::mem::take(&mut self.hours);
+        let asleep: Vec<_> =
+            std::mem::take(&mut self.hours).into_iter().filter(|a| a.asleep).map(|a| a.prompt).collect();
         let asked = |p: &PromptConfig| {
             let (prompt, hours) = (p.prompt.name.clone(), p.active.clone());
-            let asleep = before.iter().any(|asked| asked.prompt == prompt && asked.asleep);
-            Asked { prompt, hours, asleep }
+            Asked { asleep: asleep.contains(&prompt), prompt, hours }
         };
         self.hours = prompts.iter().filter(|p| p.active != Hours::default()).map(asked).collect();
+        // one whose hours are gone is awake, whatever they said
+        for asked in &self.hours {
+            self.sampler.set_asleep(&asked.prompt, asked.asleep);
+        }
     }
 
     /// Logs when the camera begins and ceases to see.

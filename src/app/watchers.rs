@@ -1,9 +1,13 @@
 //! Owns the tasks of the cameras: begins them, and ends one, or all of them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::Id};
 
 use super::{answers::Input, assemble::Watched, roster::Roster, switches::Switches};
 use crate::{
@@ -18,7 +22,12 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 /// The cameras' tasks.
 pub(super) struct Watchers {
     tasks: Tasks,
-    stops: BTreeMap<CameraName, Stop>,
+    /// The task of each camera.
+    of_cameras: BTreeMap<CameraName, Id>,
+    /// What ends each task, those of cameras that were left behind among them.
+    stops: HashMap<Id, Stop>,
+    /// Those that ended by themselves while another was waited for.
+    unasked: Vec<Ended>,
     roster: Roster,
     engine: Arc<Engine>,
     answers: mpsc::Sender<Input>,
@@ -37,7 +46,8 @@ impl Watchers {
         (switches, turns): (Switches, Turns),
         zone: TimeZone,
     ) -> Self {
-        Self { tasks: Tasks::new(), stops: BTreeMap::new(), roster, engine, answers, switches, turns, zone }
+        let (of_cameras, stops, unasked) = (BTreeMap::new(), HashMap::new(), Vec::new());
+        Self { tasks: Tasks::new(), of_cameras, stops, unasked, roster, engine, answers, switches, turns, zone }
     }
 
     /// Begins to watch a camera, as the roster has it.
@@ -46,26 +56,43 @@ impl Watchers {
         let (prompts, view) = self.roster.of_task(&name);
         let (engine, answers, zone) = (self.engine.clone(), self.answers.clone(), self.zone.clone());
         let watch = camera.watch(engine, answers, (&self.switches, &self.turns), zone, (prompts, view));
-        self.tasks.start(task_name(&name), watch.run(stop.clone()));
-        self.stops.insert(name, stop);
+        let id = self.tasks.start(format!("camera {name}"), watch.run(stop.clone()));
+        self.of_cameras.insert(name, id);
+        self.stops.insert(id, stop);
     }
 
     /// Ends one, and waits until it has ended; one that does not is left behind, stopped, and can say nothing more that
     /// anybody would take for another's.
     pub(super) async fn end(&mut self, camera: &CameraName) {
-        let Some(stop) = self.stops.remove(camera) else { return };
-        stop.give();
-        let name = task_name(camera);
-        let ended = async { while self.tasks.next_ended().await.is_some_and(|ended| ended.name != name) {} };
+        let Some(id) = self.of_cameras.remove(camera) else { return };
+        if let Some(stop) = self.stops.get(&id) {
+            stop.give();
+        }
+        let ended = async {
+            while let Some(ended) = self.tasks.next_ended().await {
+                let asked = self.stops.remove(&ended.id).is_some_and(|stop| stop.is_given());
+                if ended.id == id {
+                    return;
+                }
+                self.unasked.extend(Some(ended).filter(|_| !asked));
+            }
+        };
         tokio::time::timeout(END_WITHIN, ended).await.ok();
+        // what it shows is asked about no more, before the next one of its name counts its frames from nothing
+        self.roster.hide(camera);
         self.engine.replaced(camera);
     }
 
     /// Waits for one that ends by itself, which none should.
     pub(super) async fn next_ended(&mut self) -> Ended {
-        match self.tasks.next_ended().await {
-            Some(ended) => ended,
-            None => std::future::pending().await,
+        loop {
+            if let Some(ended) = self.unasked.pop() {
+                return ended;
+            }
+            let Some(ended) = self.tasks.next_ended().await else { return std::future::pending().await };
+            if !self.stops.remove(&ended.id).is_some_and(|stop| stop.is_given()) {
+                return ended;
+            }
         }
     }
 
@@ -74,8 +101,4 @@ impl Watchers {
         self.stops.values().for_each(Stop::give);
         self.tasks.finish(within).await
     }
-}
-
-fn task_name(camera: &CameraName) -> String {
-    format!("camera {camera}")
 }

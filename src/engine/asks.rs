@@ -52,6 +52,11 @@ impl<T> Asks<T> {
         Ok(())
     }
 
+    /// Throws away the questions about a camera.
+    pub(super) fn forget(&mut self, camera: &CameraName) {
+        self.line.retain(|place| place.camera != *camera);
+    }
+
     /// The next question to ask, and since when it waited. While standing prompts wait (`others`) only one that has spent
     /// half of its patience comes before them. Questions whose time has passed are thrown away: nobody listens any more.
     pub(super) fn next(&mut self, now: Stamp, others: bool) -> Option<(T, Stamp)> {

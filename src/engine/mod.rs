@@ -51,6 +51,8 @@ pub struct Replied {
     pub camera: CameraName,
     /// Who asked.
     pub prompt: PromptName,
+    /// What was asked; `None` where the engine knows no prompt of this name.
+    pub asked: Option<Arc<Prompt>>,
     /// The model's reply, or why there is none.
     pub reply: Result<Reply, String>,
     /// Which frames were asked about.
@@ -143,6 +145,10 @@ pub struct Added {
 enum Change {
     /// More prompts, or others of their names.
     Add { prompts: Vec<Added>, reply: oneshot::Sender<Result<(), String>> },
+    /// A prompt about a camera is asked no more.
+    Remove { camera: CameraName, prompt: PromptName },
+    /// What was answered of a prompt about a still scene is not to be said again.
+    AskAgain { camera: CameraName, prompt: PromptName },
     /// A camera's frames are numbered anew.
     Forget { camera: CameraName },
     /// Examples out of what others said of a prompt's answers about a camera.
@@ -156,6 +162,8 @@ impl Change {
             Self::Add { prompts, reply } => {
                 reply.send(worker.add(&prompts).map_err(|error| error.to_string())).ok();
             }
+            Self::Remove { camera, prompt } => worker.remove(&camera, &prompt),
+            Self::AskAgain { camera, prompt } => worker.ask_again(&camera, &prompt),
             Self::Forget { camera } => worker.forget(&camera),
             Self::Teach { camera, prompt, shown, reply } => {
                 reply.send(worker.teach(&camera, &prompt, &shown).map_err(|error| error.to_string())).ok();
@@ -181,12 +189,37 @@ impl Inbox {
     }
 }
 
+#[derive(Default)]
 struct Shared {
     inbox: Mutex<Inbox>,
     filled: Condvar,
     counts: Mutex<Counts>,
     /// Runs of the model's graphs, and rounds of the thread.
     runs: Arc<AtomicU64>,
+}
+
+impl Shared {
+    fn change(&self, change: Change) {
+        lock(&self.inbox).changes.push(change);
+        self.filled.notify_one();
+    }
+}
+
+/// Says to the engine which answers are not settled, and keeps no engine running.
+#[derive(Clone, Default)]
+pub struct Reminder(Arc<Shared>);
+
+impl Reminder {
+    /// The model is asked the next time, however still the scene: its last answer may be another then.
+    pub fn ask_again(&self, camera: &CameraName, prompt: &PromptName) {
+        self.0.change(Change::AskAgain { camera: camera.clone(), prompt: prompt.clone() });
+    }
+
+    /// How often it was said to an engine that does not run.
+    #[cfg(test)]
+    pub fn said(&self) -> usize {
+        lock(&self.0.inbox).changes.len()
+    }
 }
 
 /// Poisoning is no news here: a panic in the engine ends the process.
@@ -210,12 +243,8 @@ impl Engine {
         M::VisualTokens: Send,
         M::Prefix: Send,
     {
-        let shared = Arc::new(Shared {
-            inbox: Mutex::new(Inbox::default()),
-            filled: Condvar::new(),
-            counts: Mutex::new(Counts { work: worker.work(), ..Counts::default() }),
-            runs: worker.runs(),
-        });
+        let counts = Mutex::new(Counts { work: worker.work(), ..Counts::default() });
+        let shared = Arc::new(Shared { counts, runs: worker.runs(), ..Shared::default() });
         let (here, troubles) = watch::channel(None);
         let theirs = shared.clone();
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
@@ -278,9 +307,18 @@ impl Engine {
         added
     }
 
+    /// Forgets a prompt about a camera, which is asked no more.
+    pub fn remove(&self, camera: &CameraName, prompt: &PromptName) {
+        self.change(Change::Remove { camera: camera.clone(), prompt: prompt.clone() });
+    }
+
+    /// A way to say which answers are not settled.
+    pub fn reminder(&self) -> Reminder {
+        Reminder(Arc::clone(&self.shared))
+    }
+
     fn change(&self, change: Change) {
-        lock(&self.shared.inbox).changes.push(change);
-        self.shared.filled.notify_one();
+        self.shared.change(change);
     }
 
     /// Throws away the windows of this camera that wait; one that is in hand is finished.
@@ -288,9 +326,11 @@ impl Engine {
         lock(&self.shared.inbox).windows.forget(camera);
     }
 
-    /// The same, and what is kept of its frames: those of this name that come from now on are another camera's.
+    /// The same, with the questions that were asked once about it, and what is kept of its frames: those of this name that
+    /// come from now on are another camera's.
     pub fn replaced(&self, camera: &CameraName) {
         self.forget(camera);
+        lock(&self.shared.inbox).asks.forget(camera);
         self.change(Change::Forget { camera: camera.clone() });
     }
 

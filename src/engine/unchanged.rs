@@ -13,7 +13,7 @@ use super::{Replied, Seen, Spent, Waiting};
 use crate::{
     frame::{Frame, Stamp},
     name::{CameraName, PromptName},
-    prompt::Reply,
+    prompt::{Prompt, Reply},
     window::{Spec, Window},
 };
 
@@ -101,6 +101,7 @@ fn form(window: &Window) -> Form {
 /// An answer about a still scene.
 #[derive(Debug)]
 struct Answered {
+    question: Option<Arc<Prompt>>,
     reply: Reply,
     /// When the newest frame was taken that the model was asked about.
     asked: Stamp,
@@ -108,7 +109,7 @@ struct Answered {
     newest: usize,
 }
 
-/// A still scene, and what was answered about it.
+/// A still scene, and what was answered about this picture of it.
 #[derive(Debug)]
 struct Scene {
     look: Arc<Look>,
@@ -117,9 +118,9 @@ struct Scene {
 }
 
 impl Scene {
-    /// Whether a window shows it, whose frames look like this.
-    fn is_shown(&self, window: &Window, looks: &[Arc<Look>]) -> bool {
-        looks.iter().all(|look| look.is_like(&self.look)) && self.form == form(window)
+    /// Whether a window of this form shows it, whose frames look like this.
+    fn is_shown(&self, form: &Form, looks: &[Arc<Look>]) -> bool {
+        self.form == *form && looks.iter().all(|look| look.is_like(&self.look))
     }
 }
 
@@ -127,7 +128,8 @@ impl Scene {
 #[derive(Debug, Default)]
 pub(super) struct Unchanged {
     looks: HashMap<CameraName, BTreeMap<u64, Arc<Look>>>,
-    scenes: HashMap<(CameraName, Spec), Scene>,
+    /// For windows of each form, as they were asked about: one where all prompts are asked together.
+    scenes: HashMap<(CameraName, Spec), Vec<Scene>>,
 }
 
 impl Unchanged {
@@ -135,23 +137,21 @@ impl Unchanged {
     pub(super) fn settle(&mut self, waiting: &mut Vec<Waiting>) -> Vec<Replied> {
         let mut settled = Vec::new();
         waiting.retain_mut(|Waiting { window, since }| {
-            let looks = self.looks(window);
-            let (Some(scene), Some(newest)) = (self.scenes.get(&key(window)), window.newest().map(|f| f.taken)) else {
-                return true;
-            };
-            if !scene.is_shown(window, &looks) {
-                return true;
-            }
-            let done = Stamp::now();
+            let (looks, form, done) = (self.looks(window), form(window), Stamp::now());
+            let scenes = self.scenes.get(&key(window)).into_iter().flatten();
+            let shown: Vec<&Scene> = scenes.filter(|scene| scene.is_shown(&form, &looks)).collect();
+            let Some(newest) = window.newest().map(|frame| frame.taken) else { return true };
             let holds = |answered: &&Answered| newest.since(answered.asked) < HOLDS;
-            let (said, asked) = std::mem::take(&mut window.prompts)
-                .into_iter()
-                .partition::<Vec<_>, _>(|prompt| scene.answered.get(prompt).filter(holds).is_some());
-            for prompt in said {
-                let Some(Answered { reply, asked, newest }) = scene.answered.get(&prompt) else { continue };
+            for prompt in std::mem::take(&mut window.prompts) {
+                let answered = shown.iter().find_map(|scene| scene.answered.get(&prompt).filter(holds));
+                let Some(Answered { question, reply, asked, newest }) = answered else {
+                    window.prompts.push(prompt);
+                    continue;
+                };
                 settled.push(Replied {
                     camera: window.camera.clone(),
                     prompt,
+                    asked: question.clone(),
                     reply: Ok(reply.clone()),
                     seen: Seen::of(window),
                     newest: window.newest_of(*newest),
@@ -160,7 +160,6 @@ impl Unchanged {
                     unchanged_since: Some(*asked),
                 });
             }
-            window.prompts = asked;
             !window.prompts.is_empty()
         });
         settled
@@ -169,31 +168,42 @@ impl Unchanged {
     /// Keeps what the model answered about windows that are still.
     pub(super) fn learn(&mut self, asked: &[Waiting], replied: &[Replied]) {
         for Waiting { window, .. } in asked {
-            let looks = self.looks(window);
+            let (looks, form) = (self.looks(window), form(window));
             let (Some(look), Some(newest)) = (looks.last(), window.newest()) else { continue };
-            if self.scenes.get(&key(window)).is_none_or(|scene| !scene.is_shown(window, &looks)) {
-                let scene = Scene { look: look.clone(), form: form(window), answered: HashMap::new() };
-                match scene.is_shown(window, &looks) {
-                    true => self.scenes.insert(key(window), scene),
-                    false => self.scenes.remove(&key(window)),
-                };
-            }
-            let Some(scene) = self.scenes.get_mut(&key(window)) else { continue };
-            let of_window = |r: &&Replied| r.camera == window.camera && window.prompts.contains(&r.prompt);
-            for Replied { prompt, reply, newest: with, .. } in replied.iter().filter(of_window) {
-                if let Ok(reply) = reply {
-                    let answered = Answered { reply: reply.clone(), asked: newest.taken, newest: with.len() };
-                    scene.answered.insert(prompt.clone(), answered);
+            let scenes = self.scenes.entry(key(window)).or_default();
+            scenes.retain_mut(|scene| {
+                scene.answered.retain(|prompt, _| !window.prompts.contains(prompt));
+                !scene.answered.is_empty() && scene.is_shown(&form, &looks)
+            });
+            let mut scene = Scene { look: look.clone(), form: form.clone(), answered: HashMap::new() };
+            if scene.is_shown(&form, &looks) {
+                let of_window = |r: &&Replied| r.camera == window.camera && window.prompts.contains(&r.prompt);
+                for Replied { prompt, asked, reply, newest: with, .. } in replied.iter().filter(of_window) {
+                    if let Ok(reply) = reply {
+                        let (prompt, question, reply) = (prompt.clone(), asked.clone(), reply.clone());
+                        let answered = Answered { question, reply, asked: newest.taken, newest: with.len() };
+                        scene.answered.insert(prompt, answered);
+                    }
                 }
+                scenes.push(scene);
+            }
+            if scenes.is_empty() {
+                self.scenes.remove(&key(window));
             }
         }
     }
 
     /// Forgets what was answered of a prompt about a camera.
     pub(super) fn forget_prompt(&mut self, camera: &CameraName, prompt: &PromptName) {
-        for (_, scene) in self.scenes.iter_mut().filter(|((of, _), _)| of == camera) {
-            scene.answered.remove(prompt);
-        }
+        self.scenes.retain(|(of, _), scenes| {
+            if of == camera {
+                scenes.retain_mut(|scene| {
+                    scene.answered.remove(prompt);
+                    !scene.answered.is_empty()
+                });
+            }
+            !scenes.is_empty()
+        });
     }
 
     /// Forgets all that is known of a camera.

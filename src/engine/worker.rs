@@ -79,8 +79,14 @@ pub struct Unaskable {
     pub source: Box<PlanError>,
 }
 
-/// What every prompt of every camera needs.
-type Prompts = HashMap<(CameraName, PromptName), Ready>;
+/// A prompt, and what it needs.
+struct Known {
+    prompt: Arc<Prompt>,
+    ready: Ready,
+}
+
+/// Every prompt of every camera.
+type Prompts = HashMap<(CameraName, PromptName), Known>;
 
 /// Owns the model and everything that is kept between windows.
 pub struct Worker<M: Model> {
@@ -137,7 +143,8 @@ impl<M: Model> Worker<M> {
                 Some(shown) => worker.show(prompt, shown, &mut compared),
                 None => worker.plan(prompt, &mut asked_before),
             };
-            worker.prompts.insert((camera.clone(), prompt.name.clone()), ready.map_err(named)?);
+            let known = Known { prompt: Arc::clone(prompt), ready: ready.map_err(named)? };
+            worker.prompts.insert((camera.clone(), prompt.name.clone()), known);
         }
         Ok(worker)
     }
@@ -205,19 +212,27 @@ impl<M: Model> Worker<M> {
             };
             let named =
                 |source| Unaskable { camera: camera.clone(), prompt: prompt.name.clone(), source: Box::new(source) };
-            all.push(((camera.clone(), prompt.name.clone()), ready.map_err(named)?));
+            let known = Known { prompt: Arc::clone(prompt), ready: ready.map_err(named)? };
+            all.push(((camera.clone(), prompt.name.clone()), known));
         }
-        for (key, ready) in all {
-            self.taught.remove(&key);
-            self.forget_answers(&key);
-            self.prompts.insert(key, ready);
+        for ((camera, prompt), known) in all {
+            self.remove(&camera, &prompt);
+            self.prompts.insert((camera, prompt), known);
         }
         Ok(())
     }
 
+    /// Forgets a prompt about a camera, and what is kept of its answers.
+    pub fn remove(&mut self, camera: &CameraName, prompt: &PromptName) {
+        let key = (camera.clone(), prompt.clone());
+        self.taught.remove(&key);
+        self.prompts.remove(&key);
+        self.ask_again(camera, prompt);
+    }
+
     /// Takes examples out of what others said of a prompt's answers about a camera, beside those of the configuration, and
     /// answers by them from now on if they help; else it goes on as if there were none.
-    pub fn teach(&mut self, camera: &CameraName, prompt: &Prompt, shown: &Shown) -> Result<Lesson, PlanError> {
+    pub fn teach(&mut self, camera: &CameraName, prompt: &Arc<Prompt>, shown: &Shown) -> Result<Lesson, PlanError> {
         let Learnt { compared, gain } = learn(&mut self.model, prompt, shown)?;
         let lesson = Lesson { camera: camera.clone(), prompt: prompt.name.clone(), gain };
         let key = (camera.clone(), prompt.name.clone());
@@ -237,8 +252,8 @@ impl<M: Model> Worker<M> {
                 }
             }
         };
-        self.forget_answers(&key);
-        self.prompts.insert(key, ready);
+        self.ask_again(camera, &prompt.name);
+        self.prompts.insert(key, Known { prompt: Arc::clone(prompt), ready });
         Ok(lesson)
     }
 
@@ -270,7 +285,8 @@ impl<M: Model> Worker<M> {
         (replied, waiting.len())
     }
 
-    fn forget_answers(&mut self, (camera, prompt): &(CameraName, PromptName)) {
+    /// Forgets what was answered of a prompt about still scenes: the model is asked the next time, whatever a window shows.
+    pub fn ask_again(&mut self, camera: &CameraName, prompt: &PromptName) {
         if let Some(unchanged) = &mut self.unchanged {
             unchanged.forget_prompt(camera, prompt);
         }
@@ -304,6 +320,7 @@ impl<M: Model> Worker<M> {
             all.push(Replied {
                 camera: window.camera.clone(),
                 prompt: prompt.clone(),
+                asked: self.known(&window.camera, prompt).map(|known| Arc::clone(&known.prompt)),
                 reply: reply.unwrap_or_else(|| Err("the engine lost a reply".to_owned())),
                 seen: Seen::of(window),
                 newest: window.newest_of(newest),
@@ -327,7 +344,8 @@ impl<M: Model> Worker<M> {
         let ready = self.plan(prompt, &mut HashMap::new())?;
         window.prompts = vec![prompt.name.clone()];
         let key = (window.camera.clone(), prompt.name.clone());
-        let standing = self.prompts.insert(key.clone(), ready);
+        let once = Known { prompt: Arc::new(prompt.clone()), ready };
+        let standing = self.prompts.insert(key.clone(), once);
         let replied = self.answer(&[Waiting { window, since }]).pop();
         match standing {
             Some(standing) => self.prompts.insert(key, standing),
@@ -355,9 +373,13 @@ impl<M: Model> Worker<M> {
         self.mending.fault = Some((error.fault(), error.to_string()));
     }
 
+    fn known(&self, camera: &CameraName, prompt: &PromptName) -> Option<&Known> {
+        self.prompts.get(&(camera.clone(), prompt.clone()))
+    }
+
     /// What was prepared for a prompt of a camera.
     fn ready(&self, camera: &CameraName, prompt: &PromptName) -> Option<&Ready> {
-        self.prompts.get(&(camera.clone(), prompt.clone()))
+        self.known(camera, prompt).map(|known| &known.ready)
     }
 
     /// The replies that belong to prompts of a kind.
@@ -434,9 +456,10 @@ impl<M: Model> Worker<M> {
                 }
                 let key = (window.camera.clone(), prompt.clone());
                 // it is put back below, whatever comes
-                let Some(mut ready) = self.prompts.remove(&key) else { continue };
-                let learnt = ready.questions_mut().iter_mut().try_for_each(|q| self.learn_blind_of(q, window.spec));
-                self.prompts.insert(key, ready);
+                let Some(mut known) = self.prompts.remove(&key) else { continue };
+                let mut questions = known.ready.questions_mut().iter_mut();
+                let learnt = questions.try_for_each(|question| self.learn_blind_of(question, window.spec));
+                self.prompts.insert(key, known);
                 learnt?;
             }
         }
@@ -448,7 +471,7 @@ impl<M: Model> Worker<M> {
             return Ok(());
         }
         // another camera's is the same
-        for other in self.prompts.values().flat_map(Ready::questions) {
+        for other in self.prompts.values().flat_map(|known| known.ready.questions()) {
             question.learn_blind(window, other);
             if !question.lacks_blind(window) {
                 return Ok(());
@@ -495,7 +518,7 @@ fn asks<'a>(prompts: &'a Prompts, waiting: &[Waiting]) -> (Vec<Ask<'a>>, Vec<(us
     for Waiting { window, .. } in waiting {
         let before = asks.len();
         for prompt in &window.prompts {
-            if let Some(ready) = prompts.get(&(window.camera.clone(), prompt.clone())) {
+            if let Some(Known { ready, .. }) = prompts.get(&(window.camera.clone(), prompt.clone())) {
                 for question in ready.questions() {
                     asks.push(Ask { place: asks.len(), window: asked_about, spec: window.spec, question });
                 }

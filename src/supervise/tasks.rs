@@ -14,6 +14,8 @@ pub struct Tasks {
 /// A task that came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
+    /// Which it was, also among those of one name.
+    pub id: Id,
     /// The name it was started with.
     pub name: String,
     /// What it said if it panicked.
@@ -26,10 +28,11 @@ impl Tasks {
         Self::default()
     }
 
-    /// Starts a task.
-    pub fn start(&mut self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task; says which it is.
+    pub fn start(&mut self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) -> Id {
         let id = self.set.spawn(task).id();
         self.names.insert(id, name.into());
+        id
     }
 
     /// Waits for the next task to end; `None` when there is none.
@@ -39,7 +42,7 @@ impl Tasks {
             Err(error) => (error.id(), Some(panic_text(error))),
         };
         let name = self.names.remove(&id).unwrap_or_default();
-        Some(Ended { name, panic })
+        Some(Ended { id, name, panic })
     }
 
     /// Waits until all have ended; those that need longer than `within` are aborted and named.
@@ -75,9 +78,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_late_is_named_and_who_panicked_says_what() {
         let mut tasks = Tasks::new();
-        tasks.start("broken", async { panic!("no such thing") });
+        let id = tasks.start("broken", async { panic!("no such thing") });
         let ended = tasks.next_ended().await.unwrap();
-        assert_eq!(ended, Ended { name: "broken".into(), panic: Some("no such thing".into()) });
+        assert_eq!(ended, Ended { id, name: "broken".into(), panic: Some("no such thing".into()) });
         tasks.start("quick", async {});
         tasks.start("stuck", std::future::pending());
         assert_eq!(tasks.finish(Duration::from_secs(5)).await, ["stuck"]);

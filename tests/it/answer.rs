@@ -280,12 +280,14 @@ proptest! {
         let mut policy = Policy::new(Spec { publish, hold: hold as u32, ..Spec::default() });
         for (n, outcome) in outcomes.iter().enumerate() {
             let before = policy.state().cloned();
-            let News { state, answer, transition, escalation } = policy.take(outcome, at(n as u64));
+            let News { state, answer, changed, transition, escalation } = policy.take(outcome, at(n as u64));
             if outcome.value().is_none() {
                 prop_assert_eq!(policy.state(), before.as_ref(), "only an answer moves a state");
                 prop_assert!(state.is_none() && transition.is_none() && escalation.is_none());
                 prop_assert!(answer || n > 0, "the first failure is published");
             }
+            prop_assert_eq!(changed, before.is_some() && policy.state() != before.as_ref());
+            prop_assert!(!policy.is_settled(outcome) || outcome.value() == policy.state());
             prop_assert_eq!(policy.state(), expected_state(&outcomes[..=n], hold));
             if let Some(state) = state {
                 prop_assert_eq!(Some(&state), policy.state());
@@ -308,6 +310,7 @@ proptest! {
         for (second, outcome) in (0..).zip(&outcomes) {
             let (all, news) = (plain.take(outcome, at(second)), cooled.take(outcome, at(second)));
             transitions += u32::from(all.transition.is_some());
+            prop_assert_eq!((all.changed, news.changed), (all.transition.is_some(), all.changed));
             prop_assert_eq!((&news.state, news.answer), (&all.state, all.answer), "only events are held back");
             if let Some(event) = news.transition {
                 told += 1 + event.suppressed;

@@ -74,8 +74,26 @@ async fn others_add_a_prompt_which_is_asked_at_once_and_after_a_restart_until_th
     until(&mut listener, "it is off", |a| is(a, "wader/yard/extra/enabled", "OFF")).await;
     publish(port, "wader/yard/extra/enabled/set", "ON", &[]).await;
     until(&mut listener, "it is on", |a| is(a, "wader/yard/extra/enabled", "ON")).await;
-    // the camera was not touched by any of it
-    assert_eq!(service.log().matches("camera is online").count(), 1, "{}", service.log());
+    // a prompt that comes while its camera is off is on: its own switch is
+    publish(port, "wader/yard/enabled/set", "OFF", &[]).await;
+    until(&mut listener, "the camera is off", |a| is(a, "wader/yard/enabled", "OFF")).await;
+    publish(port, "wader/prompts/extra/set", &EXTRA.replace("500ms", "600ms"), &[]).await;
+    let told = until(&mut listener, "it is told", |a| a.topic == "wader/yard/extra/enabled").await;
+    assert_eq!(told.text(), "ON");
+    publish(port, "wader/yard/enabled/set", "ON", &[]).await;
+    answer(&mut listener, "wader/yard/extra/answer").await;
+    // of another kind: what was said is cleared first, and what is said from then on stays
+    publish(port, "wader/prompts/extra/set", &EXTRA.replace("[\"count\"", "[\"camera\", \"count\""), &[]).await;
+    until(&mut listener, "its state is cleared", |a| is(a, "wader/yard/extra/state", "")).await;
+    let state = |a: &Arrival| a.topic == "wader/yard/extra/state";
+    assert_eq!(until(&mut listener, "it has a state again", state).await.text(), "count");
+    for _ in 0..3 {
+        let arrival =
+            until(&mut listener, "it is asked on", |a| state(a) || a.topic == "wader/yard/extra/answer").await;
+        assert!(!arrival.payload.is_empty(), "{arrival:?}");
+    }
+    // the camera was not touched by any of it, but for its switch
+    assert_eq!(service.log().matches("camera is online").count(), 2, "{}", service.log());
 
     assert!(service.terminate().await.success(), "{}", service.log());
     // what does not fit any more is left out, and is no reason not to start
@@ -88,6 +106,14 @@ async fn others_add_a_prompt_which_is_asked_at_once_and_after_a_restart_until_th
     answer(&mut listener, "wader/yard/extra/answer").await;
     let log = service.log();
     assert!(log.contains("torn.json: ") && log.contains("`list`, which was added over MQTT, is left out"), "{log}");
+    // what nobody is asked at present can be taken away all the same
+    publish(port, "wader/prompts/torn/set", "", &[]).await;
+    within("it is taken away", async {
+        while kept.join("torn.json").exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 
     // another configuration with which all begins anew, in this process: what others added is still theirs
     let whole = std::fs::read_to_string(service.path("wader.toml")).unwrap();

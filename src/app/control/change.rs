@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::oneshot;
+
 use super::{Control, Images, VERSION, gone};
 use crate::{
     config::{CameraConfig, Config},
@@ -30,8 +32,8 @@ pub(in crate::app) fn known(config: &Config) -> BTreeMap<CameraName, Known> {
 pub(in crate::app) enum Change {
     /// One more prompt about a camera, or another of this name.
     Added { camera: CameraName, prompt: Prompt, image: bool },
-    /// One less.
-    Removed { camera: CameraName, prompt: PromptName },
+    /// One less. `done` is told when its topics are on their way to being cleared.
+    Removed { camera: CameraName, prompt: PromptName, done: oneshot::Sender<()> },
     /// A camera is watched from now on.
     Watched { camera: CameraName },
     /// It is watched no more.
@@ -46,6 +48,7 @@ impl Control {
     /// Says what is asked now, and clears what is not asked any more.
     pub(super) fn change(&mut self, change: Change) {
         let (before, seen) = (self.published(), self.images.clone());
+        let mut is_done = None;
         let added = match change {
             Change::Added { camera, prompt, image } => {
                 let key = (camera.clone(), prompt.name.clone());
@@ -64,7 +67,8 @@ impl Control {
                 asked.sort_by(|a, b| a.name.cmp(&b.name)); // as a start would have them
                 Some((camera, name))
             }
-            Change::Removed { camera, prompt } => {
+            Change::Removed { camera, prompt, done } => {
+                is_done = Some(done);
                 self.images.remove(&(camera.clone(), prompt.clone()));
                 if let Some(known) = self.known.get_mut(&camera) {
                     known.prompts.remove(&prompt);
@@ -103,12 +107,17 @@ impl Control {
             self.remembered.published.entry(camera).or_default().extend(prompts);
         }
         self.remembered.images.extend(self.images.iter().cloned());
+        self.remembered.off = self.switches.off();
         self.save();
         self.outbox.clear(self.to_clear(&gone, &unseen));
         self.announce(&gone, &unseen);
         if let Some((camera, prompt)) = added {
-            let on = self.switches.asks(&camera, &prompt);
+            // its own switch, whatever the camera's says
+            let on = !self.switches.of(&camera).borrow().prompts.contains(&prompt);
             self.outbox.offer(Message::enabled(&self.topics, &camera, &prompt, on));
+        }
+        if let Some(done) = is_done {
+            done.send(()).ok(); // or nobody waits for it
         }
     }
 }

@@ -81,6 +81,7 @@ fn answer(window: &Window, prompt: &PromptName) -> Replied {
     Replied {
         camera: window.camera.clone(),
         prompt: prompt.clone(),
+        asked: None,
         reply,
         seen: Seen::of(window),
         newest: window.newest_of(1),
@@ -126,6 +127,15 @@ fn a_reply_is_about_the_window_that_was_asked_about() {
     assert!(waiting.is_empty());
     assert_eq!((replied.seen.first, replied.seen.last, replied.seen.present), (at(1), at(3), 3));
     assert_eq!(replied.newest.iter().map(|frame| frame.number).collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn each_answer_is_held_against_the_picture_that_it_was_about() {
+    let mut rig = Rig::new();
+    let brighter = |by: u8| Some((by, 40, 30));
+    (0..3).for_each(|_| drop(rig.next(None, &["early"])));
+    assert_eq!(rig.next(brighter(15), &["early", "late"]), ["2", "3*"], "a step that noise could be");
+    assert_eq!(rig.next(brighter(30), &["early", "late"]), ["4*", "3"], "two of them since the early one was asked");
 }
 
 #[test]

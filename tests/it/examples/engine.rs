@@ -327,9 +327,11 @@ fn judged(level: u8, state: usize, right: bool) -> Example {
 #[test]
 fn a_prompt_learns_from_what_was_said_of_its_answers_only_where_that_helps() {
     // asked in words, the oracle counts frames: it answers `count` whatever the picture
-    let words =
-        Prompt { ask: "count reference".to_owned(), ..Prompt::clone(&prompt("gate", choice(&["count", "reference"]))) };
-    let asked = [(camera("yard"), Arc::new(words.clone())), (camera("door"), Arc::new(words.clone()))];
+    let words = Arc::new(Prompt {
+        ask: "count reference".to_owned(),
+        ..Prompt::clone(&prompt("gate", choice(&["count", "reference"])))
+    });
+    let asked = [(camera("yard"), words.clone()), (camera("door"), words.clone())];
     let mut worker = worker(&asked, &[]);
     let best = |worker: &mut Worker<Flamingo>, of: &str, number: u64, level: u8| {
         let replied = worker.answer(&[window(of, &[Some(grey(number, level))], &["gate"])]);
