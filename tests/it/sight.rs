@@ -303,3 +303,19 @@ async fn what_lasts_is_an_event_and_a_prompt_outside_its_hours_says_nothing() {
     assert!(service.terminate().await.success(), "{}", service.log());
     assert_eq!(service.log().matches("prompt_asleep").count(), 1, "{}", service.log());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_whose_hours_are_taken_away_while_it_sleeps_wakes() {
+    let camera = camera();
+    let never = "[prompts.later.on.door]\nactive = [{ days = [\"mon\"], from = \"03:00\", to = \"03:01\" }]\n";
+    let asked = "[prompts.later]\nask = \"is it there\"\nanswer = \"yes_no\"\n";
+    let (mut service, mut listener) = start(&camera, &[PROMPTS, asked, never].concat()).await;
+    let others = |arrival: &Arrival| arrival.topic.ends_with("/answer");
+    let first = until(&mut listener, "another prompt is answered", others).await;
+    assert!(!first.topic.contains("/later/"), "{first:?}");
+    let file = std::fs::read_to_string(service.path("wader.toml")).unwrap();
+    assert!(file.contains(never));
+    service.rewrite(&file.replace(never, ""));
+    until(&mut listener, "it is asked", |arrival| arrival.topic == "wader/door/later/answer").await;
+    assert!(service.terminate().await.success(), "{}", service.log());
+}
