@@ -32,6 +32,7 @@ use crate::{
     frame::Stamp,
     mqtt::{Publisher, broker::Embedded},
     name::PromptName,
+    store::History,
     supervise::{Stop, Tasks, Turns},
     systemd::Notify,
     telemetry::Event,
@@ -97,7 +98,9 @@ impl Running {
         let (inputs, input) = mpsc::channel(REPLIES);
         let zone = assemble::zone(&config);
         let kept = Kept::default();
-        let kept_for_a_while = (zone.clone(), history::begin(&config), kept.clone());
+        let history = history::begin(&config);
+        let unkept = history.as_ref().map(History::lost);
+        let kept_for_a_while = (zone.clone(), history, kept.clone());
         let judged_by = (label.clone(), min_mass);
         let answers = Answers::new(&config, &watched, &digests, judged_by, &control, kept_for_a_while);
         let (mut judge, judged) = (Tasks::new(), answers.judged.clone());
@@ -149,7 +152,7 @@ impl Running {
         tasks.start("asks", asks.run(questioned, watching.clone()));
         if let Some(server) = web {
             Event::PageShown { address: server.address() }.emit();
-            let board = Board { topics: topics.clone(), outbox: outbox.clone(), status: status.clone() };
+            let board = Board { topics: topics.clone(), outbox: outbox.clone(), status: status.clone(), unkept };
             tasks.start("web", server.run(Arc::new(board), watching.clone()));
         }
         let troubles = Troubles { outbox, topics, status: status.clone() };

@@ -10,7 +10,7 @@ pub mod spool;
 
 use std::path::PathBuf;
 
-pub use history::{Entry, History, Limits};
+pub use history::{Disk, Entry, History, Limits, Lost};
 pub use search::{Found, Query, search};
 
 /// The version of the tables; a file of another is left alone.
