@@ -433,6 +433,13 @@ fn cameras_that_stream_one_whole_file_or_a_pattern_find_their_pipeline() {
     assert_eq!(pipelines, ["file", "test-pattern", "rtsp-cpu"]);
 }
 
+#[test]
+fn a_url_that_only_looks_like_one_with_a_password_is_left_alone() {
+    for url in ["file:///srv/left@yard.mp4", "rtsp://me:secret@10.0.0.5/user=a@b", "rtsp://10.0.0.5/a%40b#1"] {
+        load_text(&format!("[cameras]\ndoor = \"{url}\"")).unwrap_or_else(|report| panic!("{report}"));
+    }
+}
+
 proptest! {
     /// A slip of the hand anywhere in a file of all keys: no panic, and no secret in the report or the print.
     #[test]

@@ -18,6 +18,10 @@ const FROZEN_AFTER: Duration = Duration::from_secs(60);
 /// Silence is told within 5 s, looking once a second.
 const SILENCE: Duration = Duration::from_secs(4);
 
+/// What mends a URL whose user or password holds signs that end it.
+const ESCAPES: &str = "in a user or password write `%23` for `#`, `%2F` for `/`, `%3F` for `?`, `%40` for `@`, \
+    or take it from a secret: `${NAME}` does so by itself";
+
 /// What a camera may leave out.
 #[derive(Debug, Clone)]
 struct Settings {
@@ -142,9 +146,7 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
     let mut url = match Url::parse(given) {
         Ok(url) => url,
         Err(_) if given.contains('@') => {
-            let right = "in a user or password write `%23` for `#`, `%2F` for `/`, `%3F` for `?`, `%40` for `@`, \
-                or take it from a secret: `${NAME}` does so by itself";
-            checker.wrong_with(&at, "is not a URL", right);
+            checker.wrong_with(&at, "is not a URL", ESCAPES);
             return None;
         }
         Err(_) => {
@@ -160,6 +162,10 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
         checker.wrong_with(&at, "names no host", "write one such as `rtsp://10.0.0.5/stream`");
         return None;
     }
+    if has_strayed_user(&url) {
+        checker.wrong_with(&at, "holds a user or password behind what is read as its host", ESCAPES);
+        return None;
+    }
     let user = decode(url.username());
     let password = decode(url.password().unwrap_or_default());
     let (Some(user), Some(password)) = (user, password) else {
@@ -173,6 +179,16 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
         return None;
     }
     Some((url, login))
+}
+
+/// Whether a `#`, `/` or `?` in a password has ended the host early: `rtsp://admin:1234#5@10.0.0.5/s` is a URL, of the host
+/// `admin` and the port 1234, and its password would be shown as a part of its path.
+fn has_strayed_user(url: &Url) -> bool {
+    let holds = |part: Option<&str>| part.is_some_and(|part| part.contains('@'));
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    // an `@` behind a user may be meant; in a fragment, which no camera is ever sent, none is
+    url.host_str().is_some_and(|host| !host.is_empty())
+        && (holds(url.fragment()) || (!has_user && (holds(Some(url.path())) || holds(url.query()))))
 }
 
 /// The pipeline that is named, or else the one that fits the URL's scheme.
