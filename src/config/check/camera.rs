@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
 use super::{
-    super::{CameraConfig, LoginConfig, Secret, file, problem::suggest},
+    super::{CameraConfig, LoginConfig, Secret, allowed::CAMERA_SCHEMES, file, problem::suggest},
     checker::Checker,
 };
 use crate::name::CameraName;
@@ -158,8 +158,17 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
             return None;
         }
     };
+    if !CAMERA_SCHEMES.contains(&url.scheme()) {
+        let right = "use `rtsp`, `rtsps`, `http`, `https` or `file`; a relay such as go2rtc makes `rtsp` of others";
+        checker.wrong_with(&at, format!("`{}` is no scheme of cameras", url.scheme()), right);
+        return None;
+    }
     if matches!(url.scheme(), "rtsp" | "rtsps" | "http" | "https") && url.host_str().is_none_or(str::is_empty) {
         checker.wrong_with(&at, "names no host", "write one such as `rtsp://10.0.0.5/stream`");
+        return None;
+    }
+    if url.scheme() == "file" && url.to_file_path().is_err() {
+        checker.wrong_with(&at, "names no file of this machine", "write one such as `file:///srv/yard.mp4`");
         return None;
     }
     if has_strayed_user(&url) {
@@ -205,7 +214,8 @@ fn pipeline(checker: &mut Checker<'_>, path: &[&str], url: &Url, named: Option<&
             "file" => return Some("file".to_owned()),
             "test" => return Some("test-pattern".to_owned()),
             _ => {
-                let right = "`rtsp`, `rtsps`, `file` and `test` do; for others name a `pipeline` of your own";
+                let right =
+                    "`rtsp`, `rtsps`, `file` and `test` have one; for `http` and `https` name a `pipeline` of your own";
                 checker.wrong_with(&at("url"), "no built-in pipeline opens this kind of URL", right);
                 return None;
             }
