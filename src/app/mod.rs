@@ -115,6 +115,16 @@ pub enum Error {
     Hangs(&'static str),
 }
 
+impl Error {
+    /// The error and what lies behind it, on one line; what an error says of its cause itself is not said twice.
+    pub fn chain(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        causes
+            .map(ToString::to_string)
+            .fold(self.to_string(), |line, cause| if line.contains(&cause) { line } else { format!("{line}: {cause}") })
+    }
+}
+
 impl From<Ended> for Error {
     fn from(Ended { name: task, panic }: Ended) -> Self {
         Self::TaskEnded { task, why: panic.unwrap_or_else(|| "nobody had asked it to".to_owned()) }

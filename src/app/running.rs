@@ -196,7 +196,7 @@ impl Running {
         let reason = match outcome {
             Ok(None) => "asked to".to_owned(),
             Ok(Some(_)) => "another configuration".to_owned(),
-            Err(error) => error.to_string(),
+            Err(error) => error.chain(),
         };
         Event::Stopping { reason: &reason }.emit();
         self.watching.give();

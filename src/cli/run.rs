@@ -45,7 +45,7 @@ pub(super) fn run(options: &cli::ConfigArguments) -> anyhow::Result<u8> {
     Ok(match ended {
         Ok(()) => cli::exit::OK,
         Err(error) => {
-            cli::say(format_args!("wader: {error:#}"));
+            cli::say(format_args!("wader: {}", error.chain()));
             code(&error)
         }
     })

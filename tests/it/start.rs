@@ -1,8 +1,24 @@
 //! While the service begins: what it hears then, and what is told where it cannot.
 
-use std::fs;
+use std::{fs, net::TcpListener};
 
-use crate::support::{model::oracle_folder, service::wader};
+use crate::support::{
+    model::oracle_folder,
+    service::{Service, THERE, config, wader},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_it_from_beginning_is_told_to_its_cause() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let broker = format!("url = \"embedded\"\nlisten = \"{address}\"");
+    let mut service = Service::start(&config(&broker, &[("door", "test:pattern")], THERE));
+    let status = service.ended().await;
+    let log = service.log();
+    assert_eq!(status.code(), Some(69), "{log}");
+    assert!(log.contains(&format!("wader: cannot start a broker on `{address}`: ")), "{log}");
+    assert!(log.contains("Address already in use"), "{log}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_that_no_camera_can_begin_with_is_refused_before_the_start() {
