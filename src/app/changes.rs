@@ -27,7 +27,7 @@ use super::{
     windows,
 };
 use crate::{
-    config::{self, Config, Diff, Loaded, PromptConfig},
+    config::{self, Config, Diff, Loaded, PromptConfig, Sources, Written},
     engine::Added,
     mqtt::{Arrival, Code, Complaint},
     name::{CameraName, PromptName},
@@ -38,10 +38,21 @@ use crate::{
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The files behind the configuration that runs.
+pub(super) struct Files {
+    pub(super) sources: Sources,
+    /// The prompts that stand in them.
+    pub(super) own: BTreeSet<PromptName>,
+    /// How they stood when they were last read.
+    pub(super) written: Written,
+}
+
 /// Everything the task knows.
 pub(super) struct Changes {
     /// The configuration in use, prompts of others among its own.
     pub(super) config: Config,
+    /// How its files stood when they were last read.
+    pub(super) written: Written,
     pub(super) teacher: Teacher,
     pub(super) newcomers: Newcomers,
     pub(super) watchers: Watchers,
@@ -83,22 +94,22 @@ impl Changes {
     pub(super) async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut hangup: Signal, stop: Stop) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut read, mut seen) = (self.written().await, None);
+        let mut seen = None;
         loop {
             tokio::select! {
                 () = stop.given() => break,
                 Some(arrival) = arrivals.recv() => self.newcomers.take(&arrival, &mut self.config).await,
                 _ = hangup.recv() => {
-                    read = self.written().await;
+                    self.written = self.written().await;
                     self.reload().await;
                 }
                 _ = looks.tick() => {
                     // whoever writes a file may not have written all of it: it has to look the same twice
                     let now = self.written().await;
-                    if now == read {
+                    if now == self.written {
                         seen = None;
                     } else if seen.replace(now.clone()) == Some(now.clone()) {
-                        (read, seen) = (now, None);
+                        (self.written, seen) = (now, None);
                         self.reload().await;
                     }
                 }
@@ -114,7 +125,7 @@ impl Changes {
         }
     }
 
-    async fn written(&self) -> config::Written {
+    async fn written(&self) -> Written {
         let sources = self.newcomers.sources.clone();
         blocking(move || Ok(sources.written())).await.unwrap_or_default()
     }

@@ -33,18 +33,18 @@ mod watchdog;
 mod watchers;
 mod windows;
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use changes::Files;
 use foundation::Foundation;
 use running::Running;
 
 use crate::{
-    config::{Config, Loaded, Sources},
+    config::Loaded,
     engine::Unaskable,
     mqtt,
-    name::PromptName,
     supervise::{Ended, Stop},
     systemd::Notify,
 };
@@ -133,34 +133,41 @@ impl From<Ended> for Error {
 
 /// The service, ready to run.
 pub struct App {
-    config: Config,
-    sources: Sources,
-    /// The prompts that stand in the configuration.
-    own: BTreeSet<PromptName>,
+    loaded: Loaded,
     notify: Notify,
 }
 
 impl App {
-    /// A service of this configuration, and of the prompts that others added before. Blocks for a moment: it reads files.
-    pub fn new(loaded: Loaded, notify: Notify) -> Self {
-        let own = changes::own_prompts(&loaded.config);
-        let added = newcomers::remembered(&loaded);
-        let Loaded { mut config, sources, .. } = loaded;
-        config.prompts.extend(added);
-        Self { config, sources, own, notify }
+    /// A service of this configuration, and of the prompts that others added before.
+    pub const fn new(loaded: Loaded, notify: Notify) -> Self {
+        Self { loaded, notify }
     }
 
-    /// Runs until `stop` is given, or until something breaks that a restart of the process must mend; gives the
-    /// configuration with which all must begin anew, where that is why it ended.
-    pub async fn run(self, stop: Stop) -> Result<Option<Box<Loaded>>, Error> {
-        let Self { config, sources, own, notify } = self;
-        let hangup = signal(SignalKind::hangup())?;
-        let foundation = Foundation::lay(config, &own, notify).await?;
-        let mut running = Running::begin(foundation, (sources, own), hangup, notify, &stop)?;
-        let outcome = running.outcome(&stop).await;
-        running.end(&outcome).await;
-        outcome
+    /// Runs until `stop` is given, or until something breaks that a restart of the process must mend. Where a changed
+    /// configuration makes all begin anew, it does so here.
+    pub async fn run(self, stop: Stop) -> Result<(), Error> {
+        let Self { mut loaded, notify } = self;
+        loop {
+            let Some(mut running) = begin(&loaded, notify, &stop).await? else { return Ok(()) };
+            let outcome = running.outcome(&stop).await;
+            running.end(&outcome).await;
+            match outcome? {
+                Some(changed) => loaded = *changed,
+                None => return Ok(()),
+            }
+        }
     }
+}
+
+/// Begins all of it, unless `stop` is given before it has all that it stands on.
+async fn begin(loaded: &Loaded, notify: Notify, stop: &Stop) -> Result<Option<Running>, Error> {
+    let hangup = signal(SignalKind::hangup())?;
+    let own = changes::own_prompts(&loaded.config);
+    let mut config = loaded.config.clone();
+    config.prompts.extend(newcomers::remembered(loaded));
+    let Some(foundation) = Foundation::lay_unless(stop, config, &own, notify).await? else { return Ok(None) };
+    let files = Files { sources: loaded.sources.clone(), own, written: loaded.written.clone() };
+    Running::begin(foundation, files, hangup, notify, stop).map(Some)
 }
 
 /// Work that waits for the disk, on a thread for such.

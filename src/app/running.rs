@@ -1,6 +1,6 @@
 //! All tasks of the service: how they begin, what ends them, and their end in the direction of the data.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
 use tokio::{signal::unix::Signal, sync::mpsc};
@@ -11,7 +11,7 @@ use super::{
     asks::{self, Asks},
     assemble::{self, Watched},
     board::Board,
-    changes::Changes,
+    changes::{Changes, Files},
     control::{self, Control, Elsewhere},
     feedback::{self, Hearing},
     foundation::Foundation,
@@ -27,11 +27,10 @@ use super::{
     watchers::Watchers,
 };
 use crate::{
-    config::{Loaded, Sources},
+    config::Loaded,
     engine::Engine,
     frame::Stamp,
     mqtt::{Publisher, broker::Embedded},
-    name::PromptName,
     store::History,
     supervise::{Stop, Tasks, Turns},
     systemd::Notify,
@@ -71,7 +70,7 @@ impl Running {
     /// Begins everything, what delivers first.
     pub(super) fn begin(
         foundation: Foundation,
-        (sources, own): (Sources, BTreeSet<PromptName>),
+        Files { sources, own, written }: Files,
         hangup: Signal,
         notify: Notify,
         stop: &Stop,
@@ -159,7 +158,7 @@ impl Running {
         tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, begin_again) = mpsc::channel(1);
-        let changes = Changes { config, teacher, newcomers, watchers, status: status.clone(), again };
+        let changes = Changes { config, written, teacher, newcomers, watchers, status: status.clone(), again };
         tasks.start("changes", changes.run(added, hangup, watching.clone()));
         let elsewhere = Elsewhere { questions, feedback, prompts };
         tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
