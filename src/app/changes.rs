@@ -20,7 +20,7 @@ use super::{
     control::{self, Change},
     lessons::{self, Teacher},
     newcomers::{self, Newcomers},
-    served,
+    ports, prepare,
     shown::{Digests, digest, show},
     status::Status,
     watchers::Watchers,
@@ -45,6 +45,8 @@ pub(super) struct Files {
     pub(super) own: BTreeSet<PromptName>,
     /// How they stood when they were last read.
     pub(super) written: Written,
+    /// Why they are not what runs, if so.
+    pub(super) refused: Option<String>,
 }
 
 /// Everything the task knows.
@@ -53,6 +55,8 @@ pub(super) struct Changes {
     pub(super) config: Config,
     /// How its files stood when they were last read.
     pub(super) written: Written,
+    /// Why what they hold now is not what runs, if that is still to be told.
+    pub(super) refused: Option<String>,
     pub(super) teacher: Teacher,
     pub(super) newcomers: Newcomers,
     pub(super) watchers: Watchers,
@@ -94,6 +98,9 @@ impl Changes {
     pub(super) async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut hangup: Signal, stop: Stop) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        if let Some(problem) = self.refused.take() {
+            self.refuse(&problem);
+        }
         let mut seen = None;
         loop {
             tokio::select! {
@@ -167,18 +174,16 @@ impl Changes {
             let mut config = loaded.config.clone();
             config.prompts.extend(newcomers::remembered(&loaded));
             newcomers::drop_too_long(&mut config, &own, &manifest);
-            let wrong = |error: super::Error| error.to_string();
+            let wrong = |error: super::Error| error.chain();
             let diff = Diff::between(&before, &config);
             let (watched, asked, shown) = (Vec::new(), Vec::new(), Digests::new());
             let mut ready = Ready { loaded, own, config, diff, watched, asked, shown };
-            if ready.diff.foundations.contains(&"web")
-                && let Some(listen) = ready.config.web.listen
-            {
-                // only to see that it can be
-                std::net::TcpListener::bind(listen).map_err(|error| wrong(super::Error::Web { listen, error }))?;
+            if !ready.diff.foundations.is_empty() {
+                ports::try_out(&before, &ready.config).map_err(wrong)?;
             }
             if ready.diff.foundations.contains(&"model") {
-                served::load_model(&ready.config).map_err(wrong)?; // only to see that it can be
+                // only to see that it can be; what others added is no reason against it
+                prepare::whole(&ready.loaded.config, &[]).map_err(wrong)?;
                 return Ok((ready, Vec::new()));
             }
             ready.watched = assemble::watched(&ready.config, &manifest).map_err(wrong)?;
@@ -198,20 +203,22 @@ impl Changes {
             Ok((ready, added))
         })
         .await?;
-        if !ready.diff.foundations.is_empty() {
-            return Ok(Some(ready));
-        }
         let (own, others): (Vec<_>, Vec<_>) =
             added.into_iter().partition(|added| ready.own.contains(&added.prompt.name));
-        match self.newcomers.engine.add(own).await {
+        let (engine, anew) = (&self.newcomers.engine, !ready.diff.foundations.is_empty());
+        let prepared = if anew { engine.try_out(own) } else { engine.add(own) };
+        match prepared.await {
             Ok(prepared) => prepared?,
             Err(_) => return Ok(None),
+        }
+        if anew {
+            return Ok(Some(ready));
         }
         // as at a start: what others added and the model cannot be asked is left out, and is no reason against the rest
         let mut refused = Vec::new();
         for added in others {
             let name = added.prompt.name.clone();
-            match self.newcomers.engine.add(vec![added]).await {
+            match engine.add(vec![added]).await {
                 Ok(prepared) => refused.extend(prepared.err().map(|why| (name, why))),
                 Err(_) => return Ok(None),
             }

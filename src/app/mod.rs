@@ -19,6 +19,7 @@ mod kept;
 mod lessons;
 mod memory;
 mod newcomers;
+mod ports;
 mod prepare;
 mod replay;
 mod roster;
@@ -144,29 +145,48 @@ impl App {
     }
 
     /// Runs until `stop` is given, or until something breaks that a restart of the process must mend. Where a changed
-    /// configuration makes all begin anew, it does so here.
+    /// configuration makes all begin anew, it does so here; if that fails after all, the one before takes its place again.
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
         let Self { mut loaded, notify } = self;
+        let (mut before, mut refused) = (None, None);
         loop {
-            let Some(mut running) = begin(&loaded, notify, &stop).await? else { return Ok(()) };
+            let begun = begin(&loaded, refused.take(), notify, &stop).await;
+            let mut running = match (begun, before.take()) {
+                (Ok(None), _) => return Ok(()),
+                (Ok(Some(running)), _) => running,
+                (Err(error), Some(last)) => {
+                    refused = Some(error.chain());
+                    // its files are those that failed, and are not read again before they change
+                    let failed = std::mem::replace(&mut loaded, last);
+                    loaded.written = failed.written;
+                    continue;
+                }
+                (Err(error), None) => return Err(error),
+            };
             let outcome = running.outcome(&stop).await;
             running.end(&outcome).await;
             match outcome? {
-                Some(changed) => loaded = *changed,
+                Some(changed) => before = Some(std::mem::replace(&mut loaded, *changed)),
                 None => return Ok(()),
             }
         }
     }
 }
 
-/// Begins all of it, unless `stop` is given before it has all that it stands on.
-async fn begin(loaded: &Loaded, notify: Notify, stop: &Stop) -> Result<Option<Running>, Error> {
+/// Begins all of it, unless `stop` is given before it has all that it stands on; `refused` says why the files' own
+/// configuration is not the one that begins, if so.
+async fn begin(
+    loaded: &Loaded,
+    refused: Option<String>,
+    notify: Notify,
+    stop: &Stop,
+) -> Result<Option<Running>, Error> {
     let hangup = signal(SignalKind::hangup())?;
     let own = changes::own_prompts(&loaded.config);
     let mut config = loaded.config.clone();
     config.prompts.extend(newcomers::remembered(loaded));
     let Some(foundation) = Foundation::lay_unless(stop, config, &own, notify).await? else { return Ok(None) };
-    let files = Files { sources: loaded.sources.clone(), own, written: loaded.written.clone() };
+    let files = Files { sources: loaded.sources.clone(), own, written: loaded.written.clone(), refused };
     Running::begin(foundation, files, hangup, notify, stop).map(Some)
 }
 

@@ -70,7 +70,7 @@ impl Running {
     /// Begins everything, what delivers first.
     pub(super) fn begin(
         foundation: Foundation,
-        Files { sources, own, written }: Files,
+        Files { sources, own, written, refused }: Files,
         hangup: Signal,
         notify: Notify,
         stop: &Stop,
@@ -158,7 +158,7 @@ impl Running {
         tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, begin_again) = mpsc::channel(1);
-        let changes = Changes { config, written, teacher, newcomers, watchers, status: status.clone(), again };
+        let changes = Changes { config, written, refused, teacher, newcomers, watchers, status: status.clone(), again };
         tasks.start("changes", changes.run(added, hangup, watching.clone()));
         let elsewhere = Elsewhere { questions, feedback, prompts };
         tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));

@@ -143,6 +143,8 @@ pub struct Added {
 enum Change {
     /// More prompts, or others of their names.
     Add { prompts: Vec<Added>, reply: oneshot::Sender<Result<(), String>> },
+    /// None, but whether there could be these.
+    Try { prompts: Vec<Added>, reply: oneshot::Sender<Result<(), String>> },
     /// A camera's frames are numbered anew.
     Forget { camera: CameraName },
     /// Examples out of what others said of a prompt's answers about a camera.
@@ -155,6 +157,9 @@ impl Change {
         match self {
             Self::Add { prompts, reply } => {
                 reply.send(worker.add(&prompts).map_err(|error| error.to_string())).ok();
+            }
+            Self::Try { prompts, reply } => {
+                reply.send(worker.try_out(&prompts).map_err(|error| error.to_string())).ok();
             }
             Self::Forget { camera } => worker.forget(&camera),
             Self::Teach { camera, prompt, shown, reply } => {
@@ -276,6 +281,13 @@ impl Engine {
         let (reply, added) = oneshot::channel();
         self.change(Change::Add { prompts, reply });
         added
+    }
+
+    /// Whether [`Self::add`] would prepare these prompts; what is asked stays as it is. What comes is as there.
+    pub fn try_out(&self, prompts: Vec<Added>) -> oneshot::Receiver<Result<(), String>> {
+        let (reply, tried) = oneshot::channel();
+        self.change(Change::Try { prompts, reply });
+        tried
     }
 
     fn change(&self, change: Change) {

@@ -196,8 +196,22 @@ impl<M: Model> Worker<M> {
     /// Prepares more prompts, and forgets those of their names about their cameras; where one cannot be asked, nothing is
     /// different from before.
     pub fn add(&mut self, added: &[Added]) -> Result<(), Unaskable> {
+        for (key, ready) in self.ready_for(added)? {
+            self.taught.remove(&key);
+            self.forget_answers(&key);
+            self.prompts.insert(key, ready);
+        }
+        Ok(())
+    }
+
+    /// Whether [`Self::add`] would prepare these prompts; what is asked stays as it is.
+    pub fn try_out(&mut self, added: &[Added]) -> Result<(), Unaskable> {
+        self.ready_for(added).map(drop)
+    }
+
+    fn ready_for(&mut self, added: &[Added]) -> Result<Prompts, Unaskable> {
         let (mut asked_before, mut compared) = (HashMap::new(), HashMap::new());
-        let mut all = Vec::with_capacity(added.len());
+        let mut all = Prompts::with_capacity(added.len());
         for Added { camera, prompt, shown } in added {
             let ready = match shown {
                 Some(shown) => self.show(prompt, shown, &mut compared),
@@ -205,14 +219,9 @@ impl<M: Model> Worker<M> {
             };
             let named =
                 |source| Unaskable { camera: camera.clone(), prompt: prompt.name.clone(), source: Box::new(source) };
-            all.push(((camera.clone(), prompt.name.clone()), ready.map_err(named)?));
+            all.insert((camera.clone(), prompt.name.clone()), ready.map_err(named)?);
         }
-        for (key, ready) in all {
-            self.taught.remove(&key);
-            self.forget_answers(&key);
-            self.prompts.insert(key, ready);
-        }
-        Ok(())
+        Ok(all)
     }
 
     /// Takes examples out of what others said of a prompt's answers about a camera, beside those of the configuration, and
