@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
@@ -109,10 +108,7 @@ impl Watched {
 /// The way in to the service's broker for another process of this machine.
 pub fn broker_access(config: &Config) -> Result<Access, Error> {
     Ok(match &config.mqtt.broker {
-        BrokerConfig::Embedded { listen } => {
-            let host = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
-            access(&host.to_string(), listen.port(), None, None)?
-        }
+        BrokerConfig::Embedded { listen } => access(&listen.ip().to_string(), listen.port(), None, None)?,
         BrokerConfig::Remote { host, port, tls, login } => access(host, *port, tls.as_ref(), login.as_ref())?,
     })
 }

@@ -8,6 +8,7 @@ use super::status::Status;
 use crate::{
     answer::wire::{self, AnswerMessage},
     mqtt::{CameraStatus, Handle, Link, OFF, Topics, outbox::Loss, wire as own},
+    store::Lost,
     telemetry::{Now, metrics},
     web::{Camera, Page, Prompt, Shown},
 };
@@ -22,6 +23,8 @@ pub(super) struct Board {
     pub(super) topics: Topics,
     pub(super) outbox: Handle,
     pub(super) status: Status,
+    /// Answers that the history did not take; `None` where there is none.
+    pub(super) unkept: Option<Lost>,
 }
 
 /// What the retained topics say, answers aside.
@@ -129,6 +132,7 @@ impl Shown for Board {
             messages_waiting: messages as u64,
             bytes_waiting: bytes as u64,
             messages_lost: Loss::ALL.map(|loss| (loss.word(), losses.by(loss))).to_vec(),
+            history_lost: self.unkept.as_ref().map_or(0, Lost::count),
         };
         metrics(VERSION, &now)
     }

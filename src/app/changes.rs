@@ -20,14 +20,14 @@ use super::{
     control::{self, Change},
     lessons::{self, Teacher},
     newcomers::{self, Newcomers},
-    served,
+    ports, prepare,
     shown::{Digests, digest, show},
     status::Status,
     watchers::Watchers,
     windows,
 };
 use crate::{
-    config::{self, Config, Diff, Loaded, PromptConfig},
+    config::{self, Config, Diff, Loaded, PromptConfig, Sources, Written},
     engine::Added,
     mqtt::{Arrival, Code, Complaint},
     name::{CameraName, PromptName},
@@ -38,10 +38,25 @@ use crate::{
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The files behind the configuration that runs.
+pub(super) struct Files {
+    pub(super) sources: Sources,
+    /// The prompts that stand in them.
+    pub(super) own: BTreeSet<PromptName>,
+    /// How they stood when they were last read.
+    pub(super) written: Written,
+    /// Why they are not what runs, if so.
+    pub(super) refused: Option<String>,
+}
+
 /// Everything the task knows.
 pub(super) struct Changes {
     /// The configuration in use, prompts of others among its own.
     pub(super) config: Config,
+    /// How its files stood when they were last read.
+    pub(super) written: Written,
+    /// Why what they hold now is not what runs, if that is still to be told.
+    pub(super) refused: Option<String>,
     pub(super) teacher: Teacher,
     pub(super) newcomers: Newcomers,
     pub(super) watchers: Watchers,
@@ -83,22 +98,25 @@ impl Changes {
     pub(super) async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut hangup: Signal, stop: Stop) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut read, mut seen) = (self.written().await, None);
+        if let Some(problem) = self.refused.take() {
+            self.refuse(&problem);
+        }
+        let mut seen = None;
         loop {
             tokio::select! {
                 () = stop.given() => break,
                 Some(arrival) = arrivals.recv() => self.newcomers.take(&arrival, &mut self.config).await,
                 _ = hangup.recv() => {
-                    read = self.written().await;
+                    self.written = self.written().await;
                     self.reload().await;
                 }
                 _ = looks.tick() => {
                     // whoever writes a file may not have written all of it: it has to look the same twice
                     let now = self.written().await;
-                    if now == read {
+                    if now == self.written {
                         seen = None;
                     } else if seen.replace(now.clone()) == Some(now.clone()) {
-                        (read, seen) = (now, None);
+                        (self.written, seen) = (now, None);
                         self.reload().await;
                     }
                 }
@@ -114,7 +132,7 @@ impl Changes {
         }
     }
 
-    async fn written(&self) -> config::Written {
+    async fn written(&self) -> Written {
         let sources = self.newcomers.sources.clone();
         blocking(move || Ok(sources.written())).await.unwrap_or_default()
     }
@@ -156,18 +174,16 @@ impl Changes {
             let mut config = loaded.config.clone();
             config.prompts.extend(newcomers::remembered(&loaded));
             newcomers::drop_too_long(&mut config, &own, &manifest);
-            let wrong = |error: super::Error| error.to_string();
+            let wrong = |error: super::Error| error.chain();
             let diff = Diff::between(&before, &config);
             let (watched, asked, shown) = (Vec::new(), Vec::new(), Digests::new());
             let mut ready = Ready { loaded, own, config, diff, watched, asked, shown };
-            if ready.diff.foundations.contains(&"web")
-                && let Some(listen) = ready.config.web.listen
-            {
-                // only to see that it can be
-                std::net::TcpListener::bind(listen).map_err(|error| wrong(super::Error::Web { listen, error }))?;
+            if !ready.diff.foundations.is_empty() {
+                ports::try_out(&before, &ready.config).map_err(wrong)?;
             }
             if ready.diff.foundations.contains(&"model") {
-                served::load_model(&ready.config).map_err(wrong)?; // only to see that it can be
+                // only to see that it can be; what others added is no reason against it
+                prepare::whole(&ready.loaded.config, &[]).map_err(wrong)?;
                 return Ok((ready, Vec::new()));
             }
             ready.watched = assemble::watched(&ready.config, &manifest).map_err(wrong)?;
@@ -187,20 +203,22 @@ impl Changes {
             Ok((ready, added))
         })
         .await?;
-        if !ready.diff.foundations.is_empty() {
-            return Ok(Some(ready));
-        }
         let (own, others): (Vec<_>, Vec<_>) =
             added.into_iter().partition(|added| ready.own.contains(&added.prompt.name));
-        match self.newcomers.engine.add(own).await {
+        let (engine, anew) = (&self.newcomers.engine, !ready.diff.foundations.is_empty());
+        let prepared = if anew { engine.try_out(own) } else { engine.add(own) };
+        match prepared.await {
             Ok(prepared) => prepared?,
             Err(_) => return Ok(None),
+        }
+        if anew {
+            return Ok(Some(ready));
         }
         // as at a start: what others added and the model cannot be asked is left out, and is no reason against the rest
         let mut refused = Vec::new();
         for added in others {
             let name = added.prompt.name.clone();
-            match self.newcomers.engine.add(vec![added]).await {
+            match engine.add(vec![added]).await {
                 Ok(prepared) => refused.extend(prepared.err().map(|why| (name, why))),
                 Err(_) => return Ok(None),
             }

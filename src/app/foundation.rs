@@ -1,9 +1,9 @@
 //! What all else stands on: the ways to broker and page, and the model with all that it is asked.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::pin};
 
 use super::{
-    Error,
+    Error, STOP_WITHIN,
     assemble::{self, Watched},
     lessons, newcomers,
     prepare::{self, Prepared},
@@ -18,6 +18,7 @@ use crate::{
     model::{Flamingo, Manifest},
     mqtt::{Access, broker::Embedded},
     name::{CameraName, PromptName},
+    supervise::Stop,
     systemd::Notify,
     telemetry::Event,
     web::Server,
@@ -41,9 +42,31 @@ pub(super) struct Foundation {
 }
 
 impl Foundation {
+    /// As [`Self::lay`]; nothing where `stop` is given meanwhile.
+    pub(super) async fn lay_unless(
+        stop: &Stop,
+        config: Config,
+        own: &BTreeSet<PromptName>,
+        notify: Notify,
+    ) -> Result<Option<Self>, Error> {
+        let mut laying = pin!(Self::lay(config, own, notify));
+        tokio::select! {
+            biased;
+            () = stop.given() => {
+                notify.stopping();
+                Event::Stopping { reason: "asked to, before all had begun" }.emit();
+                // ONNX Runtime does not bear that the process ends under a model that it opens; one that takes long is left
+                // behind all the same
+                tokio::time::timeout(STOP_WITHIN * 3 / 4, laying).await.ok();
+                Ok(None)
+            }
+            laid = &mut laying => laid.map(Some),
+        }
+    }
+
     /// Opens the ports that are wanted, loads the model, and gives it all prompts; `own` stand in the configuration, the others
     /// are no reason not to start.
-    pub(super) async fn lay(mut config: Config, own: &BTreeSet<PromptName>, notify: Notify) -> Result<Self, Error> {
+    async fn lay(mut config: Config, own: &BTreeSet<PromptName>, notify: Notify) -> Result<Self, Error> {
         let (broker, access) = match &config.mqtt.broker {
             BrokerConfig::Embedded { listen } => {
                 let embedded = Embedded::start(*listen).await?;

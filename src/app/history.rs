@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::memory;
 use crate::{
     config::Config,
-    store::{History, Limits},
+    store::{Disk, History, Limits},
     telemetry::Event,
 };
 
@@ -26,11 +26,22 @@ pub(super) fn begin(config: &Config) -> Option<History> {
         Event::HistoryProblem { problem }.emit();
         return None;
     };
-    match History::start(&file, Limits { age: kept.max_age, bytes: kept.max_bytes }) {
+    match History::start(&file, Limits { age: kept.max_age, bytes: kept.max_bytes }, tell) {
         Ok(history) => Some(history),
         Err(error) => {
             Event::HistoryProblem { problem: &format!("answers are not kept: {error}") }.emit();
             None
         }
     }
+}
+
+/// Logs what becomes of the disk.
+fn tell(disk: Disk) {
+    let problem = match disk {
+        Disk::Failing { error } => {
+            format!("answers are not kept: {error}; is there room on the disk? They go to the broker as ever")
+        }
+        Disk::Back { lost } => format!("answers are kept again; {lost} are missing in the history"),
+    };
+    Event::HistoryProblem { problem: &problem }.emit();
 }

@@ -19,6 +19,7 @@ mod kept;
 mod lessons;
 mod memory;
 mod newcomers;
+mod ports;
 mod prepare;
 mod replay;
 mod roster;
@@ -33,18 +34,18 @@ mod watchdog;
 mod watchers;
 mod windows;
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use changes::Files;
 use foundation::Foundation;
 use running::Running;
 
 use crate::{
-    config::{Config, Loaded, Sources},
+    config::Loaded,
     engine::Unaskable,
     mqtt,
-    name::PromptName,
     supervise::{Ended, Stop},
     systemd::Notify,
 };
@@ -115,6 +116,16 @@ pub enum Error {
     Hangs(&'static str),
 }
 
+impl Error {
+    /// The error and what lies behind it, on one line; what an error says of its cause itself is not said twice.
+    pub fn chain(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        causes
+            .map(ToString::to_string)
+            .fold(self.to_string(), |line, cause| if line.contains(&cause) { line } else { format!("{line}: {cause}") })
+    }
+}
+
 impl From<Ended> for Error {
     fn from(Ended { name: task, panic, .. }: Ended) -> Self {
         Self::TaskEnded { task, why: panic.unwrap_or_else(|| "nobody had asked it to".to_owned()) }
@@ -123,34 +134,60 @@ impl From<Ended> for Error {
 
 /// The service, ready to run.
 pub struct App {
-    config: Config,
-    sources: Sources,
-    /// The prompts that stand in the configuration.
-    own: BTreeSet<PromptName>,
+    loaded: Loaded,
     notify: Notify,
 }
 
 impl App {
-    /// A service of this configuration, and of the prompts that others added before. Blocks for a moment: it reads files.
-    pub fn new(loaded: Loaded, notify: Notify) -> Self {
-        let own = changes::own_prompts(&loaded.config);
-        let added = newcomers::remembered(&loaded);
-        let Loaded { mut config, sources, .. } = loaded;
-        config.prompts.extend(added);
-        Self { config, sources, own, notify }
+    /// A service of this configuration, and of the prompts that others added before.
+    pub const fn new(loaded: Loaded, notify: Notify) -> Self {
+        Self { loaded, notify }
     }
 
-    /// Runs until `stop` is given, or until something breaks that a restart of the process must mend; gives the
-    /// configuration with which all must begin anew, where that is why it ended.
-    pub async fn run(self, stop: Stop) -> Result<Option<Box<Loaded>>, Error> {
-        let Self { config, sources, own, notify } = self;
-        let hangup = signal(SignalKind::hangup())?;
-        let foundation = Foundation::lay(config, &own, notify).await?;
-        let mut running = Running::begin(foundation, (sources, own), hangup, notify, &stop)?;
-        let outcome = running.outcome(&stop).await;
-        running.end(&outcome).await;
-        outcome
+    /// Runs until `stop` is given, or until something breaks that a restart of the process must mend. Where a changed
+    /// configuration makes all begin anew, it does so here; if that fails after all, the one before takes its place again.
+    pub async fn run(self, stop: Stop) -> Result<(), Error> {
+        let Self { mut loaded, notify } = self;
+        let (mut before, mut refused) = (None, None);
+        loop {
+            let begun = begin(&loaded, refused.take(), notify, &stop).await;
+            let mut running = match (begun, before.take()) {
+                (Ok(None), _) => return Ok(()),
+                (Ok(Some(running)), _) => running,
+                (Err(error), Some(last)) => {
+                    refused = Some(error.chain());
+                    // its files are those that failed, and are not read again before they change
+                    let failed = std::mem::replace(&mut loaded, last);
+                    loaded.written = failed.written;
+                    continue;
+                }
+                (Err(error), None) => return Err(error),
+            };
+            let outcome = running.outcome(&stop).await;
+            running.end(&outcome).await;
+            match outcome? {
+                Some(changed) => before = Some(std::mem::replace(&mut loaded, *changed)),
+                None => return Ok(()),
+            }
+        }
     }
+}
+
+/// Begins all of it, unless `stop` is given before it has all that it stands on; `refused` says why the files' own
+/// configuration is not the one that begins, if so.
+async fn begin(
+    loaded: &Loaded,
+    refused: Option<String>,
+    notify: Notify,
+    stop: &Stop,
+) -> Result<Option<Running>, Error> {
+    let hangup = signal(SignalKind::hangup())?;
+    let own = changes::own_prompts(&loaded.config);
+    let mut config = loaded.config.clone();
+    config.prompts.extend(newcomers::remembered(loaded));
+    let Some(foundation) = Foundation::lay_unless(stop, config, &own, notify).await? else { return Ok(None) };
+    let files = Files { sources: loaded.sources.clone(), own, written: loaded.written.clone(), refused };
+    Running::begin(foundation, files, hangup, notify, stop).map(Some)
 }
 
 /// Work that waits for the disk, on a thread for such.

@@ -85,6 +85,15 @@ pub(super) fn worker(
     Ok(Prepared { worker, digests, lessons, refused })
 }
 
+/// The worker for all prompts of a configuration, and what others said of their answers. Blocks: it loads the model, decodes
+/// pictures, and runs the model.
+pub(super) fn whole(config: &Config, said: &[Stored]) -> Result<Prepared, Error> {
+    let model = served::load_model(config)?;
+    let watched = assemble::watched(config, model.manifest())?;
+    let asked: Vec<_> = watched.iter().flat_map(assemble::Watched::asked).collect();
+    worker(model, &asked, &[], said)
+}
+
 /// Which of these prompts have examples that contradict each other. Blocks: it loads the model and decodes pictures.
 pub fn contradictions(config: &Config, prompts: &[&PromptConfig]) -> Result<Vec<Doubt>, Error> {
     let model = Flamingo::load(&config.model.path, &served::model_spec(config)).map_err(Box::new)?;
@@ -101,8 +110,5 @@ pub fn learnt(config: &Config) -> Result<Vec<Result<Lesson, String>>, Error> {
     if said.is_empty() {
         return Ok(Vec::new());
     }
-    let model = Flamingo::load(&config.model.path, &served::model_spec(config)).map_err(Box::new)?;
-    let watched = assemble::watched(config, model.manifest())?;
-    let asked: Vec<_> = watched.iter().flat_map(assemble::Watched::asked).collect();
-    Ok(worker(model, &asked, &[], &said)?.lessons)
+    Ok(whole(config, &said)?.lessons)
 }

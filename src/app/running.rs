@@ -1,6 +1,6 @@
 //! All tasks of the service: how they begin, what ends them, and their end in the direction of the data.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
 use tokio::{signal::unix::Signal, sync::mpsc};
@@ -11,7 +11,7 @@ use super::{
     asks::{self, Asks},
     assemble::{self, Watched},
     board::Board,
-    changes::Changes,
+    changes::{Changes, Files},
     control::{self, Control, Elsewhere},
     feedback::{self, Hearing},
     foundation::Foundation,
@@ -27,11 +27,11 @@ use super::{
     watchers::Watchers,
 };
 use crate::{
-    config::{Loaded, Sources},
+    config::Loaded,
     engine::Engine,
     frame::Stamp,
     mqtt::{Publisher, broker::Embedded},
-    name::PromptName,
+    store::History,
     supervise::{Stop, Tasks, Turns},
     systemd::Notify,
     telemetry::Event,
@@ -70,7 +70,7 @@ impl Running {
     /// Begins everything, what delivers first.
     pub(super) fn begin(
         foundation: Foundation,
-        (sources, own): (Sources, BTreeSet<PromptName>),
+        Files { sources, own, written, refused }: Files,
         hangup: Signal,
         notify: Notify,
         stop: &Stop,
@@ -97,7 +97,9 @@ impl Running {
         let (inputs, input) = mpsc::channel(REPLIES);
         let zone = assemble::zone(&config);
         let kept = Kept::default();
-        let kept_for_a_while = (zone.clone(), history::begin(&config), kept.clone());
+        let history = history::begin(&config);
+        let unkept = history.as_ref().map(History::lost);
+        let kept_for_a_while = (zone.clone(), history, kept.clone());
         let judged_by = (label.clone(), min_mass);
         let told = (&control, engine.reminder());
         let answers = Answers::new(&config, &watched, &digests, judged_by, told, kept_for_a_while);
@@ -150,14 +152,14 @@ impl Running {
         tasks.start("asks", asks.run(questioned, watching.clone()));
         if let Some(server) = web {
             Event::PageShown { address: server.address() }.emit();
-            let board = Board { topics: topics.clone(), outbox: outbox.clone(), status: status.clone() };
+            let board = Board { topics: topics.clone(), outbox: outbox.clone(), status: status.clone(), unkept };
             tasks.start("web", server.run(Arc::new(board), watching.clone()));
         }
         let troubles = Troubles { outbox, topics, status: status.clone() };
         tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, begin_again) = mpsc::channel(1);
-        let changes = Changes { config, teacher, newcomers, watchers, status: status.clone(), again };
+        let changes = Changes { config, written, refused, teacher, newcomers, watchers, status: status.clone(), again };
         tasks.start("changes", changes.run(added, hangup, watching.clone()));
         let elsewhere = Elsewhere { questions, feedback, prompts };
         tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
@@ -194,7 +196,7 @@ impl Running {
         let reason = match outcome {
             Ok(None) => "asked to".to_owned(),
             Ok(Some(_)) => "another configuration".to_owned(),
-            Err(error) => error.to_string(),
+            Err(error) => error.chain(),
         };
         Event::Stopping { reason: &reason }.emit();
         self.watching.give();

@@ -31,7 +31,7 @@ const STREET: Drawn = Drawn { seed: 1, barcode: None, gate: None };
 const STREET_LASTS: f64 = 16.0;
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
-    let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+    let Some(loaded) = options.config.load_beside_service() else { return Ok(cli::exit::CONFIG) };
     cli::say(format_args!("keeping the model busy for {} s or more", options.seconds));
     let at_least = Duration::from_secs(options.seconds);
     let measured = match &options.clip {

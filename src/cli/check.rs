@@ -18,17 +18,30 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
-    let askable = askable(&loaded.config);
+    let good = is_receivable(&loaded.config) & askable(&loaded.config);
     if options.print {
         cli::put(format_args!("{}", config::print(&loaded).trim_end()))?;
     } else {
         let cameras = loaded.config.cameras.iter().filter(|c| c.enabled).count();
         let prompts = loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()).count();
-        if askable {
+        if good {
             cli::say(format_args!("the configuration is good: {cameras} cameras, {prompts} standing prompts"));
         }
     }
-    Ok(if askable { cli::exit::OK } else { cli::exit::CONFIG })
+    Ok(if good { cli::exit::OK } else { cli::exit::CONFIG })
+}
+
+/// Whether each camera's address and pipeline are such as `wader run` can begin with: it reads the files of one's own
+/// pipelines.
+fn is_receivable(config: &config::Config) -> bool {
+    let mut receivable = true;
+    for camera in config.cameras.iter().filter(|camera| camera.enabled) {
+        if let Err(error) = app::camera_spec(config, camera, cli::SHIPPED_SIZE) {
+            cli::say(format_args!("{error}"));
+            receivable = false;
+        }
+    }
+    receivable
 }
 
 /// Whether the model can be asked every prompt. Words that it never learned make an answer `unsure`, so they are told of

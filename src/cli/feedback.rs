@@ -76,8 +76,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         | Command::Measure(Measure { config, .. })
         | Command::Remove(Remove { config, .. }) => config,
     };
-    let Some(loaded) = arguments.load() else { return Ok(cli::exit::CONFIG) };
-    let folder = app::feedback_folder(&loaded.config).context("there is no folder for what outlives a restart")?;
+    let Some(loaded) = arguments.load_beside_service() else { return Ok(cli::exit::CONFIG) };
+    let folder = app::feedback_folder(&loaded.config).context(cli::NO_STATE)?;
     match command {
         Command::List(options) => list(&kept(&folder)?, options, &folder),
         Command::Measure(options) => measure(&loaded.config, options.json),

@@ -44,8 +44,8 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
-    let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
-    let file = app::history_file(&loaded.config).context("there is no folder for what outlives a restart")?;
+    let Some(loaded) = options.config.load_beside_service() else { return Ok(cli::exit::CONFIG) };
+    let file = app::history_file(&loaded.config).context(cli::NO_STATE)?;
     let now = SystemTime::now();
     let when = |text: &Option<String>| text.as_deref().map(|text| when(text, now)).transpose();
     let query = Query {
@@ -60,7 +60,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     };
     let found = match store::search(&file, &query) {
         Ok(found) => found,
-        Err(error @ store::Error::Absent(_)) => {
+        Err(error @ (store::Error::Absent(_) | store::Error::Hidden { .. })) => {
             cli::say(format_args!("wader: {error}"));
             return Ok(cli::exit::UNAVAILABLE);
         }

@@ -19,7 +19,11 @@ mod schema;
 mod snapshot;
 mod watch;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -29,6 +33,13 @@ use crate::{
     frame::Size,
     name::CameraName,
 };
+
+/// Where the service manager keeps what outlives a restart of the installed service; only the service is told so.
+const STATE_OF_SERVICE: &str = "/var/lib/wader";
+
+/// What is said where there is no place to look for what outlives a restart.
+pub(crate) const NO_STATE: &str = "there is no folder for what outlives a restart: neither STATE_DIRECTORY, XDG_STATE_HOME nor \
+                                   HOME is set; name one as `state` below `[paths]`";
 
 /// What the shipped model looks at: the size of pictures where no model says another.
 const SHIPPED_SIZE: Size = Size { width: 384, height: 288 };
@@ -197,6 +208,22 @@ impl ConfigArguments {
         }
     }
 
+    /// As [`Self::load`], for a command that looks at what the service keeps: where no file was named, that is the installed
+    /// one, whose folder the service manager has chosen.
+    pub(crate) fn load_beside_service(&self) -> Option<crate::config::Loaded> {
+        let mut loaded = self.load()?;
+        if loaded.config.state.is_none() && std::env::var_os("STATE_DIRECTORY").is_none() {
+            loaded.config.state = self.folder_of_service(Path::new(STATE_OF_SERVICE));
+        }
+        Some(loaded)
+    }
+
+    /// The folder, if the installed service is meant and has ever run: also where this user may not look into it, and is
+    /// told so then. It may be a link to a place that is root's.
+    fn folder_of_service(&self, folder: &Path) -> Option<PathBuf> {
+        (!self.is_given() && folder.symlink_metadata().is_ok()).then(|| folder.to_owned())
+    }
+
     /// Loads the configuration, or reports every problem and gives nothing.
     pub(crate) fn load(&self) -> Option<crate::config::Loaded> {
         let sources = crate::config::Sources::of_process(self.config.clone());
@@ -213,5 +240,25 @@ impl ConfigArguments {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_names_no_file_means_the_installed_service_where_there_is_one() {
+        let unit = include_str!("../../systemd/wader.service");
+        assert!(unit.contains("\nStateDirectory=wader\n") && STATE_OF_SERVICE == "/var/lib/wader");
+        let folder = tempfile::tempdir().unwrap();
+        let (absent, link) = (folder.path().join("absent"), folder.path().join("link"));
+        std::os::unix::fs::symlink("private", &link).unwrap();
+        let (installed, own) = (ConfigArguments { config: None }, ConfigArguments { config: Some("my.toml".into()) });
+        for there in [folder.path(), &link] {
+            assert_eq!(installed.folder_of_service(there).as_deref(), Some(there));
+            assert_eq!(own.folder_of_service(there), None, "another service, of another user");
+        }
+        assert_eq!(installed.folder_of_service(&absent), None, "it never ran");
     }
 }

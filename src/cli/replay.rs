@@ -46,7 +46,7 @@ struct Tally {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
-    let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+    let Some(loaded) = options.config.load_beside_service() else { return Ok(cli::exit::CONFIG) };
     let camera = camera(&loaded.config, options.camera.as_deref())?;
     let begun = Stamp::now();
     let mut progress = Progress::new();

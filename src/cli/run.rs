@@ -21,15 +21,7 @@ pub(super) fn run(options: &cli::ConfigArguments) -> anyhow::Result<u8> {
         .context("cannot start the asynchronous runtime")?;
     let ended = runtime.block_on(async {
         let stop = Stop::new();
-        let app = async {
-            let mut loaded = loaded;
-            loop {
-                match App::new(loaded, Notify).run(stop.clone()).await {
-                    Ok(Some(changed)) => loaded = *changed,
-                    ended => return ended.map(drop),
-                }
-            }
-        };
+        let app = App::new(loaded, Notify).run(stop.clone());
         tokio::pin!(app);
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         loop {
@@ -45,7 +37,7 @@ pub(super) fn run(options: &cli::ConfigArguments) -> anyhow::Result<u8> {
     Ok(match ended {
         Ok(()) => cli::exit::OK,
         Err(error) => {
-            cli::say(format_args!("wader: {error:#}"));
+            cli::say(format_args!("wader: {}", error.chain()));
             code(&error)
         }
     })

@@ -9,6 +9,9 @@ pub(super) const LONGEST_LABEL: usize = 64;
 /// The most wordings of a question, its own counted: each is a row of the decoder about each window.
 pub(super) const MOST_WORDINGS: usize = 8;
 
+/// Schemes of cameras' URLs, those that `camera` can open; a test holds them against each other.
+pub(super) const CAMERA_SCHEMES: [&str; 6] = ["rtsp", "rtsps", "http", "https", "file", "test"];
+
 /// The pipeline descriptions that are part of wader.
 pub(super) const BUILT_IN_PIPELINES: [&str; 5] = ["rtsp-cpu", "rtsp-nvdec", "rtsp-vaapi", "file", "test-pattern"];
 

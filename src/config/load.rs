@@ -47,6 +47,7 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
         values.borrow_mut().extend(value.clone());
         value
     };
+    let written = sources.written(); // before they are read: what is written meanwhile is a change
     let mut problems = Vec::new();
     let (mut files, mut layers) = (Vec::new(), Vec::new());
     for (path, may_be_absent) in layer_files(sources, &mut problems) {
@@ -61,8 +62,8 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
     }
     let first = usize::from(files.first() == Some(&sources.file));
     find_doubles(&layers[first..], &mut problems);
-    if let Some((written, text)) = added {
-        layers.push(Layer::file(&Arc::new(written.to_owned()), text, &|_| None, &mut problems));
+    if let Some((name, text)) = added {
+        layers.push(Layer::file(&Arc::new(name.to_owned()), text, &|_| None, &mut problems));
     }
     layers.push(Layer::environment(sources.environment.iter().cloned(), lookup, &mut problems));
     let unread = problems.iter().any(|problem| matches!(problem.place, Place::File { line: 0, .. }));
@@ -80,7 +81,7 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
     }
     match config {
         Some(config) if problems.is_empty() => {
-            Ok(Loaded { config, files, warnings, sources: sources.clone(), origins })
+            Ok(Loaded { config, files, warnings, sources: sources.clone(), written, origins })
         }
         _ => Err(Report::new(problems)),
     }

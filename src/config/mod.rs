@@ -50,6 +50,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Where it came from.
     pub sources: Sources,
+    /// How the files stood before they were read.
+    pub written: Written,
     origins: file::Origins,
 }
 

@@ -58,14 +58,22 @@ pub(super) fn redact(text: &str) -> String {
     format!("{scheme}{credentials}{address}")
 }
 
-/// A URL without secrets; whether it has a user is told, not who.
+/// A URL without secrets; whether it has a user is told, not who. What stands before an `@` may be a user that strayed into
+/// the path, and the fragment a password's end.
 pub(super) fn redact_url(url: &Url, has_login: bool) -> String {
     let mut url = url.clone();
+    url.set_fragment(None);
     if url.query().is_some() {
         url.set_query(Some(HIDDEN));
     }
     let shown = hide_named(url.as_str());
-    if has_login { shown.replacen("://", &format!("://{HIDDEN}@"), 1) } else { shown }
+    match shown.split_once("://") {
+        Some((scheme, rest)) if has_login || (url.has_host() && rest.contains('@')) => {
+            let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+            format!("{scheme}://{HIDDEN}@{address}")
+        }
+        _ => shown,
+    }
 }
 
 /// A text that is no URL, as `rtsp//user:password@host` is none: without what may be a password before an `@`.
@@ -133,9 +141,17 @@ mod tests {
     }
 
     #[test]
-    fn a_printed_url_tells_that_there_is_a_login_and_hides_the_query() {
-        let url = Url::parse("rtsp://10.0.0.5/a@b?token=hun@ter2").unwrap();
-        assert_eq!(redact_url(&url, true), "rtsp://***@10.0.0.5/a@b?***");
-        assert_eq!(redact_url(&Url::parse("file:///srv/yard.mp4").unwrap(), false), "file:///srv/yard.mp4");
+    fn a_printed_url_tells_that_there_is_a_login_and_hides_whatever_may_be_secret() {
+        for (url, has_login, shown) in [
+            ("rtsp://10.0.0.5/a?token=hun@ter2", true, "rtsp://***@10.0.0.5/a?***"),
+            ("rtsp://10.0.0.5/a?token=hun@ter2", false, "rtsp://10.0.0.5/a?***"),
+            ("rtsp://10.0.0.5/a#hunter2", false, "rtsp://10.0.0.5/a"),
+            ("rtsp://admin:1234/hunter2@10.0.0.5/a", false, "rtsp://***@10.0.0.5/a"),
+            ("rtsp://1234/hunter2@10.0.0.5/a", true, "rtsp://***@10.0.0.5/a"),
+            ("file:///srv/yard.mp4", false, "file:///srv/yard.mp4"),
+            ("file:///srv/left@yard.mp4", false, "file:///srv/left@yard.mp4"),
+        ] {
+            assert_eq!(redact_url(&Url::parse(url).unwrap(), has_login), shown);
+        }
     }
 }

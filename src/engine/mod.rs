@@ -149,6 +149,8 @@ enum Change {
     Remove { camera: CameraName, prompt: PromptName },
     /// What was answered of a prompt about a still scene is not to be said again.
     AskAgain { camera: CameraName, prompt: PromptName },
+    /// None, but whether there could be these.
+    Try { prompts: Vec<Added>, reply: oneshot::Sender<Result<(), String>> },
     /// A camera's frames are numbered anew.
     Forget { camera: CameraName },
     /// Examples out of what others said of a prompt's answers about a camera.
@@ -164,6 +166,9 @@ impl Change {
             }
             Self::Remove { camera, prompt } => worker.remove(&camera, &prompt),
             Self::AskAgain { camera, prompt } => worker.ask_again(&camera, &prompt),
+            Self::Try { prompts, reply } => {
+                reply.send(worker.try_out(&prompts).map_err(|error| error.to_string())).ok();
+            }
             Self::Forget { camera } => worker.forget(&camera),
             Self::Teach { camera, prompt, shown, reply } => {
                 reply.send(worker.teach(&camera, &prompt, &shown).map_err(|error| error.to_string())).ok();
@@ -315,6 +320,13 @@ impl Engine {
     /// A way to say which answers are not settled.
     pub fn reminder(&self) -> Reminder {
         Reminder(Arc::clone(&self.shared))
+    }
+
+    /// Whether [`Self::add`] would prepare these prompts; what is asked stays as it is. What comes is as there.
+    pub fn try_out(&self, prompts: Vec<Added>) -> oneshot::Receiver<Result<(), String>> {
+        let (reply, tried) = oneshot::channel();
+        self.change(Change::Try { prompts, reply });
+        tried
     }
 
     fn change(&self, change: Change) {

@@ -203,8 +203,21 @@ impl<M: Model> Worker<M> {
     /// Prepares more prompts, and forgets those of their names about their cameras; where one cannot be asked, nothing is
     /// different from before.
     pub fn add(&mut self, added: &[Added]) -> Result<(), Unaskable> {
+        for ((camera, prompt), known) in self.ready_for(added)? {
+            self.remove(&camera, &prompt);
+            self.prompts.insert((camera, prompt), known);
+        }
+        Ok(())
+    }
+
+    /// Whether [`Self::add`] would prepare these prompts; what is asked stays as it is.
+    pub fn try_out(&mut self, added: &[Added]) -> Result<(), Unaskable> {
+        self.ready_for(added).map(drop)
+    }
+
+    fn ready_for(&mut self, added: &[Added]) -> Result<Prompts, Unaskable> {
         let (mut asked_before, mut compared) = (HashMap::new(), HashMap::new());
-        let mut all = Vec::with_capacity(added.len());
+        let mut all = Prompts::with_capacity(added.len());
         for Added { camera, prompt, shown } in added {
             let ready = match shown {
                 Some(shown) => self.show(prompt, shown, &mut compared),
@@ -213,13 +226,9 @@ impl<M: Model> Worker<M> {
             let named =
                 |source| Unaskable { camera: camera.clone(), prompt: prompt.name.clone(), source: Box::new(source) };
             let known = Known { prompt: Arc::clone(prompt), ready: ready.map_err(named)? };
-            all.push(((camera.clone(), prompt.name.clone()), known));
+            all.insert((camera.clone(), prompt.name.clone()), known);
         }
-        for ((camera, prompt), known) in all {
-            self.remove(&camera, &prompt);
-            self.prompts.insert((camera, prompt), known);
-        }
-        Ok(())
+        Ok(all)
     }
 
     /// Forgets a prompt about a camera, and what is kept of its answers.

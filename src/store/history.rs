@@ -80,23 +80,54 @@ const TIDY: Duration = Duration::from_secs(600);
 /// What is forgotten at a time where the file is too large, as a part of all entries.
 const PART: i64 = 20;
 
+/// Entries that were not written, as the disk was too slow, or did not take them; clones count the same.
+#[derive(Debug, Clone, Default)]
+pub struct Lost(Arc<AtomicU64>);
+
+impl Lost {
+    /// How many so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, entries: usize) {
+        self.0.fetch_add(entries as u64, Ordering::Relaxed);
+    }
+}
+
+/// What becomes of the disk.
+#[derive(Debug)]
+pub enum Disk {
+    /// It takes no entries any more.
+    Failing {
+        /// What it says.
+        error: rusqlite::Error,
+    },
+    /// It takes them again.
+    Back {
+        /// Those that are lost since the last that it took.
+        lost: u64,
+    },
+}
+
 /// The handle of the thread that writes; joined when dropped, after what waits is written.
 #[derive(Debug)]
 pub struct History {
     entries: Option<SyncSender<Entry>>,
-    lost: Arc<AtomicU64>,
+    lost: Lost,
     thread: Option<JoinHandle<()>>,
 }
 
 impl History {
-    /// Opens or makes the file and starts the thread. Blocks.
-    pub fn start(file: &Path, limits: Limits) -> Result<Self, Error> {
+    /// Opens or makes the file and starts the thread, which says what becomes of the disk: once that it fails, and once that it
+    /// is back. Blocks.
+    pub fn start(file: &Path, limits: Limits, tell: impl Fn(Disk) + Send + 'static) -> Result<Self, Error> {
         let writer = Writer::open(file, limits)?;
         let (entries, waiting) = sync_channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&lost);
+        let lost = Lost::default();
+        let outage = Outage { lost: lost.clone(), before: 0, failing: false, tell };
         let thread = std::thread::Builder::new().name("history".to_owned());
-        let thread = thread.spawn(move || write(writer, &waiting, &counted)).map_err(Error::Thread)?;
+        let thread = thread.spawn(move || write(writer, &waiting, outage)).map_err(Error::Thread)?;
         Ok(Self { entries: Some(entries), lost, thread: Some(thread) })
     }
 
@@ -104,13 +135,41 @@ impl History {
     pub fn offer(&self, entry: Entry) {
         let taken = self.entries.as_ref().is_some_and(|entries| entries.try_send(entry).is_ok());
         if !taken {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lost.add(1);
         }
     }
 
-    /// Entries that were not written: the disk was too slow, or full.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+    /// The count of entries that are not written.
+    pub fn lost(&self) -> Lost {
+        self.lost.clone()
+    }
+}
+
+/// What is told of the disk.
+struct Outage<F: Fn(Disk)> {
+    lost: Lost,
+    /// How many were lost before it began.
+    before: u64,
+    failing: bool,
+    tell: F,
+}
+
+impl<F: Fn(Disk)> Outage<F> {
+    /// Takes in what came of writing some entries.
+    fn wrote(&mut self, entries: usize, written: rusqlite::Result<()>) {
+        match written {
+            Ok(()) if self.failing => (self.tell)(Disk::Back { lost: self.lost.count() - self.before }),
+            Ok(()) => {}
+            Err(error) => {
+                self.lost.add(entries);
+                if !self.failing {
+                    (self.tell)(Disk::Failing { error });
+                }
+                self.failing = true;
+                return;
+            }
+        }
+        (self.failing, self.before) = (false, self.lost.count());
     }
 }
 
@@ -124,7 +183,7 @@ impl Drop for History {
     }
 }
 
-fn write(mut writer: Writer, waiting: &Receiver<Entry>, lost: &AtomicU64) {
+fn write(mut writer: Writer, waiting: &Receiver<Entry>, mut outage: Outage<impl Fn(Disk)>) {
     let mut batch = Vec::new();
     let mut tidied: Option<Stamp> = None;
     loop {
@@ -134,10 +193,10 @@ fn write(mut writer: Writer, waiting: &Receiver<Entry>, lost: &AtomicU64) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         gather(waiting, &mut batch);
-        if writer.add(&batch).is_err() {
-            lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        if !batch.is_empty() {
+            outage.wrote(batch.len(), writer.add(&batch));
+            batch.clear();
         }
-        batch.clear();
         let now = Stamp::now();
         if tidied.is_none_or(|last| now.since(last) >= TIDY) {
             tidied = Some(now);
@@ -189,9 +248,6 @@ impl Writer {
     }
 
     fn add(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
-        if entries.is_empty() {
-            return Ok(());
-        }
         let transaction = self.connection.transaction()?;
         {
             let mut insert = transaction.prepare(
@@ -305,13 +361,51 @@ mod tests {
         let limits = Limits { age: Duration::from_secs(3600), bytes: 1 << 30 };
         let now = millis(SystemTime::now());
         for _ in 0..2 {
-            let history = History::start(&file, limits).unwrap();
+            let history = History::start(&file, limits, |disk| panic!("{disk:?}")).unwrap();
             for number in 0..600 {
                 history.offer(entry(number, "person", now));
             }
-            assert_eq!(history.lost(), 0);
+            assert_eq!(history.lost().count(), 0);
         }
         assert_eq!(all(&file), 600);
+    }
+
+    /// Where it stands, no entry is written.
+    const FULL: &str = "CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'it is full'); END";
+
+    #[test]
+    fn what_the_disk_does_not_take_is_told_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("history.db");
+        let (tell, told) = std::sync::mpsc::channel();
+        let limits = Limits { age: Duration::from_secs(3600), bytes: 1 << 30 };
+        let history = History::start(&file, limits, move |disk| tell.send(disk).unwrap()).unwrap();
+        let next = || told.recv_timeout(Duration::from_secs(10)).unwrap();
+        let (disk, now) = (Connection::open(&file).unwrap(), millis(SystemTime::now()));
+        disk.execute_batch(FULL).unwrap();
+        history.offer(entry(0, "person", now));
+        let Disk::Failing { error } = next() else { panic!("it is back") };
+        assert!(error.to_string().contains("it is full"), "{error}");
+        disk.execute_batch("DROP TRIGGER full").unwrap();
+        history.offer(entry(1, "person", now));
+        let Disk::Back { lost } = next() else { panic!("it still fails") };
+        assert_eq!((lost, history.lost().count()), (1, 1));
+        drop(history);
+        assert_eq!(all(&file), 1);
+    }
+
+    #[test]
+    fn an_outage_of_the_disk_is_told_once_at_each_of_its_ends() {
+        let told = std::cell::RefCell::new(Vec::new());
+        let (lost, tell) = (Lost::default(), |disk| told.borrow_mut().push(format!("{disk:?}")));
+        let mut outage = Outage { lost: lost.clone(), before: 0, failing: false, tell };
+        let full = || Err(rusqlite::Error::InvalidQuery);
+        for written in [Ok(()), full(), full(), Ok(()), Ok(()), full(), Ok(())] {
+            outage.wrote(3, written);
+        }
+        let (failing, back) = ("Failing { error: InvalidQuery }", |lost| format!("Back {{ lost: {lost} }}"));
+        assert_eq!(*told.borrow(), [failing, &back(6), failing, &back(3)]);
+        assert_eq!(lost.count(), 9);
     }
 
     #[test]
@@ -341,12 +435,12 @@ mod tests {
         let file = folder.path().join("history.db");
         let limits = Limits { age: Duration::from_secs(1), bytes: 1 };
         std::fs::write(&file, "a diary, and no database at all").unwrap();
-        let error = History::start(&file, limits).unwrap_err().to_string();
+        let error = History::start(&file, limits, |_| {}).unwrap_err().to_string();
         assert!(error.contains("history.db` cannot be used") && error.contains("move it away"), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), b"a diary, and no database at all");
         std::fs::remove_file(&file).unwrap();
         Connection::open(&file).unwrap().pragma_update(None, "user_version", 7).unwrap();
-        let error = History::start(&file, limits).unwrap_err().to_string();
+        let error = History::start(&file, limits, |_| {}).unwrap_err().to_string();
         assert!(error.contains("has version 7 and this wader writes 1"), "{error}");
     }
 }

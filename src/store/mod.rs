@@ -10,7 +10,7 @@ pub mod spool;
 
 use std::path::PathBuf;
 
-pub use history::{Entry, History, Limits};
+pub use history::{Disk, Entry, History, Limits, Lost};
 pub use search::{Found, Query, search};
 
 /// The version of the tables; a file of another is left alone.
@@ -44,8 +44,19 @@ pub enum Error {
         found: i64,
     },
     /// There is none.
-    #[error("there is no history at `{0}`; `wader run` writes it")]
+    #[error(
+        "there is no history at `{0}`; `wader run` writes it below `state` of `[paths]`, else below the $STATE_DIRECTORY that \
+         its service manager gives it: name the configuration, or set the variable, by which it runs"
+    )]
     Absent(PathBuf),
+    /// This user may not look.
+    #[error("the history `{file}` cannot be looked at: {source}; ask as the user that runs wader, or as root")]
+    Hidden {
+        /// The database.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The thread did not start.
     #[error("cannot start the history's thread: {0}")]
     Thread(std::io::Error),

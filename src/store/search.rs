@@ -1,6 +1,6 @@
 //! Finds answers of the past, also while they are being written.
 
-use std::{path::Path, time::SystemTime};
+use std::{io, path::Path, time::SystemTime};
 
 use rusqlite::{Connection, OpenFlags, types::Value};
 
@@ -59,8 +59,12 @@ pub struct Found {
 
 /// Finds answers, the newest first. Blocks.
 pub fn search(file: &Path, query: &Query) -> Result<Vec<Found>, Error> {
-    if !file.is_file() {
-        return Err(Error::Absent(file.to_owned()));
+    match file.metadata() {
+        Ok(found) if found.is_file() => {}
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(Error::Hidden { file: file.to_owned(), source });
+        }
+        _ => return Err(Error::Absent(file.to_owned())),
     }
     let failed = |source| Error::Database { file: file.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

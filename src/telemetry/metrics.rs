@@ -39,6 +39,8 @@ pub struct Now {
     pub bytes_waiting: u64,
     /// Messages that the broker never got, by the word of the reason.
     pub messages_lost: Vec<(&'static str, u64)>,
+    /// Answers that the history never got.
+    pub history_lost: u64,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -86,6 +88,9 @@ pub fn metrics(version: &str, now: &Now) -> String {
         lost.get_or_create(&vec![("reason", (*reason).to_owned())]).inc_by(*messages);
     }
     registry.register("messages_lost", "Messages given up before the broker had them", lost);
+    let unkept = Counter::<u64>::default();
+    unkept.inc_by(now.history_lost);
+    registry.register("history_lost", "Answers that the history did not take", unkept);
     let mut page = String::new();
     // a text takes whatever is written
     _ = text::encode(&mut page, &registry);

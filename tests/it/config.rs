@@ -4,6 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
 use wader::{
+    camera::Address,
     config::{BrokerConfig, Device, Loaded, PromptConfig, Report, Sources, load, print},
     prompt::AnswerKind,
 };
@@ -431,6 +432,30 @@ fn cameras_that_stream_one_whole_file_or_a_pattern_find_their_pipeline() {
     let config = load_text(text).unwrap_or_else(|report| panic!("{report}")).config;
     let pipelines: Vec<_> = config.cameras.iter().map(|camera| camera.pipeline.as_str()).collect();
     assert_eq!(pipelines, ["file", "test-pattern", "rtsp-cpu"]);
+}
+
+/// `check` and `run` go by lists of their own: the first may not know what cameras are.
+#[test]
+fn what_is_checked_for_a_camera_is_what_a_camera_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("pipelines")).unwrap();
+    fs::write(folder.path().join("pipelines/own.gst"), "").unwrap();
+    let file = folder.path().join("wader.toml");
+    for scheme in ["rtsp", "rtsps", "http", "https", "file", "test", "srt", "rtmp", "rtp", "udp", "ftp"] {
+        for rest in ["://10.0.0.5/sub", ":///srv/yard.mp4", ":yard"] {
+            let url = format!("{scheme}{rest}");
+            fs::write(&file, format!("[cameras.door]\nurl = \"{url}\"\npipeline = \"own\"\n")).unwrap();
+            let (checked, run) = (load(&Sources::of_file(&file), &no_values), Address::parse(&url));
+            assert_eq!(checked.is_ok(), run.is_ok(), "{url}: {checked:?} {run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_url_that_only_looks_like_one_with_a_password_is_left_alone() {
+    for url in ["file:///srv/left@yard.mp4", "rtsp://me:secret@10.0.0.5/user=a@b", "rtsp://10.0.0.5/a%40b#1"] {
+        load_text(&format!("[cameras]\ndoor = \"{url}\"")).unwrap_or_else(|report| panic!("{report}"));
+    }
 }
 
 proptest! {

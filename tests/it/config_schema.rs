@@ -221,9 +221,17 @@ fn what_is_wrong_in_itself_is_wrong_for_both() {
     }
 }
 
-/// Mistakes that only `wader check` sees: in another file or the environment, or in what is no TOML that can be converted.
-const FAR: [&str; 6] =
-    ["defined_twice_in_one_file", "environment", "numbers_and_dates", "secrets", "syntax", "two_prompts_with_one_id"];
+/// Mistakes that only `wader check` sees: in another file or the environment, in what is no TOML that can be converted, or in
+/// what a URL means.
+const FAR: [&str; 7] = [
+    "camera_passwords",
+    "defined_twice_in_one_file",
+    "environment",
+    "numbers_and_dates",
+    "secrets",
+    "syntax",
+    "two_prompts_with_one_id",
+];
 
 #[test]
 fn what_it_refuses_in_wrong_files_the_report_tells_too() {

@@ -56,5 +56,6 @@ async fn what_was_published_is_found_again_while_the_service_runs_and_after_it()
     assert!(said.out.contains("yard/there  is it there  "), "{said:?}");
     fs::remove_dir_all(state.path()).unwrap();
     let said = wader(&["history", "--config", &file]).await;
-    assert!(said.code == 69 && said.err.contains("there is no history at"), "{said:?}");
+    let missing = format!("there is no history at `{}", state.path().join("mine.history.db").display());
+    assert!(said.code == 69 && said.err.contains(&missing) && said.err.contains("`state` of `[paths]`"), "{said:?}");
 }

@@ -32,6 +32,7 @@ mod scene;
 mod service;
 mod sight;
 mod soak;
+mod start;
 mod support;
 mod tidy;
 mod watchdog;

@@ -11,11 +11,12 @@ use wader::{
 };
 
 use crate::support::{
-    broker::{DEADLINE, Mosquitto, within},
+    broker::{DEADLINE, Mosquitto, free_port, within},
     faults::{Row, keep, of},
+    model::family_folder,
     service::{Service, THERE, answer, config, listen, until},
     video::drawn,
-    web::{ANY_PORT, address, until as until_page},
+    web::{ANY_PORT, address, get, until as until_page},
 };
 
 /// Asks the oracle for the camera and the number of the newest frame, with each of them.
@@ -200,5 +201,74 @@ async fn what_all_stands_on_begins_anew_in_the_same_process() {
     until(&mut listener, "and is there again", |a| a.topic == "wader/status" && a.text() == "online").await;
     answer(&mut listener, "wader/door/there/answer").await;
     tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(service.terminate().await.success(), "{}", service.log());
+}
+
+/// Asks the oracle for a number; it has words for those up to twenty.
+const COUNT: &str = r#"
+[prompts.count]
+ask = "how many"
+answer = "number"
+max = 100
+window = { frames = 3, span = "1s" }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_cannot_run_ends_nothing_also_where_all_would_begin_anew() {
+    let mosquitto = Mosquitto::start(&[]).await;
+    let url = format!("mqtt://127.0.0.1:{}", mosquitto.port);
+    let door = [("door", "test:pattern")];
+    let text = config(&format!("url = \"{url}\""), &door, THERE);
+    let mut service = Service::start(&text);
+    let mut listener = listen(&url).await;
+    answer(&mut listener, "wader/door/there/answer").await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let (oracle, span) = (family_folder("oracle"), family_folder("span"));
+    let other_model = text.replace(oracle.to_str().unwrap(), span.to_str().unwrap());
+    for (edit, says) in [
+        (format!("{text}{COUNT}[history]\nmax_age = \"48h\"\n"), "the model cannot say the number `21`".to_owned()),
+        (other_model.replace("frames = 3", "frames = 5"), "the model `span` takes 4 at most".to_owned()),
+        (format!("{other_model}{COUNT}"), "the model cannot say the number `21`".to_owned()),
+        (
+            config(&format!("url = \"embedded\"\nlisten = \"{address}\""), &door, THERE),
+            format!("cannot start a broker on `{address}`: Address already in use"),
+        ),
+    ] {
+        service.rewrite(&edit);
+        service.hang_up();
+        let told = |a: &Arrival| refused(a).flatten().is_some_and(|problem| problem.contains(&says));
+        until(&mut listener, &says, told).await;
+        service.rewrite(&text);
+        service.hang_up();
+        until(&mut listener, "the old one is good", |a| refused(a) == Some(None)).await;
+    }
+    answer(&mut listener, "wader/door/there/answer").await;
+    assert!(!service.log().contains("stopping"), "{}", service.log());
+    assert!(service.terminate().await.success(), "{}", service.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_may_widen_and_where_it_cannot_the_one_before_is_taken_again() {
+    let mosquitto = Mosquitto::start(&[]).await;
+    let (url, port) = (format!("mqtt://127.0.0.1:{}", mosquitto.port), free_port().await);
+    let text = config(&format!("url = \"{url}\""), &[("door", "test:pattern")], THERE);
+    let on = |ip: &str| format!("{text}[web]\nlisten = \"{ip}:{port}\"\n");
+    let mut service = Service::start(&on("127.0.0.1"));
+    let mut listener = listen(&url).await;
+    answer(&mut listener, "wader/door/there/answer").await;
+    // its own port is in the way of the trial, another's of the beginning
+    let other = std::net::TcpListener::bind(("127.0.0.2", port)).unwrap();
+    service.rewrite(&on("0.0.0.0"));
+    let names_it = |problem: String| problem.contains(&format!("cannot listen on 0.0.0.0:{port}"));
+    until(&mut listener, "the refusal", |a| refused(a).flatten().is_some_and(names_it)).await;
+    answer(&mut listener, "wader/door/there/answer").await;
+    let here = address(&service).await;
+    until_page(here, "/", "the page tells", |html| html.contains("cannot listen on 0.0.0.0")).await;
+    drop(other);
+    service.hang_up();
+    service.says(&format!("shown at http://0.0.0.0:{port}")).await;
+    until_page(here, "/", "the page is well", |html| !html.contains("cannot listen on")).await;
+    assert!(get(here, "/metrics").await.contains("\nwader_configuration_refused 0\n"));
     assert!(service.terminate().await.success(), "{}", service.log());
 }

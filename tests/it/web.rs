@@ -54,6 +54,7 @@ async fn what_stands_is_shown_to_people_and_to_prometheus() {
         ("wader_camera_online{camera=\"yard\"}", 0.0),
         ("wader_events_total{event=\"ready\"}", 1.0),
         ("wader_messages_lost_total{reason=\"full\"}", 0.0),
+        ("wader_history_lost_total", 0.0),
     ] {
         assert_eq!(figure(&figures, name), Some(value), "{name}: {figures}");
     }

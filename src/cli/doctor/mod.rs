@@ -31,7 +31,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
-    let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+    let Some(loaded) = options.config.load_beside_service() else { return Ok(cli::exit::CONFIG) };
     let config = &loaded.config;
     let mut report = Report { json: options.json, findings: Vec::new() };
     report.add(gstreamer())?;

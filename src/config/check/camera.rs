@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
 use super::{
-    super::{CameraConfig, LoginConfig, Secret, file, problem::suggest},
+    super::{CameraConfig, LoginConfig, Secret, allowed::CAMERA_SCHEMES, file, problem::suggest},
     checker::Checker,
 };
 use crate::name::CameraName;
@@ -17,6 +17,10 @@ const LATENCY: Duration = Duration::from_millis(200);
 const FROZEN_AFTER: Duration = Duration::from_secs(60);
 /// Silence is told within 5 s, looking once a second.
 const SILENCE: Duration = Duration::from_secs(4);
+
+/// What mends a URL whose user or password holds signs that end it.
+const ESCAPES: &str = "in a user or password write `%23` for `#`, `%2F` for `/`, `%3F` for `?`, `%40` for `@`, \
+    or take it from a secret: `${NAME}` does so by itself";
 
 /// What a camera may leave out.
 #[derive(Debug, Clone)]
@@ -142,9 +146,7 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
     let mut url = match Url::parse(given) {
         Ok(url) => url,
         Err(_) if given.contains('@') => {
-            let right = "in a user or password write `%23` for `#`, `%2F` for `/`, `%3F` for `?`, `%40` for `@`, \
-                or take it from a secret: `${NAME}` does so by itself";
-            checker.wrong_with(&at, "is not a URL", right);
+            checker.wrong_with(&at, "is not a URL", ESCAPES);
             return None;
         }
         Err(_) => {
@@ -156,8 +158,21 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
             return None;
         }
     };
+    if !CAMERA_SCHEMES.contains(&url.scheme()) {
+        let right = "use `rtsp`, `rtsps`, `http`, `https` or `file`; a relay such as go2rtc makes `rtsp` of others";
+        checker.wrong_with(&at, format!("`{}` is no scheme of cameras", url.scheme()), right);
+        return None;
+    }
     if matches!(url.scheme(), "rtsp" | "rtsps" | "http" | "https") && url.host_str().is_none_or(str::is_empty) {
         checker.wrong_with(&at, "names no host", "write one such as `rtsp://10.0.0.5/stream`");
+        return None;
+    }
+    if url.scheme() == "file" && url.to_file_path().is_err() {
+        checker.wrong_with(&at, "names no file of this machine", "write one such as `file:///srv/yard.mp4`");
+        return None;
+    }
+    if has_strayed_user(&url) {
+        checker.wrong_with(&at, "holds a user or password behind what is read as its host", ESCAPES);
         return None;
     }
     let user = decode(url.username());
@@ -175,6 +190,16 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
     Some((url, login))
 }
 
+/// Whether a `#`, `/` or `?` in a password has ended the host early: `rtsp://admin:1234#5@10.0.0.5/s` is a URL, of the host
+/// `admin` and the port 1234, and its password would be shown as a part of its path.
+fn has_strayed_user(url: &Url) -> bool {
+    let holds = |part: Option<&str>| part.is_some_and(|part| part.contains('@'));
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    // an `@` behind a user may be meant; in a fragment, which no camera is ever sent, none is
+    url.host_str().is_some_and(|host| !host.is_empty())
+        && (holds(url.fragment()) || (!has_user && (holds(Some(url.path())) || holds(url.query()))))
+}
+
 /// The pipeline that is named, or else the one that fits the URL's scheme.
 fn pipeline(checker: &mut Checker<'_>, path: &[&str], url: &Url, named: Option<&str>) -> Option<String> {
     let at = |key: &'static str| [path, &[key]].concat();
@@ -189,7 +214,8 @@ fn pipeline(checker: &mut Checker<'_>, path: &[&str], url: &Url, named: Option<&
             "file" => return Some("file".to_owned()),
             "test" => return Some("test-pattern".to_owned()),
             _ => {
-                let right = "`rtsp`, `rtsps`, `file` and `test` do; for others name a `pipeline` of your own";
+                let right =
+                    "`rtsp`, `rtsps`, `file` and `test` have one; for `http` and `https` name a `pipeline` of your own";
                 checker.wrong_with(&at("url"), "no built-in pipeline opens this kind of URL", right);
                 return None;
             }

@@ -119,10 +119,10 @@ fn embedded(checker: &mut Checker<'_>, mqtt: &file::Mqtt) -> Option<BrokerConfig
         return None;
     };
     if !listen.ip().is_loopback() {
-        checker.warn(
+        checker.wrong_with(
             &path,
-            "everyone who reaches this address can read and publish all: the embedded broker asks for no password",
-            "listen on 127.0.0.1, or use a broker of your own",
+            "is not of this machine alone, and the embedded broker asks nobody for a password",
+            "listen on 127.0.0.1 or [::1], or give the URL of a broker of your own",
         );
     }
     Some(BrokerConfig::Embedded { listen })

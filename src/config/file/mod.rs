@@ -63,7 +63,7 @@ pub(super) struct Mqtt {
     /// The broker: `mqtt://host:port`, `mqtts://host:port` with TLS, or `embedded` for one inside wader.
     #[schemars(schema_with = "schema::broker", extend("default" = "mqtt://localhost:1883"))]
     pub(super) url: Option<String>,
-    /// Where the embedded broker listens: an IP address and a port; port 0 takes a free one.
+    /// Where the embedded broker listens: an address of this machine's loopback and a port; port 0 takes a free one.
     #[schemars(extend("default" = "127.0.0.1:1883"))]
     pub(super) listen: Option<String>,
     /// The beginning of each topic, as in `wader/<camera>/<prompt>/state`.

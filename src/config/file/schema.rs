@@ -132,6 +132,9 @@ fn none(keys: &[&str]) -> Value {
 /// An IP address and a port.
 const ADDRESS: &str = r"^(\[.+\]|[^:]+):[0-9]+$";
 
+/// One of this machine's loopback.
+const LOOPBACK: &str = r"^(127\.[0-9.]+|\[[0:]*1(%[0-9]+)?\]):[0-9]+$";
+
 /// Where something listens.
 pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {
     like(ADDRESS)
@@ -140,7 +143,7 @@ pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {
 /// Which keys have a meaning with which broker.
 pub(super) fn brokers() -> Value {
     let mut embedded = none(&["user", "password", "allow_plaintext_password", "ca", "cert", "key"]);
-    embedded["properties"]["listen"] = like(ADDRESS).to_value();
+    embedded["properties"]["listen"] = like(LOOPBACK).to_value();
     let plain = json!({ "properties": { "url": { "pattern": r"^\s*[Mm][Qq][Tt][Tt]:" } }, "required": ["url"] });
     json!([
         { "if": is("url", "embedded"), "then": embedded },
