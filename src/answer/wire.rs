@@ -199,6 +199,14 @@ pub struct AnswerMessage {
     pub request: Option<String>,
 }
 
+impl AnswerMessage {
+    /// The probability as it is shown to people: none where the model would rather have said something else than any allowed
+    /// answer, since how likely one is among those tells nobody how sure it is.
+    pub fn sure(&self) -> Option<f64> {
+        self.probability.filter(|_| self.reason.as_deref() != Some("low_mass"))
+    }
+}
+
 /// A state became another, or has lasted long, as published on the topic `…/event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventMessage {

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     complain::complain,
+    holds::Holds,
     kept::{Judgeable, Kept},
     switches::Switches,
 };
@@ -151,6 +152,7 @@ pub(super) struct Answers {
     pub(super) history: Option<History>,
     /// Where answers are kept for a while that others may judge.
     pub(super) kept: Kept,
+    pub(super) holds: Holds,
     /// Where the clock on the wall hangs that the prompts' hours go by.
     pub(super) zone: TimeZone,
     /// All configured cameras, as they are at the start.
@@ -241,12 +243,16 @@ impl Answers {
             Input::Added { camera, prompt, standing } => _ = self.standing.insert((camera, prompt), *standing),
             Input::Removed { camera, prompt, done } => {
                 self.kept.forget(&camera, &prompt);
+                self.holds.forget(&camera, &prompt);
                 self.standing.remove(&(camera, prompt));
                 done.send(()).ok(); // or nobody waits for it
             }
             Input::Left { camera, done } => {
                 let left = self.standing.extract_if(|(other, _), _| *other == camera);
-                left.for_each(|((camera, prompt), _)| self.kept.forget(&camera, &prompt));
+                left.for_each(|((camera, prompt), _)| {
+                    self.kept.forget(&camera, &prompt);
+                    self.holds.forget(&camera, &prompt);
+                });
                 self.up.remove(&camera);
                 done.send(()).ok();
             }
@@ -321,6 +327,7 @@ impl Answers {
         }
         let id = self.ids.next(now.wall);
         let answer = standing.answer((id, &self.model), &key.0, reading, &About { seen, replied }, now);
+        self.holds.set(&key.0, &key.1, answer.valid_until);
         let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
         let noted = news.answer || news.state.is_some() || news.escalation.is_some();
         if noted

@@ -15,6 +15,7 @@ use super::{
     ask::WINDOW,
     asks::Asks,
     control::Control,
+    holds::Holds,
     kept::Kept,
     memory,
     roster::{Roster, View},
@@ -215,7 +216,7 @@ impl Answers {
         shown: &Digests,
         (model, min_mass): (ModelLabel, Option<f64>),
         (control, reminder): (&Control, Reminder),
-        (zone, history, kept): (TimeZone, Option<History>, Kept),
+        (zone, history, (kept, holds)): (TimeZone, Option<History>, (Kept, Holds)),
     ) -> Self {
         let pairs = watched.iter().flat_map(|w| w.prompts.iter().map(|p| (w.name.clone(), p)));
         let standing = pairs
@@ -233,7 +234,22 @@ impl Answers {
         let cameras = config.cameras.iter().map(|c| (c.name.clone(), at_start(c))).collect();
         let (topics, ids) = (topics(config), Ids::new(fastrand::Rng::new()));
         let (up, judged) = (HashMap::new(), Arc::default());
-        Self { standing, topics, model, ids, outbox, history, kept, zone, cameras, up, switches, reminder, judged }
+        Self {
+            standing,
+            topics,
+            model,
+            ids,
+            outbox,
+            history,
+            kept,
+            holds,
+            zone,
+            cameras,
+            up,
+            switches,
+            reminder,
+            judged,
+        }
     }
 }
 

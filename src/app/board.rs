@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::status::Status;
+use super::{holds::Holds, status::Status};
 use crate::{
     answer::wire::{self, AnswerMessage},
     mqtt::{CameraStatus, Handle, Link, OFF, Topics, outbox::Loss, wire as own},
@@ -23,6 +23,7 @@ pub(super) struct Board {
     pub(super) topics: Topics,
     pub(super) outbox: Handle,
     pub(super) status: Status,
+    pub(super) holds: Holds,
     /// Answers that the history did not take; `None` where there is none.
     pub(super) unkept: Option<Lost>,
 }
@@ -76,7 +77,8 @@ impl Board {
                     of.outcome = "off".to_owned();
                 }
             } else if let Ok(answer) = wire::read_answer(&message.payload) {
-                *of = shown(&answer, of.outcome == "off", now);
+                let until = self.holds.until(camera, prompt).and_then(|until| Timestamp::try_from(until).ok());
+                *of = shown(&answer, of.outcome == "off", until.is_none_or(|until| now <= until), now);
                 answers.frame_mode = Some(answer.model.frame_mode);
             }
         }
@@ -138,26 +140,26 @@ impl Shown for Board {
     }
 }
 
-/// An answer, as people read it.
-fn shown(answer: &AnswerMessage, off: bool, now: Timestamp) -> Prompt {
+/// An answer, as people read it; `holds`: whether it still does.
+fn shown(answer: &AnswerMessage, off: bool, holds: bool, now: Timestamp) -> Prompt {
     let at = |text: &str| text.parse::<Timestamp>().ok();
-    let holds = at(&answer.valid_until).is_none_or(|until| now <= until);
     let outcome = match answer.outcome.as_str() {
         _ if off => "off",
         "answer" | "unsure" if !holds => "late",
         outcome => outcome,
     };
-    let says = match (&answer.answer, &answer.detail, &answer.reason) {
-        (Some(value), ..) => value.to_string(),
-        (None, Some(detail), _) => detail.clone(),
-        (None, None, reason) => reason.as_deref().unwrap_or_default().replace('_', " "),
+    let reason = answer.reason.as_deref().unwrap_or_default().replace('_', " ");
+    let says = match (&answer.answer, &answer.detail) {
+        (Some(value), _) => value.to_string(),
+        (None, Some(detail)) => format!("{reason}: {detail}"),
+        (None, None) => reason,
     };
     Prompt {
         name: answer.prompt.clone(),
         ask: answer.ask.clone(),
         outcome: outcome.to_owned(),
         says,
-        probability: answer.probability.map_or_else(String::new, |p| format!("{:.0} %", p * 100.0)),
+        probability: answer.sure().map_or_else(String::new, |p| format!("{:.0} %", p * 100.0)),
         answered: at(&answer.answered).map_or_else(String::new, |at| ago(now.duration_since(at))),
     }
 }

@@ -155,7 +155,10 @@ impl Changes {
 
     /// Says in every place where somebody may look that the files cannot be used.
     fn refuse(&self, problem: &str) {
-        let message = format!("the changed configuration is not used: {}", problem.trim().replace('\n', " "));
+        let message = format!(
+            "the changed configuration is not used: {}",
+            problem.split_whitespace().collect::<Vec<_>>().join(" ")
+        );
         self.status.refused(&message);
         let newcomers = &self.newcomers;
         complain(&newcomers.outbox, &newcomers.topics, &Complaint::new(Code::BadConfiguration, message.clone()));

@@ -15,6 +15,7 @@ mod foundation;
 #[doc(hidden)]
 pub mod fuzzing;
 mod history;
+mod holds;
 mod kept;
 mod lessons;
 mod memory;

@@ -167,7 +167,7 @@ impl Newcomers {
         let written = PathBuf::from(format!("prompts/{name}"));
         let prompt = blocking(move || {
             let added = config::added(&sources, &config::system_lookup, &named, &text, &written);
-            added.map_err(|report| report.to_string().replace('\n', " "))
+            added.map_err(|report| report.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
         });
         let prompt = prompt.await.map_err(wrong)?;
         let cameras = self.roster.cameras().into_iter();

@@ -16,6 +16,7 @@ use super::{
     feedback::{self, Hearing},
     foundation::Foundation,
     history,
+    holds::Holds,
     kept::Kept,
     lessons::{Teacher, feedback_folder},
     newcomers::{self, Newcomers},
@@ -96,10 +97,10 @@ impl Running {
 
         let (inputs, input) = mpsc::channel(REPLIES);
         let zone = assemble::zone(&config);
-        let kept = Kept::default();
+        let (kept, holds) = (Kept::default(), Holds::default());
         let history = history::begin(&config);
         let unkept = history.as_ref().map(History::lost);
-        let kept_for_a_while = (zone.clone(), history, kept.clone());
+        let kept_for_a_while = (zone.clone(), history, (kept.clone(), holds.clone()));
         let judged_by = (label.clone(), min_mass);
         let told = (&control, engine.reminder());
         let answers = Answers::new(&config, &watched, &digests, judged_by, told, kept_for_a_while);
@@ -152,7 +153,8 @@ impl Running {
         tasks.start("asks", asks.run(questioned, watching.clone()));
         if let Some(server) = web {
             Event::PageShown { address: server.address() }.emit();
-            let board = Board { topics: topics.clone(), outbox: outbox.clone(), status: status.clone(), unkept };
+            let (topics, outbox, status) = (topics.clone(), outbox.clone(), status.clone());
+            let board = Board { topics, outbox, status, holds, unkept };
             tasks.start("web", server.run(Arc::new(board), watching.clone()));
         }
         let troubles = Troubles { outbox, topics, status: status.clone() };

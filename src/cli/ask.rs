@@ -10,7 +10,10 @@ use crate::{
     cli,
     config::Config,
     model::{Device, Flamingo, Spec},
-    mqtt::{Listener, Topics, wire::AskMessage},
+    mqtt::{
+        Listener, Topics,
+        wire::{AskMessage, ErrorMessage},
+    },
     name::CameraName,
     prompt::AnswerKind,
 };
@@ -20,7 +23,7 @@ pub(super) struct Options {
     #[command(flatten)]
     config: cli::ConfigArguments,
     /// The camera, which the running service watches, and the question in plain words; about a file the question alone.
-    #[arg(required = true, num_args = 1..=2, value_names = ["CAMERA", "QUESTION"])]
+    #[arg(required = true, num_args = 1.., value_names = ["CAMERA", "QUESTION"])]
     words: Vec<String>,
     /// Ask about this picture (PNG or JPEG), without a service.
     #[arg(long, value_name = "FILE", conflicts_with = "clip")]
@@ -69,9 +72,11 @@ fn bounds(text: &str) -> Result<(u32, u32), String> {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
-    let question = options.words.last().map_or("", |question| question.trim());
+    let of_file = options.image.is_some() || options.clip.is_some();
+    let question = options.words.get(usize::from(!of_file)..).unwrap_or_default().join(" ");
+    let question = question.trim();
     if question.is_empty() {
-        bail!("the question is empty");
+        bail!("say what to ask: a camera and a question, or a question and --image or --clip");
     }
     let kind = options.kind(question)?;
     let until = match options.at {
@@ -82,17 +87,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         (Some(file), _) => Picture::Still(file),
         (None, Some(file)) => Picture::Clip { file, until },
         (None, None) => {
-            let [camera, _] = options.words.as_slice() else {
-                bail!("say what to look at: a camera before the question, or --image or --clip");
-            };
-            let camera = CameraName::new(camera)?;
             let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+            let camera = cli::camera(&loaded.config, &options.words[0])?.name.clone();
             return ask_service(&loaded.config, &camera, question, &kind, options);
         }
     };
-    if options.words.len() > 1 {
-        bail!("a file is no camera's: write the question alone");
-    }
     let spec = Spec { device: options.device, ..Spec::default() };
     let model = match Flamingo::load(&options.model, &spec) {
         Ok(model) => model,
@@ -118,23 +117,49 @@ fn ask_service(
     let question = serde_json::to_vec(&message(question, kind, options.timeout))?;
     let asked = tokio::runtime::Runtime::new()?.block_on(async {
         let access = app::broker_access(config)?;
-        let mut listener = Listener::connect(&access, &response).await.context("cannot reach the broker")?;
-        listener.ask(&topics.ask(camera), &question, &response)?;
+        let mut answers = Listener::connect(&access, &response).await?;
+        let mut complaints = Listener::connect(&access, &topics.error()).await?;
+        answers.ask(&topics.ask(camera), &question, &response)?;
         // the service says itself when time is up; what comes later than this, it did not say
         let longest = patience + Duration::from_secs(3);
-        Ok::<_, anyhow::Error>(match tokio::time::timeout(longest, listener.next()).await {
-            Ok(arrival) => Some(arrival?),
-            Err(_) => None,
-        })
-    })?;
-    let Some(arrival) = asked else {
-        cli::say(format_args!(
-            "no answer came: is `wader run` there, does it watch `{camera}`, and what does `{}` say?",
-            topics.error()
-        ));
-        return Ok(cli::exit::UNAVAILABLE);
+        let said = async {
+            loop {
+                tokio::select! {
+                    answer = answers.next() => return answer.map(|arrival| Said::Answer(arrival.payload.to_vec())),
+                    complaint = complaints.next() => {
+                        if let Some(problem) = about_an_ask(&complaint?.payload, camera) {
+                            return Ok(Said::Refusal(problem));
+                        }
+                    }
+                }
+            }
+        };
+        Ok::<_, anyhow::Error>(tokio::time::timeout(longest, said).await.ok().transpose()?)
+    });
+    let problem = match asked {
+        Ok(Some(Said::Answer(payload))) => return tell(&wire::read_answer(&payload)?, options.json),
+        Ok(Some(Said::Refusal(problem))) => problem,
+        Ok(None) => {
+            format!("no answer came: does `wader run` run there, with this configuration, and watch `{camera}`?")
+        }
+        Err(error) => format!("cannot ask by way of the broker: {error:#}"),
     };
-    tell(&wire::read_answer(&arrival.payload)?, options.json)
+    cli::say(format_args!("wader: {problem}"));
+    Ok(cli::exit::UNAVAILABLE)
+}
+
+/// What comes back.
+enum Said {
+    Answer(Vec<u8>),
+    Refusal(String),
+}
+
+/// Why a question about this camera is not answered, if that is what a complaint is about; others' questions about it may be
+/// meant, but then ours fares no better.
+fn about_an_ask(payload: &[u8], camera: &CameraName) -> Option<String> {
+    let complaint: ErrorMessage = serde_json::from_slice(payload).ok()?;
+    let is_meant = complaint.camera.as_deref() == Some(camera.as_str()) && complaint.prompt.is_none();
+    is_meant.then_some(complaint.message)
 }
 
 /// The question as the service reads it.
@@ -166,7 +191,7 @@ fn tell(answer: &AnswerMessage, json: bool) -> anyhow::Result<u8> {
     } else if let Some(value) = &answer.answer {
         cli::put(format_args!("{value}"))?;
     }
-    let sure = answer.probability.map_or(String::new(), |probability| format!(", probability {probability:.2}"));
+    let sure = answer.sure().map_or(String::new(), |probability| format!(", probability {probability:.2}"));
     let reason = answer.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
     let detail = answer.detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
     let seen = match answer.window.frames {

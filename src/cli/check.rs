@@ -18,17 +18,26 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
-    let good = is_receivable(&loaded.config) & askable(&loaded.config);
+    let model = model(&loaded.config);
+    let askable = model.as_ref().is_none_or(|(template, manifest)| askable(&loaded.config, template, manifest));
+    let good = is_receivable(&loaded.config) & askable;
     if options.print {
         cli::put(format_args!("{}", config::print(&loaded).trim_end()))?;
     } else {
         let cameras = loaded.config.cameras.iter().filter(|c| c.enabled).count();
         let prompts = loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()).count();
         if good {
-            cli::say(format_args!("the configuration is good: {cameras} cameras, {prompts} standing prompts"));
+            let (cameras, prompts) = (counted(cameras, "camera"), counted(prompts, "standing prompt"));
+            let far = if model.is_some() { "" } else { ", as far as can be seen without its model" };
+            cli::say(format_args!("the configuration is good{far}: {cameras}, {prompts}"));
         }
     }
     Ok(if good { cli::exit::OK } else { cli::exit::CONFIG })
+}
+
+/// So many of them, in words that fit one of them, too.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Whether each camera's address and pipeline are such as `wader run` can begin with: it reads the files of one's own
@@ -44,23 +53,28 @@ fn is_receivable(config: &config::Config) -> bool {
     receivable
 }
 
-/// Whether the model can be asked every prompt. Words that it never learned make an answer `unsure`, so they are told of
-/// and forgiven; so is a model that is not on this machine, where somebody may well write a configuration for another.
-fn askable(config: &config::Config) -> bool {
+/// What the model says of itself. One that is not on this machine is forgiven, where somebody may well write a configuration
+/// for another.
+fn model(config: &config::Config) -> Option<(Template, Manifest)> {
     let folder = &config.model.path;
     let model = Manifest::read(folder).and_then(|manifest| Ok((Template::load(folder, &manifest)?, manifest)));
-    let (template, manifest) = match model {
-        Ok(model) => model,
-        Err(error) => {
-            cli::say(format_args!("warning: the prompts were not held against the model: {error}"));
-            return true;
-        }
+    let told = |error| {
+        cli::say(format_args!(
+            "warning: the prompts were not held against the model, and `wader run` will not begin without it: {error}; \
+             `path` below `[model]` names its folder"
+        ));
     };
+    model.map_err(told).ok()
+}
+
+/// Whether the model can be asked every prompt. Words that it never learned make an answer `unsure`, so they are told of
+/// and forgiven.
+fn askable(config: &config::Config, template: &Template, manifest: &Manifest) -> bool {
     let mut askable = true;
     for prompt in config.prompts.iter().filter(|p| !p.asked().is_empty()) {
-        askable &= if prompt.examples.is_empty() { sayable(prompt, &template) } else { showable(prompt, &manifest) };
+        askable &= if prompt.examples.is_empty() { sayable(prompt, template) } else { showable(prompt, manifest) };
         for asked in prompt.asked() {
-            askable &= takes_window(asked, &manifest);
+            askable &= takes_window(asked, manifest);
         }
     }
     if askable {
@@ -121,7 +135,13 @@ fn sayable(prompt: &config::PromptConfig, template: &Template) -> bool {
             true
         }
         Err(error @ PlanError::UnknownWords(_)) => {
-            cli::say(format_args!("warning: prompts.{name} will always be `unsure`: {error}"));
+            let way_out = match prompt.prompt.kind {
+                AnswerKind::YesNo | AnswerKind::Choice(_) => {
+                    "; show it examples of what you mean: `wader snapshot CAMERA --label ANSWER`"
+                }
+                _ => "",
+            };
+            cli::say(format_args!("warning: prompts.{name} will always be `unsure`: {error}{way_out}"));
             true
         }
         Err(error) => {

@@ -75,6 +75,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
             cli::put(format_args!("{}", line(one, &zone)))?;
         }
     }
+    if found.is_empty() {
+        cli::say(format_args!("nothing was found in `{}`", file.display()));
+    }
     if found.len() == options.limit {
         cli::say(format_args!("the newest {}; --limit shows more", options.limit));
     }

@@ -8,6 +8,6 @@ pub(super) fn said(answer: &AnswerMessage) -> String {
         || format!("{} ({})", answer.outcome, answer.reason.as_deref().unwrap_or("no reason")),
         ToString::to_string,
     );
-    let sure = answer.probability.map_or(String::new(), |p| format!("  {p:.2}"));
+    let sure = answer.sure().map_or(String::new(), |p| format!("  {p:.2}"));
     format!("{said}{sure}")
 }

@@ -48,7 +48,7 @@ const SHIPPED_SIZE: Size = Size { width: 384, height: 288 };
 pub mod exit {
     /// All is well.
     pub const OK: u8 = 0;
-    /// Something went wrong that has no code of its own.
+    /// There is no answer to what was asked, or something went wrong that has no code of its own.
     pub const FAILURE: u8 = 1;
     /// What was asked for, or what it needs, is not there.
     pub const UNAVAILABLE: u8 = 69;
@@ -164,6 +164,14 @@ pub(crate) fn camera<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a C
     camera.with_context(|| format!("the configuration has no camera `{name}`; there are {}", cameras(config)))
 }
 
+/// What to do where another broker has the port of the one inside wader.
+pub(crate) fn elsewhere(port: u16) -> String {
+    format!(
+        "use the broker that is there (`url = \"mqtt://localhost:{port}\"` below `[mqtt]`), end it, or give wader's own another \
+         address as `listen`"
+    )
+}
+
 /// The names of all cameras.
 pub(crate) fn cameras(config: &Config) -> String {
     config.cameras.iter().map(|camera| camera.name.as_str()).collect::<Vec<_>>().join(", ")
@@ -177,6 +185,11 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
 }
 
 impl ConfigArguments {
+    /// This file.
+    pub(crate) fn of(file: impl Into<PathBuf>) -> Self {
+        Self { config: Some(file.into()) }
+    }
+
     /// Whether a file was named.
     pub(crate) const fn is_given(&self) -> bool {
         self.config.is_some()
@@ -201,11 +214,17 @@ impl ConfigArguments {
         Self::keep_secrets();
         match crate::config::load(&sources, &crate::config::system_lookup) {
             Ok(loaded) => Some(loaded.config),
-            Err(report) => {
-                say(format_args!("{report}"));
-                None
-            }
+            Err(report) => self.refuse(&report),
         }
+    }
+
+    /// Tells what is wrong. Who named no file may not have meant the one that is read then.
+    fn refuse<T>(&self, report: &crate::config::Report) -> Option<T> {
+        say(format_args!("{report}"));
+        if !self.is_given() && !Path::new(crate::config::DEFAULT_FILE).exists() {
+            say(format_args!("there is no `{}`; `--config FILE` names another one", crate::config::DEFAULT_FILE));
+        }
+        None
     }
 
     /// As [`Self::load`], for a command that looks at what the service keeps: where no file was named, that is the installed
@@ -235,10 +254,7 @@ impl ConfigArguments {
                 }
                 Some(loaded)
             }
-            Err(report) => {
-                say(format_args!("{report}"));
-                None
-            }
+            Err(report) => self.refuse(&report),
         }
     }
 }

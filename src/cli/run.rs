@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     app::{self, App},
     cli,
+    mqtt::broker,
     supervise::Stop,
     systemd::Notify,
     telemetry,
@@ -38,6 +39,9 @@ pub(super) fn run(options: &cli::ConfigArguments) -> anyhow::Result<u8> {
         Ok(()) => cli::exit::OK,
         Err(error) => {
             cli::say(format_args!("wader: {}", error.chain()));
+            if let app::Error::Broker(broker::Error::Start { address, .. }) = &error {
+                cli::say(format_args!("{}", cli::elsewhere(address.port())));
+            }
             code(&error)
         }
     })

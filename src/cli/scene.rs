@@ -29,7 +29,7 @@ pub(super) enum Command {
     Clip {
         #[command(flatten)]
         scene: Scene,
-        /// A file ending in `.mkv` or `.mp4`; anything else is a folder for PNG pictures.
+        /// A file ending in `.mkv` or `.mp4`, or a folder for PNG pictures.
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
         /// How many seconds.

@@ -1,10 +1,11 @@
 //! `wader watch`: answers as they come out of the broker.
 
-use anyhow::Context;
+use std::path::PathBuf;
 
 use crate::{
     answer::wire,
-    cli::{self, line::said},
+    app,
+    cli::{self, ConfigArguments, line::said},
     mqtt::{Access, Listener, Topics},
     name::CameraName,
 };
@@ -13,6 +14,9 @@ use crate::{
 pub(super) struct Options {
     /// Only this camera's answers.
     camera: Option<String>,
+    /// The configuration, for its broker and prefix; without it, and without `--broker`, `mqtt://localhost:1883` is meant.
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["broker", "prefix"])]
+    config: Option<PathBuf>,
     /// The broker.
     #[arg(long, value_name = "URL", default_value = "mqtt://localhost:1883")]
     broker: String,
@@ -25,13 +29,28 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
-    let camera = options.camera.as_deref().map(CameraName::new).transpose()?;
-    let topics = Topics::new(&options.prefix)?;
+    let mut camera = options.camera.as_deref().map(CameraName::new).transpose()?;
+    let (access, topics) = match &options.config {
+        Some(file) => {
+            let Some(loaded) = ConfigArguments::of(file).load() else { return Ok(cli::exit::CONFIG) };
+            if let Some(name) = &camera {
+                camera = Some(cli::camera(&loaded.config, name.as_str())?.name.clone());
+            }
+            (app::broker_access(&loaded.config)?, Topics::new(&loaded.config.mqtt.prefix)?)
+        }
+        None => (Access::parse(&options.broker)?, Topics::new(&options.prefix)?),
+    };
     let camera = camera.as_ref().map_or("+", CameraName::as_str);
     let filter = format!("{}/{camera}/+/answer", topics.prefix());
     tokio::runtime::Runtime::new()?.block_on(async {
-        let access = Access::parse(&options.broker)?;
-        let mut listener = Listener::connect(&access, &filter).await.context("cannot listen to the broker")?;
+        let mut listener = match Listener::connect(&access, &filter).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                cli::say(format_args!("wader: {:#}", anyhow::Error::from(error)));
+                return Ok(cli::exit::UNAVAILABLE);
+            }
+        };
+        cli::say(format_args!("listening to `{filter}` on `{access}`; answers come when they change"));
         loop {
             let arrival = listener.next().await?;
             if options.json {

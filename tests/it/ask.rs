@@ -126,5 +126,7 @@ async fn the_running_service_is_asked_about_a_camera() {
     assert!(said.code == 1 && said.err.contains("stale (camera_offline)"), "{said:?}");
     assert!(service.terminate().await.success(), "{}", service.log());
     let said = wader(&["ask", "--config", &file, "yard", "is it there", "--timeout", "1"]).await;
-    assert!(said.code == 1 && said.err.contains("cannot reach the broker"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("cannot ask by way of the broker"), "{said:?}");
+    let said = wader(&["ask", "--config", &file, "garage", "is", "it", "there"]).await;
+    assert!(said.code == 1 && said.err.contains("no camera `garage`; there are yard"), "{said:?}");
 }

@@ -273,7 +273,7 @@ async fn a_schema_is_held_against_the_model_before_anything_runs() {
             0,
             "will always be `unsure`: the model never learned `zeppelin`",
         ),
-        (ORACLES, 0, "the configuration is good: 1 cameras, 1 standing prompts"),
+        (ORACLES, 0, "the configuration is good: 1 camera, 1 standing prompt"),
     ] {
         let said = check("tests/models/oracle", schema).await;
         assert_eq!(said.code, code, "{schema}: {said:?}");

@@ -108,6 +108,7 @@ impl Rig {
             outbox,
             history: None,
             kept: Kept::default(),
+            holds: Holds::default(),
             zone: TimeZone::UTC,
             cameras: Vec::new(),
             up: HashMap::new(),

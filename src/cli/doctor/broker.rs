@@ -7,13 +7,15 @@ use std::{
 
 use super::finding::Finding;
 use crate::{
-    app,
+    app, cli,
     config::{BrokerConfig, Config},
     frame::Stamp,
     mqtt::{Access, ListenError, Listener, Topics},
 };
 
 const PART: &str = "broker";
+/// What is retained comes with the subscription.
+const SAYS_SO: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether messages go to the configured broker and come back.
@@ -25,6 +27,12 @@ pub(super) async fn look(config: &Config) -> Finding {
     let tried = round_trip(&access, app::topics(config));
     let said = match tokio::time::timeout(PATIENCE, tried).await {
         Ok(Ok(took)) => {
+            if let BrokerConfig::Embedded { listen } = &config.mqtt.broker
+                && !is_wader(&access, &app::topics(config)).await
+            {
+                let is = format!("another broker than wader's own is on {listen}, where that one is to be");
+                return Finding::bad(PART, is, Some(&cli::elsewhere(listen.port())));
+            }
             let is = format!("`{access}` takes a message and gives it back in {} ms", took.as_millis());
             return Finding::good(PART, is);
         }
@@ -64,4 +72,10 @@ fn not_yet(listen: SocketAddr, said: &str) -> Finding {
             Finding::bad(PART, is, Some(remedy))
         }
     }
+}
+
+/// Whether a wader says on this broker that it runs, as it does on its own.
+async fn is_wader(access: &Access, topics: &Topics) -> bool {
+    let said = async { Listener::connect(access, &topics.status()).await?.next().await };
+    matches!(tokio::time::timeout(SAYS_SO, said).await, Ok(Ok(arrival)) if &*arrival.payload == b"online")
 }
