@@ -68,6 +68,30 @@ async fn what_stands_is_shown_to_people_and_to_prometheus() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_published_on_change_is_not_late_while_it_is_given_again() {
+    let camera = scene::serve(drawn(1), 0).unwrap();
+    let mosquitto = Mosquitto::start(&[]).await;
+    let url = format!("mqtt://127.0.0.1:{}", mosquitto.port);
+    let same = "[prompts.same]\nask = \"count reference\"\nanswer = \"choice\"\nchoices = [\"count\", \"reference\"]\n\
+                every = \"500ms\"\nwindow = { frames = 2, span = \"1s\" }\n";
+    let mut service =
+        Service::start(&(config(&format!("url = \"{url}\""), &[("door", camera.url())], same) + ANY_PORT));
+    let address = address(&service).await;
+    let mut listener = listen(&url).await;
+    let said = answer(&mut listener, "wader/door/same/answer").await;
+    let ends: jiff::Timestamp = said.valid_until.parse().unwrap();
+    while jiff::Timestamp::now() < ends + jiff::SignedDuration::from_secs(1) {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let page = get(address, "/").await;
+    assert!(page.contains("<span class=\"word answer\">") && !page.contains("late"), "{page}");
+    // what is not given any more is late, or its camera is known to be away
+    camera.kill();
+    until(address, "/", "it does not hold any more", |page| !page.contains("<span class=\"word answer\">")).await;
+    assert!(service.terminate().await.success(), "{}", service.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_for_this_machine_and_holds_no_more_than_a_few_connections() {
     let mosquitto = Mosquitto::start(&[]).await;
     let broker = format!("url = \"mqtt://127.0.0.1:{}\"", mosquitto.port);
