@@ -14,7 +14,7 @@ from wader_export.examples.train import calibration_error
 @pytest.fixture(scope="module")
 def comparer():
     """Random weights, all of them at work."""
-    torch.manual_seed(5)
+    torch.manual_seed(6)
     model = Comparer().eval()
     with torch.no_grad():
         for parameter in model.parameters():

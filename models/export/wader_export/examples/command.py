@@ -8,19 +8,18 @@ import cv2
 import torch
 
 from ..graphs import goldens, manifest
-from ..paths import EXPORT_DIR, cache_dir
+from ..paths import EXPORT_DIR
 from . import episodes, shipped, train
 from .encoder import encoder, encoder_file
 
-LOG = EXPORT_DIR / "logs" / "examples-0.2.0.jsonl"
+LOG = EXPORT_DIR / "logs" / "examples-0.9.0.jsonl"
 
 
 def run(arguments) -> None:
     """Every step is skipped when its result is in the cache; a stopped one goes on where it stopped."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    folder = cache_dir("examples", "episodes")
-    encode = encoder(encoder_file())
+    encode, folder = encoder(encoder_file()), episodes.cache_for(encoder_file())
     for number in range(arguments.parts):
         if not episodes.part_file(folder, number).exists():
             print(f"episodes, part {number + 1} of {arguments.parts}", flush=True)

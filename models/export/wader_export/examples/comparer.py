@@ -72,10 +72,10 @@ class Comparer(nn.Module):
     def forward(self, query: Tensor, examples: Tensor, states: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
         batch, queries, cells, dim = query.shape
         count = examples.shape[1]
-        present = states >= 0
-        examples = torch.where(present[:, :, None, None], examples, torch.zeros_like(examples))
         z, keys = self.embed(examples.reshape(-1, cells, dim))
-        z, keys = z.reshape(batch, count, cells, WIDTH), keys.reshape(batch, count, KEY)
+        present = (states >= 0)[:, :, None]
+        keys = torch.where(present, keys.reshape(batch, count, KEY), torch.zeros(()))
+        z = torch.where(present[..., None], z.reshape(batch, count, cells, WIDTH), torch.zeros(()))
         q, asks = self.embed(query.reshape(-1, cells, dim))
         q, asks = q.reshape(batch, queries, cells, WIDTH), asks.reshape(batch, queries, KEY)
 

@@ -1,4 +1,4 @@
-"""``appearance_encoder.onnx``: the trunk, and one linear map that keeps 70 directions and whitens them.
+"""``appearance_encoder.onnx``: the trunk, and one linear map that keeps 95 directions and whitens them.
 
 Whitened means: within one state of one scene (other light, night, blur, noise, passers-by) every direction of a cell
 varies by about one; what is left over one is a change of state. Fitted on synthetic episodes.
@@ -16,7 +16,7 @@ from ..graphs.goldens import session
 from ..paths import cache_dir
 from . import episodes, layout, trunk
 
-DEEP_KEPT, FINE_KEPT = 48, 16
+DEEP_KEPT, FINE_KEPT = 48, 32
 FIT_EPISODES = 64
 CALIBRATION = 72
 SHRINKAGE = 0.02
@@ -30,7 +30,7 @@ def directions(covariance: np.ndarray, kept: int) -> np.ndarray:
 
 
 def fit(cells: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Raw cells [episodes, windows, cells, 158] -> weight [158, 70], bias [70]."""
+    """Raw cells [episodes, windows, cells, 287] -> weight [287, 95], bias [95]."""
     flat = cells.reshape(-1, layout.RAW).astype(np.float64)
     mean = flat.mean(0)
     whole = np.cov(flat[::7].T)
@@ -84,7 +84,7 @@ def append_map(source: Path, weight: np.ndarray, bias: np.ndarray, target: Path)
 
 def encoder_file() -> Path:
     """The encoder in the cache; made when it is not there yet (two minutes)."""
-    folder = cache_dir("examples", "encoder")
+    folder = cache_dir("examples", f"encoder-{layout.DIM}")
     target = folder / "appearance_encoder.onnx"
     if target.exists():
         return target

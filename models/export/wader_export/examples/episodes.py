@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import layout as picture
+from ..encoder.package import sha256
+from ..paths import cache_dir
 from . import edits, layout, weather
 
 WINDOWS = 24
@@ -90,6 +92,11 @@ def draw(rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray, np.nda
 def encode_windows(windows: list[np.ndarray], encode: Encode) -> np.ndarray:
     """[windows, cells, dim]: the median over each window's frames."""
     return np.stack([np.median(encode(frames), 0) for frames in windows])
+
+
+def cache_for(encoder: Path) -> Path:
+    """The folder for episodes as this very encoder sees them."""
+    return cache_dir("examples", "episodes", sha256(encoder)[:12])
 
 
 def part_file(folder: Path, number: int) -> Path:

@@ -2,7 +2,7 @@
 
 ROWS, COLUMNS = 12, 20
 CELLS = ROWS * COLUMNS
-DIM = 70  # 48 of the deep map, 16 of the fine map, mean and spread of the colours
+DIM = 95  # 48 of the deep map, 32 of the fine map's four parts, four mean colours and one spread
 FRAMES = 3  # a window's features are the median over its newest frames
 MAX_EXAMPLES = 16
 STATES = (0, 1)
@@ -14,5 +14,7 @@ MIN_PAIRS = 4
 
 # The network's own picture: 16 pixels a cell.
 NET_HEIGHT, NET_WIDTH = 16 * ROWS, 16 * COLUMNS
-DEEP, FINE, COLOURS = 112, 40, 6
+# A cell's raw features: the deep map; the fine map (8 pixels) and mean colours in each quarter; the colours' spread.
+QUARTERS = 4
+DEEP, FINE, COLOURS = 112, 40 * QUARTERS, 3 * QUARTERS + 3
 RAW = DEEP + FINE + COLOURS

@@ -1,4 +1,7 @@
-"""From pixels to raw cells: shrink, the quantised network, both maps at 16 pixels a cell, and plain colours."""
+"""From pixels to raw cells: shrink, the quantised network, both maps and plain colours at 16 pixels a cell.
+
+What is smaller than a cell would be lost in means over it, so the fine map and the colours are kept in its quarters.
+"""
 
 from pathlib import Path
 
@@ -19,7 +22,7 @@ FLOAT_CONVOLUTIONS = 6  # the first ones stay float32: a third of the error in i
 
 
 class Trunk(nn.Module):
-    """``pixels`` u8 [frames,H,W,3] -> ``raw`` [frames, cells, 158]."""
+    """``pixels`` u8 [frames,H,W,3] -> ``raw`` [frames, cells, 287]."""
 
     def __init__(self, net: network.EfficientNetLite0):
         super().__init__()
@@ -30,10 +33,12 @@ class Trunk(nn.Module):
         image = (pixels.permute(0, 3, 1, 2).float() - network.MEAN) * (1 / network.SCALE)
         image = functional.interpolate(image, size, mode="bilinear", align_corners=False, antialias=False)
         maps = self.net(image)
-        fine = functional.avg_pool2d(maps[network.FINE_STAGE], 2)
-        mean = functional.avg_pool2d(image, 16)
+        fine = functional.pixel_unshuffle(maps[network.FINE_STAGE], 2)
+        colours = functional.avg_pool2d(image, 8)
+        mean = functional.avg_pool2d(colours, 2)
         spread = (functional.avg_pool2d(image * image, 16) - mean * mean).clamp(min=0.0)
-        cells = torch.cat([maps[network.DEEP_STAGE], fine, mean, torch.sqrt(spread + 1e-4)], 1)
+        quarters = functional.pixel_unshuffle(colours, 2)
+        cells = torch.cat([maps[network.DEEP_STAGE], fine, quarters, torch.sqrt(spread + 1e-4)], 1)
         return cells.flatten(2).transpose(1, 2)
 
 
