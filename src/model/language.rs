@@ -21,6 +21,12 @@ pub trait Language {
     fn label(&self, label: &str) -> Vec<Vec<TokenId>>;
     /// The token that ends an answer.
     fn end(&self) -> TokenId;
+    /// By how many positions tokens go on.
+    fn positions(&self, ids: &[TokenId]) -> usize {
+        ids.len()
+    }
+    /// The most positions that a text may take, all that is said to the question among them.
+    fn most_positions(&self) -> usize;
     /// Tokens as text.
     fn text(&self, ids: &[TokenId]) -> String;
     /// Whether any text can be spelt, and so JSON of any schema be written.
@@ -50,6 +56,12 @@ impl Language for Template {
     }
     fn end(&self) -> TokenId {
         Self::end(self)
+    }
+    fn positions(&self, ids: &[TokenId]) -> usize {
+        Self::positions(self, ids)
+    }
+    fn most_positions(&self) -> usize {
+        Self::most_positions(self)
     }
     fn text(&self, ids: &[TokenId]) -> String {
         self.decode(ids)

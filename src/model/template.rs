@@ -30,6 +30,8 @@ struct Inner {
     tokenizer: Arc<Tokenizer>,
     speller: Option<Speller>,
     image: TokenId,
+    image_advance: usize,
+    most_positions: usize,
     end: TokenId,
     end_of_ids: TokenId,
     question: Vec<Piece>,
@@ -113,6 +115,8 @@ impl Template {
         };
         let inner = Inner {
             image,
+            image_advance: manifest.positions.image_advance,
+            most_positions: manifest.decoder.max_positions,
             end_of_ids: tokenizer.end_of_ids(),
             end: manifest.tokens.eos.first().copied().unwrap_or(manifest.tokens.pad),
             question: pieces("question", &manifest.prompt.question)?,
@@ -222,6 +226,16 @@ impl Template {
     /// The token that ends an answer.
     pub fn end(&self) -> TokenId {
         self.0.end
+    }
+
+    /// By how many positions tokens go on: a picture token may take several.
+    pub fn positions(&self, ids: &[TokenId]) -> usize {
+        ids.iter().map(|&id| if id == self.0.image { self.0.image_advance } else { 1 }).sum()
+    }
+
+    /// The most positions of a text that the model takes.
+    pub fn most_positions(&self) -> usize {
+        self.0.most_positions
     }
 
     /// One above the greatest number of a token.

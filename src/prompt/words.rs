@@ -15,6 +15,7 @@ impl Words {
         WORDS.iter().position(|w| *w == word.to_lowercase()).expect("a known word") as TokenId
     }
     pub(crate) const COUNT: usize = WORDS.len();
+    pub(crate) const MOST_POSITIONS: usize = 32;
 }
 
 impl Language for Words {
@@ -36,6 +37,9 @@ impl Language for Words {
     }
     fn end(&self) -> TokenId {
         Self::id("<end>")
+    }
+    fn most_positions(&self) -> usize {
+        Self::MOST_POSITIONS
     }
     fn text(&self, ids: &[TokenId]) -> String {
         ids.iter().map(|&id| WORDS[id as usize]).collect::<Vec<_>>().join(" ")

@@ -7,6 +7,8 @@ use std::{sync::Arc, time::Duration};
 use wader::{
     frame::{Frame, Stamp},
     model::{Ended, Features, Flamingo, Gates, Model, Moments, Row, TokenId},
+    name::PromptName,
+    prompt::{AnswerKind, Plan, Prompt},
 };
 
 use crate::support::model::{on_cpu, small_folder, texts};
@@ -115,6 +117,16 @@ fn its_words_are_known_to_its_tokenizer_and_others_are_named() {
     let asked = template.question("is <image> there? <image>");
     let pictures = asked.prefix.iter().chain(&asked.suffix).filter(|&&id| id == manifest.tokens.image);
     assert_eq!(pictures.count(), 1, "a user cannot write the picture token");
+}
+
+#[test]
+fn a_question_that_is_too_long_for_it_is_refused_by_name() {
+    let model = small();
+    let name = PromptName::new("long").unwrap();
+    let kind = AnswerKind::Text { max_tokens: 32 };
+    let prompt = Prompt { name, ask: "a ".repeat(490), also: Vec::new(), kind };
+    let refusal = Plan::all(&prompt, model.template()).unwrap_err().to_string();
+    assert!(refusal.contains("and 256 are the most; ask shorter"), "{refusal}");
 }
 
 #[test]
