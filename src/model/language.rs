@@ -31,8 +31,12 @@ pub trait Language {
     fn text(&self, ids: &[TokenId]) -> String;
     /// Whether any text can be spelt, and so JSON of any schema be written.
     fn spells(&self) -> bool;
-    /// The words of a text that the model never saw in training, each once; none for an open vocabulary.
-    fn unknown_words(&self, text: &str) -> Vec<String>;
+    /// The words of a question that the model never saw in training, each once; none for an open vocabulary.
+    fn unknown_words(&self, question: &str) -> Vec<String>;
+    /// The same of a label, which must be written as it is.
+    fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        self.unknown_words(label)
+    }
 }
 
 impl Language for Template {
@@ -69,7 +73,10 @@ impl Language for Template {
     fn spells(&self) -> bool {
         self.speller().is_some()
     }
-    fn unknown_words(&self, text: &str) -> Vec<String> {
-        Self::unknown_words(self, text)
+    fn unknown_words(&self, question: &str) -> Vec<String> {
+        Self::unknown_words(self, question)
+    }
+    fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        Self::unknown_in_label(self, label)
     }
 }

@@ -152,7 +152,10 @@ impl Template {
             pieces.iter().fold(Vec::new(), |mut ids, piece| {
                 match piece {
                     Piece::Ids(fixed) => ids.extend_from_slice(fixed),
-                    Piece::Question(space) => ids.extend(self.0.tokenizer.encode(&format!("{space}{question}"))),
+                    Piece::Question(space) => {
+                        let question = self.0.tokenizer.readable(question);
+                        ids.extend(self.0.tokenizer.encode(&format!("{space}{question}")));
+                    }
                     Piece::Frames => {}
                 }
                 ids
@@ -253,9 +256,14 @@ impl Template {
         self.0.tokenizer.decode(ids)
     }
 
-    /// The words of a text that the model never saw in training, in lower case; none for an open vocabulary.
-    pub fn unknown_words(&self, text: &str) -> Vec<String> {
-        self.0.tokenizer.unknown_words(text)
+    /// The words of a question that the model never saw in training, in lower case; none for an open vocabulary.
+    pub fn unknown_words(&self, question: &str) -> Vec<String> {
+        self.0.tokenizer.unknown_words(question)
+    }
+
+    /// The words of a label that the model never saw in training, or cannot write as they are; none for an open vocabulary.
+    pub fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        self.0.tokenizer.unknown_in_label(label)
     }
 }
 

@@ -101,7 +101,7 @@ impl Plan {
         let labels = prompt.kind.labels();
         let mut unknown = language.unknown_words(&prompt.ask);
         if let AnswerKind::Choice(choices) = &prompt.kind {
-            unknown.extend(choices.iter().flat_map(|choice| language.unknown_words(choice)));
+            unknown.extend(choices.iter().flat_map(|choice| language.unknown_in_label(choice)));
         }
         if !unknown.is_empty() {
             unknown.sort();
