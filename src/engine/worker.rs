@@ -203,16 +203,22 @@ impl<M: Model> Worker<M> {
     /// Prepares more prompts, and forgets those of their names about their cameras; where one cannot be asked, nothing is
     /// different from before.
     pub fn add(&mut self, added: &[Added]) -> Result<(), Unaskable> {
-        for ((camera, prompt), known) in self.ready_for(added)? {
-            self.remove(&camera, &prompt);
-            self.prompts.insert((camera, prompt), known);
-        }
-        Ok(())
+        let done = self.ready_for(added).map(|ready| {
+            for (key, known) in ready {
+                self.taught.remove(&key);
+                self.ask_again(&key.0, &key.1);
+                self.prompts.insert(key, known);
+            }
+        });
+        self.free_prefixes();
+        done
     }
 
     /// Whether [`Self::add`] would prepare these prompts; what is asked stays as it is.
     pub fn try_out(&mut self, added: &[Added]) -> Result<(), Unaskable> {
-        self.ready_for(added).map(drop)
+        let done = self.ready_for(added).map(drop);
+        self.free_prefixes();
+        done
     }
 
     fn ready_for(&mut self, added: &[Added]) -> Result<Prompts, Unaskable> {
@@ -237,6 +243,14 @@ impl<M: Model> Worker<M> {
         self.taught.remove(&key);
         self.prompts.remove(&key);
         self.ask_again(camera, prompt);
+        self.free_prefixes();
+    }
+
+    /// Frees the texts before the picture that no prompt has: where the question stands there, each question has its own.
+    fn free_prefixes(&mut self) {
+        let questions = self.prompts.values().flat_map(|known| known.ready.questions());
+        let used: HashSet<&[TokenId]> = questions.map(|question| question.plan.prefix.as_slice()).collect();
+        self.prefixes.retain(|text, _| used.contains(text.as_slice()));
     }
 
     /// Takes examples out of what others said of a prompt's answers about a camera, beside those of the configuration, and
@@ -263,6 +277,7 @@ impl<M: Model> Worker<M> {
         };
         self.ask_again(camera, &prompt.name);
         self.prompts.insert(key, Known { prompt: Arc::clone(prompt), ready });
+        self.free_prefixes();
         Ok(lesson)
     }
 
@@ -342,8 +357,14 @@ impl<M: Model> Worker<M> {
     }
 
     /// Answers a question that is asked once about a window, whatever prompts it names; nothing of it is kept but what
-    /// standing prompts need too: features of frames, and the text before the picture, which is the same for all questions.
-    pub fn ask_once(&mut self, mut window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
+    /// standing prompts need too: features of frames, and a text before the picture that they have too.
+    pub fn ask_once(&mut self, window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
+        let replied = self.ask_now(window, prompt, since);
+        self.free_prefixes();
+        replied
+    }
+
+    fn ask_now(&mut self, mut window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
         let text = self.model.language().question(&prompt.ask);
         let close = text.close.as_ref().map_or(0, Vec::len);
         let (tokens, most) = (text.prefix.len() + close + text.suffix.len(), MOST_TOKENS_ASKED);
