@@ -19,8 +19,8 @@ pub trait Language {
     fn number(&self, number: u32) -> Option<Vec<TokenId>>;
     /// The spellings of a label in the user's words.
     fn label(&self, label: &str) -> Vec<Vec<TokenId>>;
-    /// The token that ends an answer.
-    fn end(&self) -> TokenId;
+    /// The tokens that end an answer, each once.
+    fn ends(&self) -> &[TokenId];
     /// By how many positions tokens go on.
     fn positions(&self, ids: &[TokenId]) -> usize {
         ids.len()
@@ -58,8 +58,8 @@ impl Language for Template {
     fn label(&self, label: &str) -> Vec<Vec<TokenId>> {
         Self::label(self, label)
     }
-    fn end(&self) -> TokenId {
-        Self::end(self)
+    fn ends(&self) -> &[TokenId] {
+        Self::ends(self)
     }
     fn positions(&self, ids: &[TokenId]) -> usize {
         Self::positions(self, ids)

@@ -1,7 +1,7 @@
 //! Prompts as tokens: a question or a caption request, the frames that it is about, the answers that may follow, and what a
 //! written answer says.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use super::{
     Error, TokenId,
@@ -32,7 +32,7 @@ struct Inner {
     image: TokenId,
     image_advance: usize,
     most_positions: usize,
-    end: TokenId,
+    ends: Vec<TokenId>,
     end_of_ids: TokenId,
     question: Vec<Piece>,
     caption: Vec<Piece>,
@@ -118,7 +118,7 @@ impl Template {
             image_advance: manifest.positions.image_advance,
             most_positions: manifest.decoder.max_positions,
             end_of_ids: tokenizer.end_of_ids(),
-            end: manifest.tokens.eos.first().copied().unwrap_or(manifest.tokens.pad),
+            ends: manifest.tokens.eos.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
             question: pieces("question", &manifest.prompt.question)?,
             caption: pieces("caption", &manifest.prompt.caption)?,
             frame: manifest.prompt.frame.clone(),
@@ -226,9 +226,9 @@ impl Template {
         forms
     }
 
-    /// The token that ends an answer.
-    pub fn end(&self) -> TokenId {
-        self.0.end
+    /// The tokens that end an answer, each once: a model that ends turns and texts may have several.
+    pub fn ends(&self) -> &[TokenId] {
+        &self.0.ends
     }
 
     /// By how many positions tokens go on: a picture token may take several.

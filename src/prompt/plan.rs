@@ -116,7 +116,7 @@ impl Plan {
             candidates.push(Candidate { label, spellings });
         }
         distinct(&candidates)?;
-        end_where_one_begins_another(&mut candidates, language.end());
+        end_where_one_begins_another(&mut candidates, language.ends());
         let mut heads: Vec<Vec<TokenId>> = Vec::new();
         for spelling in candidates.iter().flat_map(|c| &c.spellings) {
             let head = &spelling[..spelling.len() - 1];
@@ -260,13 +260,15 @@ fn distinct(candidates: &[Candidate]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Where one spelling is the beginning of another, only the end token tells them apart: `gray` from `gray car`.
-fn end_where_one_begins_another(candidates: &mut [Candidate], end: TokenId) {
+/// Where one spelling is the beginning of another, only an end token tells them apart: `gray` from `gray car`. Which of them
+/// a model ends its turns with is its own affair, so each makes a spelling.
+fn end_where_one_begins_another(candidates: &mut [Candidate], ends: &[TokenId]) {
     let all: Vec<Vec<TokenId>> = candidates.iter().flat_map(|c| c.spellings.clone()).collect();
     let begins = |a: &Vec<TokenId>| all.iter().any(|b| b.len() > a.len() && b.starts_with(a));
     if all.iter().any(begins) {
-        for spelling in candidates.iter_mut().flat_map(|c| &mut c.spellings) {
-            spelling.push(end);
+        for Candidate { spellings, .. } in candidates {
+            let ended = |spelling: &Vec<TokenId>| ends.iter().map(|&end| [spelling.as_slice(), &[end]].concat()).collect();
+            *spellings = spellings.iter().flat_map::<Vec<_>, _>(ended).collect();
         }
     }
 }
@@ -311,8 +313,13 @@ mod tests {
     #[test]
     fn an_answer_that_begins_another_gets_an_end() {
         let plan = plan("is it red", choices(&["red", "red car"])).unwrap();
-        let ends = plan.candidates.iter().flat_map(|c| &c.spellings).all(|s| s.last() == Some(&Words.end()));
-        assert!(ends);
+        let spelt = |words: &str| -> Vec<Vec<TokenId>> {
+            let label = Words.label(words).remove(0);
+            Words::ENDS.iter().map(|&end| [label.as_slice(), &[end]].concat()).collect()
+        };
+        let spellings: Vec<_> = plan.candidates.iter().map(|candidate| candidate.spellings.clone()).collect();
+        assert_eq!(spellings, [spelt("red"), spelt("red car")], "one for each token that may end it");
+        assert_eq!(plan.rows(&Pictures::default()).len(), 1, "which are read in the same place");
     }
 
     #[test]
