@@ -5,8 +5,7 @@
 const ENDING: [char; 7] = ['?', '!', '.', ',', ';', ':', '…'];
 
 /// Quotes and brackets.
-const AROUND: [char; 18] =
-    ['"', '\'', '`', '(', ')', '[', ']', '{', '}', '<', '>', '“', '”', '„', '‘', '’', '«', '»'];
+const AROUND: [char; 18] = ['"', '\'', '`', '(', ')', '[', ']', '{', '}', '<', '>', '“', '”', '„', '‘', '’', '«', '»'];
 
 /// Marks between words that are read as a space.
 const BETWEEN: [char; 7] = ['-', '_', '/', '‐', '‑', '–', '—'];

@@ -267,7 +267,8 @@ fn end_where_one_begins_another(candidates: &mut [Candidate], ends: &[TokenId]) 
     let begins = |a: &Vec<TokenId>| all.iter().any(|b| b.len() > a.len() && b.starts_with(a));
     if all.iter().any(begins) {
         for Candidate { spellings, .. } in candidates {
-            let ended = |spelling: &Vec<TokenId>| ends.iter().map(|&end| [spelling.as_slice(), &[end]].concat()).collect();
+            let ended =
+                |spelling: &Vec<TokenId>| ends.iter().map(|&end| [spelling.as_slice(), &[end]].concat()).collect();
             *spellings = spellings.iter().flat_map::<Vec<_>, _>(ended).collect();
         }
     }
