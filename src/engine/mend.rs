@@ -57,7 +57,7 @@ impl<M: Model> Worker<M> {
             match fault {
                 Fault::Other => return replied,
                 // which of them it was is found by halves; alone, it fails alone
-                Fault::Request => match halves(waiting) {
+                Fault::OneOfMany => match halves(waiting) {
                     Some([first, second]) => return [self.answer(&first), self.answer(&second)].concat(),
                     None => return replied,
                 },

@@ -10,8 +10,8 @@ pub enum Fault {
     Memory,
     /// The process has lost the device: every later call fails the same way, and only a new process helps.
     Device,
-    /// One of the things that were asked together cannot be served: the others can, without it.
-    Request,
+    /// One of the things that were asked together cannot be answered: the others may be, without it.
+    OneOfMany,
     /// Anything else: nothing that can be mended.
     Other,
 }
@@ -35,7 +35,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Run { problem, .. } => of_text(problem),
-            Self::Request { .. } => Fault::Request,
+            Self::Request { .. } | Self::NotNumber { .. } => Fault::OneOfMany,
             _ => Fault::Other,
         }
     }
@@ -91,6 +91,6 @@ mod tests {
             assert_eq!(of_text(problem), expected, "{problem}");
         }
         let request = Error::request("CUDA failure 700: of a text").fault();
-        assert_eq!(request, Fault::Request, "only runs tell of the device");
+        assert_eq!(request, Fault::OneOfMany, "only runs tell of the device");
     }
 }

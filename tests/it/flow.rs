@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 use wader::{
-    engine::{Added, Counts, Engine, Replied, Worker},
+    engine::{Added, Counts, Engine, Replied, Waiting, Worker},
     frame::{Frame, Stamp},
     model::{Flamingo, Work},
     name::{CameraName, PromptName},
@@ -301,4 +301,35 @@ fn a_text_before_the_picture_is_kept_for_as_long_as_a_prompt_has_it() {
     worker.add(&added).unwrap();
     assert!(!ran(&mut worker, &once(&other)));
     assert!(ran(&mut worker, &once(&one)), "nor what another prompt took the name of");
+}
+
+#[test]
+fn a_window_whose_media_are_no_numbers_fails_alone() {
+    // frames some seconds old get infinite times, and single frames, whose time is zero, do not
+    let copy = FolderCopy::with_manifest(|manifest| {
+        manifest["resampler"]["time"]["units_per_second"] = serde_json::json!(3e38);
+    });
+    let model = Flamingo::load(copy.path(), &on_cpu()).unwrap();
+    let prompt = readouts("seen", &["f0", "camera"]);
+    let asked: Vec<_> = (0..4).map(|number| (camera(number), Arc::clone(&prompt))).collect();
+    let mut worker = Worker::new(model, &asked).unwrap();
+    let window = |number: u32| {
+        let older = (number == 2).then(|| frame(number, 1, 1000));
+        let frames: Vec<_> = older.into_iter().chain([frame(number, 7, 9000)]).map(Some).collect();
+        let spec = Spec { frames: frames.len(), span: Duration::from_secs(8) };
+        let window = Window { camera: camera(number), spec, frames, prompts: vec![prompt.name.clone()] };
+        Waiting { window, since: Stamp::now() }
+    };
+    let replied = worker.answer(&(0..4).map(window).collect::<Vec<_>>());
+    assert_eq!(replied.len(), 4);
+    for (number, Replied { camera: of, reply, .. }) in (0..).zip(&replied) {
+        assert_eq!(*of, camera(number));
+        match reply {
+            Err(reason) => assert!(number == 2 && reason.contains("media is not a number"), "{number}: {reason}"),
+            Ok(reply) => {
+                assert_ne!(number, 2, "{reply:?}");
+                assert!((read(reply, "camera") - f64::from(number)).abs() < 0.01, "{number}: {reply:?}");
+            }
+        }
+    }
 }
