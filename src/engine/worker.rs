@@ -16,56 +16,19 @@ use super::{
     frames::{Frames, Layout, lay_out},
     lesson::{Learnt, Lesson, learn},
     mend::Mending,
+    ready::Ready,
     unchanged::Unchanged,
 };
 use crate::{
     frame::Stamp,
     model::{self, Language, Model, TokenId},
     name::{CameraName, PromptName},
-    prompt::{Pictures, Plan, PlanError, Prompt, Reply, Shown, Wording},
+    prompt::{Pictures, Plan, PlanError, Prompt, Reply, Shown},
     window::{Spec, Window},
 };
 
 /// A question that is asked once has at most so many tokens, the template's among them: its pass must not be long.
 const MOST_TOKENS_ASKED: usize = 256;
-
-/// What a prompt needs, made when it was first seen.
-enum Ready {
-    Ask(Box<Question>),
-    /// One question in several wordings.
-    AskAlike {
-        questions: Vec<Question>,
-        wordings: Vec<Wording>,
-    },
-    /// JSON of a model that cannot spell it: a question for each property.
-    AskEach(Vec<Question>),
-    Compare(Arc<Compared>),
-    Unknown(Vec<String>),
-    Doubtful {
-        percent: u32,
-        needed: u32,
-    },
-}
-
-impl Ready {
-    /// What is asked in words.
-    fn questions(&self) -> &[Question] {
-        match self {
-            Self::Ask(question) => std::slice::from_ref(&**question),
-            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
-            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
-        }
-    }
-
-    /// The same, to learn their answers with the gates shut.
-    fn questions_mut(&mut self) -> &mut [Question] {
-        match self {
-            Self::Ask(question) => std::slice::from_mut(&mut **question),
-            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
-            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &mut [],
-        }
-    }
-}
 
 /// A prompt that cannot be asked of this model.
 #[derive(Debug, thiserror::Error)]
