@@ -33,10 +33,10 @@ pub(super) struct Frames {
 /// What is kept of one camera's frames, by their numbers.
 #[derive(Debug, Default)]
 struct Kept {
-    /// For a model that takes whole windows; for one that takes frames one by one, until it has taken them.
-    features: BTreeMap<u64, Features>,
-    /// For a model that takes frames one by one, with when each was taken: media K/V are large, so they are kept for no
-    /// longer than a later window can reach back.
+    /// For a model that takes whole windows; for one that takes frames one by one, until it has taken them. With when each
+    /// frame was taken: these and media K/V are large, so they are kept for no longer than a later window can reach back.
+    features: BTreeMap<u64, (Stamp, Features)>,
+    /// For a model that takes frames one by one, with when each was taken.
     media: BTreeMap<u64, (Stamp, Medium)>,
     /// Each form of window, and the newest frame that was asked about in it.
     forms: BTreeMap<Spec, Stamp>,
@@ -62,7 +62,9 @@ impl Kept {
         self.forms.retain(|_, asked| newest.since(*asked) < FORM_REMEMBERED);
         // a place takes the frame nearest to it, so one may be a step older
         let reach = self.forms.keys().map(|form| form.span + form.step()).max().unwrap_or_default();
-        self.media.retain(|_, (taken, _)| *taken >= needed || newest.since(*taken) <= reach);
+        let in_reach = |taken: Stamp| taken >= needed || newest.since(taken) <= reach;
+        self.features.retain(|_, (taken, _)| in_reach(*taken));
+        self.media.retain(|_, (taken, _)| in_reach(*taken));
     }
 }
 
@@ -105,8 +107,8 @@ impl Frames {
             return Ok(());
         }
         let frames: Vec<Arc<Frame>> = fresh.iter().map(|(_, frame)| frame.clone()).collect();
-        for (((camera, number), _), features) in fresh.into_iter().zip(model.encode(&frames)?) {
-            self.cameras.entry(camera).or_default().features.insert(number, features);
+        for (((camera, number), frame), features) in fresh.into_iter().zip(model.encode(&frames)?) {
+            self.cameras.entry(camera).or_default().features.insert(number, (frame.taken, features));
         }
         Ok(())
     }
@@ -121,7 +123,7 @@ impl Frames {
             let Some(kept) = self.cameras.get(&window.camera) else { continue };
             for frame in window.frames.iter().flatten() {
                 let key = (window.camera.clone(), frame.number);
-                if let Some(features) = kept.features.get(&frame.number)
+                if let Some((_, features)) = kept.features.get(&frame.number)
                     && !fresh.iter().any(|(listed, ..)| *listed == key)
                 {
                     fresh.push((key, frame.taken, features.clone()));
@@ -167,8 +169,8 @@ impl Frames {
         let newest = window.newest().map(|f| f.taken);
         let known = self.cameras.get(&window.camera).map(|kept| &kept.features);
         let moment = |frame: &Arc<Frame>| {
-            let features = known?.get(&frame.number)?.clone();
-            Some((features, -newest?.since(frame.taken).as_secs_f32()))
+            let (_, features) = known?.get(&frame.number)?;
+            Some((features.clone(), -newest?.since(frame.taken).as_secs_f32()))
         };
         Moments { frames: window.frames.iter().map(|place| place.as_ref().and_then(moment)).collect() }
     }
@@ -247,6 +249,26 @@ mod tests {
         let windows: Vec<&Window> = windows.iter().collect();
         let layouts = lay_out(&windows, Media { scope, rule, most }, true);
         layouts.into_iter().map(|layout| (layout.windows, layout.rows.len(), layout.media)).collect()
+    }
+
+    #[test]
+    fn features_are_kept_for_as_long_as_a_later_window_can_need_them() {
+        let features = || Features(ndarray::ArcArray2::zeros((1, 1)));
+        let mut kept = Kept::default();
+        let mut after = |window: &Window| {
+            let seen = window.frames.iter().flatten().map(|frame| (frame.number, (frame.taken, features())));
+            kept.features.extend(seen);
+            kept.forget_old(&[window]);
+            kept.features.keys().copied().collect::<Vec<_>>()
+        };
+        for number in 0..20 {
+            after(&window("a", &[number]));
+        }
+        assert_eq!(after(&window("a", &[20])), [20], "single pictures reach nowhere back");
+        assert_eq!(after(&window("a", &[21, 22, 23])), [20, 21, 22, 23], "a place's frame may be a step older");
+        assert_eq!(after(&window("a", &[24])), [21, 22, 23, 24], "which holds for what is asked more often too");
+        let far = FORM_REMEMBERED.as_secs() + 24;
+        assert_eq!(after(&window("a", &[far])), [far], "but not for ever");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is done when the accelerator fails: less at a time, the model opened anew, the processor, and last a new process.
+//! What is done when a batch fails: less at a time; and for the accelerator's sake the model opened anew, the processor, and
+//! last a new process.
 
 use std::time::Duration;
 
@@ -6,6 +7,8 @@ use super::{Replied, Waiting, Worker};
 use crate::{
     frame::Stamp,
     model::{Fault, Model, Reopen},
+    name::PromptName,
+    window::Window,
 };
 
 /// A model that was opened anew and fails again within this time is not opened a second time where it was.
@@ -53,6 +56,11 @@ impl<M: Model> Worker<M> {
             let Some((fault, reason)) = self.mending.fault.take() else { return replied };
             match fault {
                 Fault::Other => return replied,
+                // which of them it was is found by halves; alone, it fails alone
+                Fault::OneOfMany => match halves(waiting) {
+                    Some([first, second]) => return [self.answer(&first), self.answer(&second)].concat(),
+                    None => return replied,
+                },
                 Fault::Memory if waiting.len() > 1 => {
                     let (first, second) = waiting.split_at(waiting.len() / 2);
                     self.note(&reason, Remedy::SmallerBatches(first.len()));
@@ -101,6 +109,19 @@ impl<M: Model> Worker<M> {
     fn note(&mut self, reason: &str, remedy: Remedy) {
         self.mending.troubles.push(Trouble { reason: reason.to_owned(), remedy });
     }
+}
+
+/// Half of the windows each, or half of the prompts about one; `None` where there is but one.
+fn halves(waiting: &[Waiting]) -> Option<[Vec<Waiting>; 2]> {
+    if let [Waiting { window, since }] = waiting {
+        let (first, second) = window.prompts.split_at(window.prompts.len() / 2);
+        let part = |prompts: &[PromptName]| {
+            vec![Waiting { window: Window { prompts: prompts.to_vec(), ..window.clone() }, since: *since }]
+        };
+        return (!first.is_empty()).then(|| [part(first), part(second)]);
+    }
+    let (first, second) = waiting.split_at(waiting.len() / 2);
+    (!first.is_empty()).then(|| [first.to_vec(), second.to_vec()])
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod frames;
 mod lesson;
 mod mend;
 mod queue;
+mod ready;
 #[cfg(test)]
 mod tests;
 mod unchanged;

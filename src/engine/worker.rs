@@ -16,56 +16,19 @@ use super::{
     frames::{Frames, Layout, lay_out},
     lesson::{Learnt, Lesson, learn},
     mend::Mending,
+    ready::Ready,
     unchanged::Unchanged,
 };
 use crate::{
     frame::Stamp,
     model::{self, Language, Model, TokenId},
     name::{CameraName, PromptName},
-    prompt::{Pictures, Plan, PlanError, Prompt, Reply, Shown, Wording},
+    prompt::{Pictures, Plan, PlanError, Prompt, Reply, Shown},
     window::{Spec, Window},
 };
 
 /// A question that is asked once has at most so many tokens, the template's among them: its pass must not be long.
 const MOST_TOKENS_ASKED: usize = 256;
-
-/// What a prompt needs, made when it was first seen.
-enum Ready {
-    Ask(Box<Question>),
-    /// One question in several wordings.
-    AskAlike {
-        questions: Vec<Question>,
-        wordings: Vec<Wording>,
-    },
-    /// JSON of a model that cannot spell it: a question for each property.
-    AskEach(Vec<Question>),
-    Compare(Arc<Compared>),
-    Unknown(Vec<String>),
-    Doubtful {
-        percent: u32,
-        needed: u32,
-    },
-}
-
-impl Ready {
-    /// What is asked in words.
-    fn questions(&self) -> &[Question] {
-        match self {
-            Self::Ask(question) => std::slice::from_ref(&**question),
-            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
-            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
-        }
-    }
-
-    /// The same, to learn their answers with the gates shut.
-    fn questions_mut(&mut self) -> &mut [Question] {
-        match self {
-            Self::Ask(question) => std::slice::from_mut(&mut **question),
-            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
-            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &mut [],
-        }
-    }
-}
 
 /// A prompt that cannot be asked of this model.
 #[derive(Debug, thiserror::Error)]
@@ -203,16 +166,22 @@ impl<M: Model> Worker<M> {
     /// Prepares more prompts, and forgets those of their names about their cameras; where one cannot be asked, nothing is
     /// different from before.
     pub fn add(&mut self, added: &[Added]) -> Result<(), Unaskable> {
-        for ((camera, prompt), known) in self.ready_for(added)? {
-            self.remove(&camera, &prompt);
-            self.prompts.insert((camera, prompt), known);
-        }
-        Ok(())
+        let done = self.ready_for(added).map(|ready| {
+            for (key, known) in ready {
+                self.taught.remove(&key);
+                self.ask_again(&key.0, &key.1);
+                self.prompts.insert(key, known);
+            }
+        });
+        self.free_prefixes();
+        done
     }
 
     /// Whether [`Self::add`] would prepare these prompts; what is asked stays as it is.
     pub fn try_out(&mut self, added: &[Added]) -> Result<(), Unaskable> {
-        self.ready_for(added).map(drop)
+        let done = self.ready_for(added).map(drop);
+        self.free_prefixes();
+        done
     }
 
     fn ready_for(&mut self, added: &[Added]) -> Result<Prompts, Unaskable> {
@@ -237,6 +206,14 @@ impl<M: Model> Worker<M> {
         self.taught.remove(&key);
         self.prompts.remove(&key);
         self.ask_again(camera, prompt);
+        self.free_prefixes();
+    }
+
+    /// Frees the texts before the picture that no prompt has: where the question stands there, each question has its own.
+    fn free_prefixes(&mut self) {
+        let questions = self.prompts.values().flat_map(|known| known.ready.questions());
+        let used: HashSet<&[TokenId]> = questions.map(|question| question.plan.prefix.as_slice()).collect();
+        self.prefixes.retain(|text, _| used.contains(text.as_slice()));
     }
 
     /// Takes examples out of what others said of a prompt's answers about a camera, beside those of the configuration, and
@@ -263,6 +240,7 @@ impl<M: Model> Worker<M> {
         };
         self.ask_again(camera, &prompt.name);
         self.prompts.insert(key, Known { prompt: Arc::clone(prompt), ready });
+        self.free_prefixes();
         Ok(lesson)
     }
 
@@ -342,8 +320,14 @@ impl<M: Model> Worker<M> {
     }
 
     /// Answers a question that is asked once about a window, whatever prompts it names; nothing of it is kept but what
-    /// standing prompts need too: features of frames, and the text before the picture, which is the same for all questions.
-    pub fn ask_once(&mut self, mut window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
+    /// standing prompts need too: features of frames, and a text before the picture that they have too.
+    pub fn ask_once(&mut self, window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
+        let replied = self.ask_now(window, prompt, since);
+        self.free_prefixes();
+        replied
+    }
+
+    fn ask_now(&mut self, mut window: Window, prompt: &Prompt, since: Stamp) -> Result<Replied, PlanError> {
         let text = self.model.language().question(&prompt.ask);
         let close = text.close.as_ref().map_or(0, Vec::len);
         let (tokens, most) = (text.prefix.len() + close + text.suffix.len(), MOST_TOKENS_ASKED);

@@ -240,8 +240,7 @@ pub(super) fn log_softmax(logits: &[f32]) -> Result<Vec<f32>, Error> {
     let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - f64::from(largest)).exp()).sum();
     if !total.is_finite() {
         // A failure is never an answer.
-        let problem = "a logit is not a number; the model is damaged or overflows in its precision".into();
-        return Err(Error::Run { graph: Role::Decoder.name(), problem });
+        return Err(Error::NotNumber { graph: Role::Decoder.name(), what: "a logit" });
     }
     let shift = f64::from(largest) + total.ln();
     Ok(logits.iter().map(|&logit| (f64::from(logit) - shift) as f32).collect())

@@ -131,6 +131,14 @@ pub enum Error {
         /// ONNX Runtime's words.
         problem: String,
     },
+    /// What a graph made of one thing at least, of those that it was given together, is no number.
+    #[error("graph `{graph}` failed: {what} is not a number; the model is damaged or overflows in its precision")]
+    NotNumber {
+        /// The graph.
+        graph: &'static str,
+        /// What is none.
+        what: &'static str,
+    },
     /// A model folder cannot be put where it should be.
     #[error("`{}` {problem}", target.display())]
     Install {

@@ -10,7 +10,9 @@ pub enum Fault {
     Memory,
     /// The process has lost the device: every later call fails the same way, and only a new process helps.
     Device,
-    /// Anything else: about what was asked, not about the device.
+    /// One of the things that were asked together cannot be answered: the others may be, without it.
+    OneOfMany,
+    /// Anything else: nothing that can be mended.
     Other,
 }
 
@@ -33,6 +35,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Run { problem, .. } => of_text(problem),
+            Self::Request { .. } | Self::NotNumber { .. } => Fault::OneOfMany,
             _ => Fault::Other,
         }
     }
@@ -87,6 +90,7 @@ mod tests {
         ] {
             assert_eq!(of_text(problem), expected, "{problem}");
         }
-        assert_eq!(Error::request("CUDA failure 700: of a text").fault(), Fault::Other, "only runs tell of the device");
+        let request = Error::request("CUDA failure 700: of a text").fault();
+        assert_eq!(request, Fault::OneOfMany, "only runs tell of the device");
     }
 }

@@ -77,6 +77,17 @@ impl VisualTokens {
     pub const fn rows(&self) -> usize {
         self.rows
     }
+
+    /// Each row by itself, on this machine. What is no number is an error: a token that does not see its row would still be
+    /// spoilt by it, as nothing times infinity is no number either.
+    fn numbers(&self) -> Result<Vec<Numbers>, Error> {
+        let graph = Role::Resampler.name();
+        let rows = self.media_kv.to_rows().map_err(|problem| Error::Run { graph, problem })?;
+        match rows.iter().all(Numbers::are_finite) {
+            true => Ok(rows),
+            false => Err(Error::NotNumber { graph, what: "a key or value of a window's media" }),
+        }
+    }
 }
 
 /// What the resampler made of one frame, kept by itself to be put into any call: a row of `media_kv`,
@@ -186,6 +197,7 @@ impl Model for Flamingo {
             return Err(Error::request("its resampler takes single frames, no windows"));
         }
         let media = self.resample_call(windows)?;
+        media.numbers()?;
         self.work.windows_resampled += windows.len() as u64;
         Ok(media)
     }
@@ -197,9 +209,7 @@ impl Model for Flamingo {
         let mut media = Vec::with_capacity(frames.len());
         for frames in frames.chunks(self.manifest.limits.max_media_per_call) {
             let alone = |frame: &Features| Moments { frames: vec![Some((frame.clone(), 0.0))] };
-            let made = self.resample_call(&frames.iter().map(alone).collect::<Vec<_>>())?;
-            let rows = made.media_kv.to_rows();
-            let rows = rows.map_err(|problem| Error::Run { graph: Role::Resampler.name(), problem })?;
+            let rows = self.resample_call(&frames.iter().map(alone).collect::<Vec<_>>())?.numbers()?;
             media.extend(rows.into_iter().map(|row| Medium(Arc::new(row))));
             self.work.frames_resampled += frames.len() as u64;
         }
@@ -294,8 +304,7 @@ impl Flamingo {
         let features = self.encoder.run(&[("pixels", &pixels)], &[])?.take_floats("frame_features")?;
         if features.iter().any(|feature| !feature.is_finite()) {
             // Kept, they would spoil each window that the frame is in; and not every decoder lets them show.
-            let problem = "a feature is not a number; the model is damaged or overflows in its precision".into();
-            return Err(Error::Run { graph: Role::VisionEncoder.name(), problem });
+            return Err(Error::NotNumber { graph: Role::VisionEncoder.name(), what: "a feature" });
         }
         self.work.frames_encoded += frames.len() as u64;
         self.work.calls[0] += 1;

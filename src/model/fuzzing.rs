@@ -27,7 +27,7 @@ pub fn write(
         let open: Vec<TokenId> = constraint.open()?.ids().collect();
         assert!(!open.is_empty(), "nothing may follow, and the text is not whole");
         let chosen = choose(&open);
-        if chosen == template.end() {
+        if template.ends().contains(&chosen) {
             return Ok(Some(template.decode(&written)));
         }
         constraint.take(chosen)?;

@@ -26,12 +26,13 @@ pub(super) fn needs(model: &[u8]) -> Result<Needs, String> {
                 graphs += 1;
                 walk_graph(graph, &mut needs, 0)?;
             }
-            // FunctionProto: nodes are field 7 and the domain field 10.
+            // FunctionProto: nodes are field 7, the domain field 10, and attributes with their defaults field 11.
             (25, Value::Bytes(function)) => {
                 for field in Fields(function) {
                     match field? {
                         (7, Value::Bytes(node)) => walk_node(node, &mut needs, 0)?,
                         (10, Value::Bytes(domain)) => drop(local.insert(text(domain)?)),
+                        (11, Value::Bytes(attribute)) => walk_attribute(attribute, &mut needs, 0)?,
                         _ => {}
                     }
                 }
@@ -211,6 +212,15 @@ mod tests {
         let graph = [field(1, &field(7, b"evil.ops")), field(1, &field(7, b"local"))].concat();
         let model = [field(7, &graph), field(25, &field(10, b"local"))].concat();
         assert_eq!(needs(&model).unwrap().domains.into_iter().collect::<Vec<_>>(), ["evil.ops"]);
+    }
+
+    #[test]
+    fn what_a_local_function_takes_by_default_is_found() {
+        let default = [field(5, &external("default.data")), field(6, &field(1, &field(7, b"evil.ops")))].concat();
+        let model = [field(7, &[]), field(25, &[field(10, b"local"), field(11, &default)].concat())].concat();
+        let Needs { external_data, domains } = needs(&model).unwrap();
+        assert_eq!(external_data.into_iter().collect::<Vec<_>>(), ["default.data"]);
+        assert_eq!(domains.into_iter().collect::<Vec<_>>(), ["evil.ops"]);
     }
 
     #[test]

@@ -19,14 +19,24 @@ pub trait Language {
     fn number(&self, number: u32) -> Option<Vec<TokenId>>;
     /// The spellings of a label in the user's words.
     fn label(&self, label: &str) -> Vec<Vec<TokenId>>;
-    /// The token that ends an answer.
-    fn end(&self) -> TokenId;
+    /// The tokens that end an answer, each once.
+    fn ends(&self) -> &[TokenId];
+    /// By how many positions tokens go on.
+    fn positions(&self, ids: &[TokenId]) -> usize {
+        ids.len()
+    }
+    /// The most positions that a text may take, all that is said to the question among them.
+    fn most_positions(&self) -> usize;
     /// Tokens as text.
     fn text(&self, ids: &[TokenId]) -> String;
     /// Whether any text can be spelt, and so JSON of any schema be written.
     fn spells(&self) -> bool;
-    /// The words of a text that the model never saw in training, each once; none for an open vocabulary.
-    fn unknown_words(&self, text: &str) -> Vec<String>;
+    /// The words of a question that the model never saw in training, each once; none for an open vocabulary.
+    fn unknown_words(&self, question: &str) -> Vec<String>;
+    /// The same of a label, which must be written as it is.
+    fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        self.unknown_words(label)
+    }
 }
 
 impl Language for Template {
@@ -48,8 +58,14 @@ impl Language for Template {
     fn label(&self, label: &str) -> Vec<Vec<TokenId>> {
         Self::label(self, label)
     }
-    fn end(&self) -> TokenId {
-        Self::end(self)
+    fn ends(&self) -> &[TokenId] {
+        Self::ends(self)
+    }
+    fn positions(&self, ids: &[TokenId]) -> usize {
+        Self::positions(self, ids)
+    }
+    fn most_positions(&self) -> usize {
+        Self::most_positions(self)
     }
     fn text(&self, ids: &[TokenId]) -> String {
         self.decode(ids)
@@ -57,7 +73,10 @@ impl Language for Template {
     fn spells(&self) -> bool {
         self.speller().is_some()
     }
-    fn unknown_words(&self, text: &str) -> Vec<String> {
-        Self::unknown_words(self, text)
+    fn unknown_words(&self, question: &str) -> Vec<String> {
+        Self::unknown_words(self, question)
+    }
+    fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        Self::unknown_in_label(self, label)
     }
 }

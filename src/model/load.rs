@@ -48,21 +48,35 @@ pub(super) fn load(folder: &Path, spec: &Spec) -> Result<Loaded, Error> {
 
     let profiles = tempfile::tempdir().map_err(|error| Error::Profile { problem: error.to_string() })?;
     let opening = Opening { runtime: &runtime, folder, manifest: &manifest, spec, profiles: profiles.path() };
-    let (mut graphs, used, reason) = opening.open()?;
-    for (role, graph) in graphs.each() {
-        let differences = contract::differences(&manifest, role, &graph.inputs, &graph.outputs);
-        if !differences.is_empty() {
-            return Err(Error::Tensors { folder: folder.to_owned(), graph: role.name(), differences });
-        }
-    }
-    let replayed = golden::replay(folder, &manifest, &mut graphs, used)?;
-    let mut provider = Provider { asked: spec.device, used, reason, nodes: BTreeMap::new() };
-    for (_, graph) in graphs.each() {
-        let profile = graph.end_profile()?;
-        provider.nodes.insert(graph.name, nodes_by_provider(&profile)?);
-    }
-    check_provider(&provider)?;
+    let (opened, reason) = on_device(spec.device, |placement| opening.open(placement))?;
+    let Opened { graphs, replayed, nodes, used } = opened;
+    let provider = Provider { asked: spec.device, used, reason, nodes };
     Ok(Loaded { manifest, template, provider, graphs, replayed })
+}
+
+/// Opens the model on the device asked for; where that is left open and CUDA fails in any way, on the processor, with why.
+fn on_device<T>(
+    device: Device,
+    mut open: impl FnMut(Placement) -> Result<T, Error>,
+) -> Result<(T, Option<String>), Error> {
+    match device {
+        Device::Cpu => Ok((open(Placement::Cpu)?, None)),
+        Device::Cuda(device) => Ok((open(Placement::Cuda(device))?, None)),
+        Device::Auto => match open(Placement::Cuda(0)) {
+            Ok(opened) => Ok((opened, None)),
+            Err(Error::Cuda { missing, .. }) => Ok((open(Placement::Cpu)?, Some(missing))),
+            Err(error) => Ok((open(Placement::Cpu)?, Some(format!("CUDA cannot be used ({error})")))),
+        },
+    }
+}
+
+/// The graphs, opened on a device where they passed every check.
+struct Opened {
+    graphs: Graphs,
+    used: Placement,
+    replayed: Vec<Replayed>,
+    /// For each graph, how many of its nodes each ONNX Runtime provider ran.
+    nodes: BTreeMap<&'static str, BTreeMap<String, usize>>,
 }
 
 /// What it takes to open the graphs.
@@ -75,39 +89,41 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// The graphs on the device asked for; with where that is, and why it is not a faster one.
-    fn open(&self) -> Result<(Graphs, Placement, Option<String>), Error> {
-        let on_cuda = |device: u32| match self.runtime.cuda_missing() {
-            Some(missing) => Err(missing),
-            None => self.open_on(Placement::Cuda(device)).map_err(|(_, problem)| cuda_advice(&problem)),
-        };
-        let on_cpu = || {
-            self.open_on(Placement::Cpu).map_err(|(graph, problem)| Error::Session {
-                folder: self.folder.to_owned(),
-                graph,
-                problem,
-            })
-        };
-        match self.spec.device {
-            Device::Cpu => Ok((on_cpu()?, Placement::Cpu, None)),
-            Device::Cuda(device) => on_cuda(device)
-                .map(|graphs| (graphs, Placement::Cuda(device), None))
-                .map_err(|missing| Error::Cuda { device, missing }),
-            Device::Auto => match on_cuda(0) {
-                Ok(graphs) => Ok((graphs, Placement::Cuda(0), None)),
-                Err(missing) => Ok((on_cpu()?, Placement::Cpu, Some(missing))),
-            },
+    /// The graphs on this device: their tensors as the contract has them, their goldens the same, and the device used.
+    fn open(&self, used: Placement) -> Result<Opened, Error> {
+        let mut graphs = self.graphs(used)?;
+        for (role, graph) in graphs.each() {
+            let differences = contract::differences(self.manifest, role, &graph.inputs, &graph.outputs);
+            if !differences.is_empty() {
+                return Err(Error::Tensors { folder: self.folder.to_owned(), graph: role.name(), differences });
+            }
         }
+        let replayed = golden::replay(self.folder, self.manifest, &mut graphs, used)?;
+        let mut nodes = BTreeMap::new();
+        for (_, graph) in graphs.each() {
+            let profile = graph.end_profile()?;
+            nodes.insert(graph.name, nodes_by_provider(&profile)?);
+        }
+        check_provider(used, &nodes)?;
+        Ok(Opened { graphs, used, replayed, nodes })
     }
 
-    fn open_on(&self, placement: Placement) -> Result<Graphs, (&'static str, String)> {
+    fn graphs(&self, placement: Placement) -> Result<Graphs, Error> {
+        if let Placement::Cuda(device) = placement
+            && let Some(missing) = self.runtime.cuda_missing()
+        {
+            return Err(Error::Cuda { device, missing });
+        }
         let files = &self.manifest.graphs;
         let open = |role: Role, file: &str| {
             let name = role.name();
             let profile = self.profiles.join(format!("{name}-{placement}").replace(':', "-"));
-            self.runtime
-                .open(name, &self.folder.join(file), placement, self.spec.threads.max(1), &profile)
-                .map_err(|problem| (name, problem))
+            self.runtime.open(name, &self.folder.join(file), placement, self.spec.threads.max(1), &profile).map_err(
+                |problem| match placement {
+                    Placement::Cuda(device) => Error::Cuda { device, missing: cuda_advice(&problem) },
+                    Placement::Cpu => Error::Session { folder: self.folder.to_owned(), graph: name, problem },
+                },
+            )
         };
         let comparing = match (&files.appearance_encoder, &files.comparer) {
             (Some(encoder), Some(comparer)) => Some(Comparing {
@@ -150,9 +166,9 @@ fn check_runtime(folder: &Path, manifest: &Manifest, runtime: &Runtime) -> Resul
 }
 
 /// CUDA that ran nothing is not CUDA, whatever was registered.
-fn check_provider(provider: &Provider) -> Result<(), Error> {
-    match provider.used {
-        Placement::Cuda(device) if !provider.providers().contains("CUDAExecutionProvider") => Err(Error::Cuda {
+fn check_provider(used: Placement, nodes: &BTreeMap<&'static str, BTreeMap<String, usize>>) -> Result<(), Error> {
+    match used {
+        Placement::Cuda(device) if !nodes.values().any(|of| of.contains_key("CUDAExecutionProvider")) => Err(Error::Cuda {
             device,
             missing: "every node of the model ran on the processor; use a model that CUDA can run, or set the device to `cpu`"
                 .into(),
@@ -174,6 +190,31 @@ mod tests {
             advice.starts_with("CUDA cannot be used (Failed to load library p.so: libcublasLt.so.13: no such file); ")
         );
         assert!(advice.ends_with("or set the device to `cpu`"));
+    }
+
+    #[test]
+    fn where_cuda_opens_and_cannot_run_auto_goes_on_on_the_processor_and_says_why() {
+        let no_memory = || Error::Run { graph: "decoder", problem: "CUDA failure 2: out of memory".into() };
+        let on = |device, cuda: &dyn Fn() -> Error| {
+            let mut tried = Vec::new();
+            let opened = on_device(device, |placement| {
+                tried.push(placement);
+                if placement == Placement::Cpu { Ok(placement) } else { Err(cuda()) }
+            });
+            (opened, tried)
+        };
+        let (opened, tried) = on(Device::Auto, &no_memory);
+        let (used, reason) = opened.unwrap();
+        assert_eq!((used, tried), (Placement::Cpu, vec![Placement::Cuda(0), Placement::Cpu]));
+        let reason = reason.unwrap();
+        assert!(reason.starts_with("CUDA cannot be used (graph `decoder` failed: CUDA failure 2"), "{reason}");
+        let (opened, _) = on(Device::Auto, &|| Error::Cuda { device: 0, missing: "no driver".into() });
+        assert_eq!(opened.unwrap().1.as_deref(), Some("no driver"));
+        let (opened, tried) = on(Device::Cuda(1), &no_memory);
+        assert!(opened.is_err(), "what was asked for by name is not replaced");
+        assert_eq!(tried, [Placement::Cuda(1)]);
+        let (opened, tried) = on(Device::Cpu, &no_memory);
+        assert_eq!((opened.unwrap().1, tried), (None, vec![Placement::Cpu]));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod library;
 mod licence;
 mod load;
 mod manifest;
+mod marks;
 mod media;
 mod pixels;
 mod provider;

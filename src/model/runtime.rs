@@ -302,6 +302,16 @@ pub(super) enum Numbers {
     Float16(Vec<f16>),
 }
 
+impl Numbers {
+    /// Whether each is a number, and none is infinite.
+    pub(super) fn are_finite(&self) -> bool {
+        match self {
+            Self::Float32(numbers) => numbers.iter().all(|number| number.is_finite()),
+            Self::Float16(numbers) => numbers.iter().all(|number| number.is_finite()),
+        }
+    }
+}
+
 /// One graph, ready to run.
 pub(super) struct Graph {
     pub(super) name: &'static str,

@@ -1,7 +1,7 @@
 //! Prompts as tokens: a question or a caption request, the frames that it is about, the answers that may follow, and what a
 //! written answer says.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use super::{
     Error, TokenId,
@@ -30,7 +30,9 @@ struct Inner {
     tokenizer: Arc<Tokenizer>,
     speller: Option<Speller>,
     image: TokenId,
-    end: TokenId,
+    image_advance: usize,
+    most_positions: usize,
+    ends: Vec<TokenId>,
     end_of_ids: TokenId,
     question: Vec<Piece>,
     caption: Vec<Piece>,
@@ -113,8 +115,10 @@ impl Template {
         };
         let inner = Inner {
             image,
+            image_advance: manifest.positions.image_advance,
+            most_positions: manifest.decoder.max_positions,
             end_of_ids: tokenizer.end_of_ids(),
-            end: manifest.tokens.eos.first().copied().unwrap_or(manifest.tokens.pad),
+            ends: manifest.tokens.eos.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
             question: pieces("question", &manifest.prompt.question)?,
             caption: pieces("caption", &manifest.prompt.caption)?,
             frame: manifest.prompt.frame.clone(),
@@ -148,7 +152,10 @@ impl Template {
             pieces.iter().fold(Vec::new(), |mut ids, piece| {
                 match piece {
                     Piece::Ids(fixed) => ids.extend_from_slice(fixed),
-                    Piece::Question(space) => ids.extend(self.0.tokenizer.encode(&format!("{space}{question}"))),
+                    Piece::Question(space) => {
+                        let question = self.0.tokenizer.readable(question);
+                        ids.extend(self.0.tokenizer.encode(&format!("{space}{question}")));
+                    }
                     Piece::Frames => {}
                 }
                 ids
@@ -219,9 +226,19 @@ impl Template {
         forms
     }
 
-    /// The token that ends an answer.
-    pub fn end(&self) -> TokenId {
-        self.0.end
+    /// The tokens that end an answer, each once: a model that ends turns and texts may have several.
+    pub fn ends(&self) -> &[TokenId] {
+        &self.0.ends
+    }
+
+    /// By how many positions tokens go on: a picture token may take several.
+    pub fn positions(&self, ids: &[TokenId]) -> usize {
+        ids.iter().map(|&id| if id == self.0.image { self.0.image_advance } else { 1 }).sum()
+    }
+
+    /// The most positions of a text that the model takes.
+    pub fn most_positions(&self) -> usize {
+        self.0.most_positions
     }
 
     /// One above the greatest number of a token.
@@ -239,9 +256,14 @@ impl Template {
         self.0.tokenizer.decode(ids)
     }
 
-    /// The words of a text that the model never saw in training, in lower case; none for an open vocabulary.
-    pub fn unknown_words(&self, text: &str) -> Vec<String> {
-        self.0.tokenizer.unknown_words(text)
+    /// The words of a question that the model never saw in training, in lower case; none for an open vocabulary.
+    pub fn unknown_words(&self, question: &str) -> Vec<String> {
+        self.0.tokenizer.unknown_words(question)
+    }
+
+    /// The words of a label that the model never saw in training, or cannot write as they are; none for an open vocabulary.
+    pub fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        self.0.tokenizer.unknown_in_label(label)
     }
 }
 

@@ -4,11 +4,12 @@
 //! vocabulary itself would still let through is replaced.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap, HashSet},
     path::Path,
 };
 
-use super::{Error, TokenId, manifest::Manifest, manifest::Part};
+use super::{Error, TokenId, manifest::Manifest, manifest::Part, marks};
 
 /// A model's tokenizer.
 pub(super) struct Tokenizer {
@@ -124,16 +125,45 @@ impl Tokenizer {
         self.unknown == Some(id)
     }
 
-    /// The words of a text that the model never saw in training, each once, in order; none for an open vocabulary.
-    pub(super) fn unknown_words(&self, text: &str) -> Vec<String> {
+    /// Whether the vocabulary has all of a text.
+    fn spells(&self, text: &str) -> bool {
+        !self.encode(text).iter().any(|&id| self.is_unknown(id))
+    }
+
+    /// A question as the model can read it best: in a closed vocabulary without the marks that it lacks and that mean nothing.
+    pub(super) fn readable<'a>(&self, question: &'a str) -> Cow<'a, str> {
+        if self.words.is_none() || self.spells(question) {
+            return Cow::Borrowed(question);
+        }
+        let words = question.split_whitespace().map(|word| marks::readable(word, |text| self.spells(text)));
+        Cow::Owned(words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The words of a question that the model never saw in training, each once, in order; none for an open vocabulary.
+    pub(super) fn unknown_words(&self, question: &str) -> Vec<String> {
+        self.unknown_of(question, |word| self.spells(&self.readable(word)))
+    }
+
+    /// The same of an answer, which is written as it is: a mark that the vocabulary lacks can never be said.
+    pub(super) fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        self.unknown_of(label, |word| self.spells(word))
+    }
+
+    fn unknown_of(&self, text: &str, spells: impl Fn(&str) -> bool) -> Vec<String> {
         let Some(known) = &self.words else { return Vec::new() };
         let mut unknown = Vec::new();
-        for word in text.split_whitespace() {
-            let word = word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
+        for written in text.split_whitespace() {
+            let word = written.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
             // `t-shirt` is known where `t-shirt` is, or where both `t` and `shirt` are.
-            let parts = word.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty());
-            if !known.contains(&word) && !parts.into_iter().all(|part| known.contains(part)) && !unknown.contains(&word)
-            {
+            let mut parts = word.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty());
+            let word = if !known.contains(&word) && !parts.all(|part| known.contains(part)) {
+                word
+            } else if !spells(written) {
+                written.to_lowercase() // the mark is what is unknown
+            } else {
+                continue;
+            };
+            if !unknown.contains(&word) {
                 unknown.push(word);
             }
         }

@@ -28,10 +28,13 @@ impl Flamingo {
     ) -> Result<Vec<Generation>, Error> {
         let begun = Stamp::now();
         let shape = self.shape(media.rows);
-        let longest = texts.iter().map(|text| advance(&text.row.ids, shape)).max().unwrap_or(0);
-        let room = shape.max_positions.saturating_sub(prefix.standing.position + longest);
-        let most = self.manifest.limits.max_new_tokens.min(room);
-        let mut writers = texts.iter().map(|text| self.writer(text, most)).collect::<Result<Vec<_>, _>>()?;
+        let most = |text: &Writing| {
+            let begins = prefix.standing.position + advance(&text.row.ids, shape);
+            self.manifest.limits.max_new_tokens.min(shape.max_positions.saturating_sub(begins))
+        };
+        let limits: Vec<usize> = texts.iter().map(most).collect();
+        let writers = texts.iter().zip(limits).map(|(text, most)| self.writer(text, most));
+        let mut writers = writers.collect::<Result<Vec<_>, _>>()?;
         // What a grammar forces at the beginning needs no pass of its own: it is run with the question.
         let rows = texts.iter().zip(&mut writers).map(|(text, writer)| {
             let ids: Vec<TokenId> = text.row.ids.iter().copied().chain(writer.fresh.drain(..)).collect();

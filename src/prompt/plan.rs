@@ -79,8 +79,8 @@ pub enum PlanError {
         /// Why not.
         source: Box<Self>,
     },
-    /// It is asked once, by whom nobody vouches for, and longer than such a question may be.
-    #[error("the question has {tokens} tokens with all that belongs to it, and {most} are the most")]
+    /// It is longer than the model takes, or, where it is asked once by whom nobody vouches for, than such a question may be.
+    #[error("the question has {tokens} tokens with all that belongs to it, and {most} are the most; ask shorter")]
     TooLong {
         /// How many it has.
         tokens: usize,
@@ -92,13 +92,16 @@ pub enum PlanError {
     Model(#[from] model::Error),
 }
 
+/// A text that is written has room for so many tokens at least, or for all that it may have.
+const LEAST_WRITTEN: usize = 8;
+
 impl Plan {
     /// Tokenises the question and every allowed answer.
     pub fn new(prompt: &Prompt, language: &impl Language) -> Result<Self, PlanError> {
         let labels = prompt.kind.labels();
         let mut unknown = language.unknown_words(&prompt.ask);
         if let AnswerKind::Choice(choices) = &prompt.kind {
-            unknown.extend(choices.iter().flat_map(|choice| language.unknown_words(choice)));
+            unknown.extend(choices.iter().flat_map(|choice| language.unknown_in_label(choice)));
         }
         if !unknown.is_empty() {
             unknown.sort();
@@ -113,7 +116,7 @@ impl Plan {
             candidates.push(Candidate { label, spellings });
         }
         distinct(&candidates)?;
-        end_where_one_begins_another(&mut candidates, language.end());
+        end_where_one_begins_another(&mut candidates, language.ends());
         let mut heads: Vec<Vec<TokenId>> = Vec::new();
         for spelling in candidates.iter().flat_map(|c| &c.spellings) {
             let head = &spelling[..spelling.len() - 1];
@@ -125,7 +128,25 @@ impl Plan {
         let whole = heads.clone();
         heads.retain(|head| !whole.iter().any(|other| other.len() > head.len() && other.starts_with(head)));
         let PromptIds { prefix, close, suffix } = text;
-        Ok(Self { prompt: prompt.clone(), prefix, close, suffix, candidates, heads })
+        let plan = Self { prompt: prompt.clone(), prefix, close, suffix, candidates, heads };
+        plan.fits(language)?;
+        Ok(plan)
+    }
+
+    /// Refuses what is too long for the model whatever the window: no batch could hold it.
+    fn fits(&self, language: &impl Language) -> Result<(), PlanError> {
+        // where frames are written, a window has one at least
+        let frames = self.close.as_ref().map(|close| [language.frames(&[0.0]).as_slice(), close].concat());
+        let answer = match &self.prompt.kind {
+            AnswerKind::Text { max_tokens } | AnswerKind::Json { max_tokens, .. } => LEAST_WRITTEN.min(*max_tokens),
+            AnswerKind::YesNo | AnswerKind::Choice(_) | AnswerKind::Number { .. } => {
+                self.heads.iter().map(|head| language.positions(head)).max().unwrap_or(0)
+            }
+        };
+        let parts = [&self.prefix, &frames.unwrap_or_default(), &self.suffix];
+        let tokens = parts.iter().map(|ids| language.positions(ids)).sum::<usize>() + answer;
+        let most = language.most_positions();
+        if tokens > most { Err(PlanError::TooLong { tokens, most }) } else { Ok(()) }
     }
 
     /// The plans of a prompt: one for each of its wordings, or the questions for the properties of its schema, where it wants
@@ -239,13 +260,16 @@ fn distinct(candidates: &[Candidate]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Where one spelling is the beginning of another, only the end token tells them apart: `gray` from `gray car`.
-fn end_where_one_begins_another(candidates: &mut [Candidate], end: TokenId) {
+/// Where one spelling is the beginning of another, only an end token tells them apart: `gray` from `gray car`. Which of them
+/// a model ends its turns with is its own affair, so each makes a spelling.
+fn end_where_one_begins_another(candidates: &mut [Candidate], ends: &[TokenId]) {
     let all: Vec<Vec<TokenId>> = candidates.iter().flat_map(|c| c.spellings.clone()).collect();
     let begins = |a: &Vec<TokenId>| all.iter().any(|b| b.len() > a.len() && b.starts_with(a));
     if all.iter().any(begins) {
-        for spelling in candidates.iter_mut().flat_map(|c| &mut c.spellings) {
-            spelling.push(end);
+        for Candidate { spellings, .. } in candidates {
+            let ended =
+                |spelling: &Vec<TokenId>| ends.iter().map(|&end| [spelling.as_slice(), &[end]].concat()).collect();
+            *spellings = spellings.iter().flat_map::<Vec<_>, _>(ended).collect();
         }
     }
 }
@@ -290,8 +314,13 @@ mod tests {
     #[test]
     fn an_answer_that_begins_another_gets_an_end() {
         let plan = plan("is it red", choices(&["red", "red car"])).unwrap();
-        let ends = plan.candidates.iter().flat_map(|c| &c.spellings).all(|s| s.last() == Some(&Words.end()));
-        assert!(ends);
+        let spelt = |words: &str| -> Vec<Vec<TokenId>> {
+            let label = Words.label(words).remove(0);
+            Words::ENDS.iter().map(|&end| [label.as_slice(), &[end]].concat()).collect()
+        };
+        let spellings: Vec<_> = plan.candidates.iter().map(|candidate| candidate.spellings.clone()).collect();
+        assert_eq!(spellings, [spelt("red"), spelt("red car")], "one for each token that may end it");
+        assert_eq!(plan.rows(&Pictures::default()).len(), 1, "which are read in the same place");
     }
 
     #[test]
@@ -300,6 +329,22 @@ mod tests {
         assert_eq!(error, "the model never learned `yacht`, `zeppelin`; `wader models show` lists its words");
         assert!(matches!(plan("is it red", AnswerKind::Number { min: 0, max: 9 }), Err(PlanError::Number(3))));
         assert!(matches!(plan("is it red", choices(&["red", "RED"])), Err(PlanError::Same(..))));
+    }
+
+    #[test]
+    fn what_is_longer_than_the_model_takes_is_refused_with_its_answer() {
+        // the beginning and the picture take two, and what belongs to an answer is counted with the question
+        let fits = |kind: AnswerKind, answer: usize| {
+            let most = Words::MOST_POSITIONS;
+            let longest = most - 2 - answer;
+            assert!(plan(&"is ".repeat(longest), kind.clone()).is_ok(), "{kind:?}");
+            let long = plan(&"is ".repeat(longest + 1), kind).unwrap_err();
+            assert!(matches!(long, PlanError::TooLong { tokens, most: limit } if (tokens, limit) == (most + 1, most)));
+        };
+        fits(AnswerKind::YesNo, 0);
+        fits(choices(&["stays the same", "red"]), 2);
+        fits(AnswerKind::Text { max_tokens: 90 }, LEAST_WRITTEN);
+        fits(AnswerKind::Text { max_tokens: 3 }, 3);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use crate::model::{Language, PromptIds, TokenId};
 
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "<end>", "<image>", "is", "it", "a", "or", "red", "car", "stays", "the", "same", "yes", "no", "yeah", "zero",
-    "one", "two", "begin",
+    "one", "two", "begin", "<turn>",
 ];
 
 /// Whole lower-case words, numbered by their place.
@@ -15,6 +15,8 @@ impl Words {
         WORDS.iter().position(|w| *w == word.to_lowercase()).expect("a known word") as TokenId
     }
     pub(crate) const COUNT: usize = WORDS.len();
+    pub(crate) const ENDS: [TokenId; 2] = [0, 18];
+    pub(crate) const MOST_POSITIONS: usize = 32;
 }
 
 impl Language for Words {
@@ -34,8 +36,11 @@ impl Language for Words {
     fn label(&self, label: &str) -> Vec<Vec<TokenId>> {
         vec![label.split_whitespace().map(Self::id).collect()]
     }
-    fn end(&self) -> TokenId {
-        Self::id("<end>")
+    fn ends(&self) -> &[TokenId] {
+        &Self::ENDS
+    }
+    fn most_positions(&self) -> usize {
+        Self::MOST_POSITIONS
     }
     fn text(&self, ids: &[TokenId]) -> String {
         ids.iter().map(|&id| WORDS[id as usize]).collect::<Vec<_>>().join(" ")

@@ -8,15 +8,15 @@ use std::{
 
 use tokio::sync::mpsc;
 use wader::{
-    engine::{Counts, Engine, Replied, Worker},
+    engine::{Added, Counts, Engine, Replied, Waiting, Worker},
     frame::{Frame, Stamp},
-    model::Work,
+    model::{Flamingo, Work},
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt, Reply},
     window::{Sampler, Schedule, Spec, Window},
 };
 
-use crate::support::model::{oracle, picture};
+use crate::support::model::{FolderCopy, on_cpu, oracle, picture};
 
 const FRAMES: usize = 4;
 
@@ -257,4 +257,79 @@ fn a_question_asked_once_is_answered_from_its_window_and_leaves_nothing_behind()
     let window = sampler.newest(Spec { frames: 1, span: Duration::ZERO }).unwrap();
     let replied = rig.engine.ask(window, Prompt::clone(&unknown), until).unwrap().blocking_recv().unwrap().unwrap();
     assert_eq!(replied.reply.unwrap(), Reply::UnknownWords(vec!["zeppelin".to_owned()]));
+}
+
+#[test]
+fn a_text_before_the_picture_is_kept_for_as_long_as_a_prompt_has_it() {
+    // the question stands before the picture, so each has a text of its own
+    let copy = FolderCopy::with_manifest(|manifest| {
+        manifest["prompt"]["question"] = serde_json::json!([
+            { "token": "question:" }, { "slot": "question" }, { "token": "<image>" }, { "token": "answer:" }
+        ]);
+    });
+    let model = Flamingo::load(copy.path(), &on_cpu()).unwrap();
+    let [one, two, other] = [("one", "f0"), ("two", "count"), ("one", "valid")].map(|(n, word)| readouts(n, &[word]));
+    let asked = [&one, &two].map(|prompt| (camera(0), Arc::clone(prompt)));
+    let mut worker = Worker::new(model, &asked).unwrap();
+    let ran = |worker: &mut Worker<Flamingo>, work: &dyn Fn(&mut Worker<Flamingo>)| {
+        let before = worker.work().prefix_tokens;
+        work(worker);
+        worker.work().prefix_tokens > before
+    };
+    let once = |prompt: &Arc<Prompt>| {
+        let prompt = Arc::clone(prompt);
+        move |worker: &mut Worker<Flamingo>| {
+            let window = Window {
+                camera: camera(0),
+                spec: Spec { frames: 1, span: Duration::ZERO },
+                frames: vec![Some(frame(0, 1, 1000))],
+                prompts: Vec::new(),
+            };
+            let replied = worker.ask_once(window, &prompt, Stamp::now()).unwrap();
+            assert!(matches!(replied.reply, Ok(Reply::Closed { .. })), "{replied:?}");
+        }
+    };
+    assert!(!ran(&mut worker, &once(&one)), "a standing prompt has it");
+    for _ in 0..2 {
+        assert!(ran(&mut worker, &once(&other)), "what was asked once is not kept");
+    }
+    let added = [Added { camera: camera(0), prompt: Arc::clone(&other), shown: None }];
+    worker.try_out(&added).unwrap();
+    assert!(ran(&mut worker, &once(&other)), "nor what was tried out");
+    worker.remove(&camera(0), &two.name);
+    assert!(ran(&mut worker, &once(&two)), "nor what is asked no more");
+    worker.add(&added).unwrap();
+    assert!(!ran(&mut worker, &once(&other)));
+    assert!(ran(&mut worker, &once(&one)), "nor what another prompt took the name of");
+}
+
+#[test]
+fn a_window_whose_media_are_no_numbers_fails_alone() {
+    // frames some seconds old get infinite times, and single frames, whose time is zero, do not
+    let copy = FolderCopy::with_manifest(|manifest| {
+        manifest["resampler"]["time"]["units_per_second"] = serde_json::json!(3e38);
+    });
+    let model = Flamingo::load(copy.path(), &on_cpu()).unwrap();
+    let prompt = readouts("seen", &["f0", "camera"]);
+    let asked: Vec<_> = (0..4).map(|number| (camera(number), Arc::clone(&prompt))).collect();
+    let mut worker = Worker::new(model, &asked).unwrap();
+    let window = |number: u32| {
+        let older = (number == 2).then(|| frame(number, 1, 1000));
+        let frames: Vec<_> = older.into_iter().chain([frame(number, 7, 9000)]).map(Some).collect();
+        let spec = Spec { frames: frames.len(), span: Duration::from_secs(8) };
+        let window = Window { camera: camera(number), spec, frames, prompts: vec![prompt.name.clone()] };
+        Waiting { window, since: Stamp::now() }
+    };
+    let replied = worker.answer(&(0..4).map(window).collect::<Vec<_>>());
+    assert_eq!(replied.len(), 4);
+    for (number, Replied { camera: of, reply, .. }) in (0..).zip(&replied) {
+        assert_eq!(*of, camera(number));
+        match reply {
+            Err(reason) => assert!(number == 2 && reason.contains("media is not a number"), "{number}: {reason}"),
+            Ok(reply) => {
+                assert_ne!(number, 2, "{reply:?}");
+                assert!((read(reply, "camera") - f64::from(number)).abs() < 0.01, "{number}: {reply:?}");
+            }
+        }
+    }
 }

@@ -5,13 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use super::*;
 use crate::{
     frame::{Frame, Size},
-    model::{self, Features, Gates, Generation, Moments, Row, TokenId, Work, Writing},
+    model::{self, Ended, Features, Gates, Generation, Moments, Row, TokenId, Work, Writing},
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Prompt, Reply, words::Words},
     window::{Spec, Window},
 };
 
 const NO_MEMORY: &str = "bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 939524096";
+/// Texts of the model begin with no more tokens.
+const LONGEST_TEXT: usize = 8;
 const LOST: &str = "CUDA failure 700: an illegal memory access was encountered ; GPU=0";
 
 /// A model with room for so many frames at a time, by how often it was opened; the last number holds on.
@@ -49,8 +51,13 @@ impl Model for Cramped {
     fn score(&mut self, (): &(), _: Option<&()>, rows: &[Row], _: Gates) -> Result<Vec<Vec<Vec<f32>>>, model::Error> {
         Ok(rows.iter().map(|row| row.read.iter().map(|_| vec![-3.0; Words::COUNT]).collect()).collect())
     }
-    fn generate(&mut self, (): &(), (): &(), _: &[Writing]) -> Result<Vec<Generation>, model::Error> {
-        Err(model::Error::Request { problem: "not asked here".to_owned() })
+    fn generate(&mut self, (): &(), (): &(), texts: &[Writing]) -> Result<Vec<Generation>, model::Error> {
+        let said =
+            Generation { ids: Vec::new(), log_probabilities: vec![-1.0], log_masses: Vec::new(), ended: Ended::Itself };
+        match texts.iter().position(|text| text.row.ids.len() > LONGEST_TEXT) {
+            Some(row) => Err(model::Error::Request { problem: format!("row {row} is too long") }),
+            None => Ok(vec![said; texts.len()]),
+        }
     }
     fn reopen(&mut self, place: Reopen) -> Result<(), model::Error> {
         if !self.opens.contains(&place) {
@@ -132,6 +139,40 @@ fn a_session_that_stays_failing_is_opened_anew_then_left_for_the_processor_and_t
     assert_eq!(ask(&mut one, 1, 0), (0, all));
     let mut one = worker(&[0], &[]);
     assert_eq!(ask(&mut one, 1, 0), (0, vec![Remedy::NewProcess]));
+}
+
+#[test]
+fn a_question_that_the_model_cannot_serve_is_its_own_failure_and_no_others() {
+    let prompt = |name: &str, words: usize, kind| {
+        let name = PromptName::new(name).unwrap();
+        Arc::new(Prompt { name, ask: "is ".repeat(words), also: Vec::new(), kind })
+    };
+    let text = AnswerKind::Text { max_tokens: 4 };
+    let prompts =
+        [prompt("there", 3, AnswerKind::YesNo), prompt("told", 3, text.clone()), prompt("endless", LONGEST_TEXT, text)];
+    let cameras: Vec<_> = (0..3).map(camera_of).collect();
+    let asked: Vec<_> =
+        cameras.iter().flat_map(|camera| prompts.iter().map(|prompt| (camera.clone(), Arc::clone(prompt)))).collect();
+    let mut worker = Worker::new(Cramped { room: vec![9], ..Cramped::default() }, &asked).unwrap();
+    let frame = Frame { number: 0, taken: Stamp::now(), size: Size { width: 1, height: 1 }, pixels: [0; 3].into() };
+    let windows = cameras.iter().map(|camera| Window {
+        camera: camera.clone(),
+        spec: Spec { frames: 1, span: Duration::ZERO },
+        frames: vec![Some(Arc::new(frame.clone()))],
+        prompts: prompts.iter().map(|prompt| prompt.name.clone()).collect(),
+    });
+    let waiting: Vec<_> = windows.map(|window| Waiting { window, since: Stamp::now() }).collect();
+    let replied = worker.answer(&waiting);
+    let of: Vec<_> = replied.iter().map(|replied| (replied.camera.clone(), replied.prompt.clone())).collect();
+    let expected: Vec<_> = asked.iter().map(|(camera, prompt)| (camera.clone(), prompt.name.clone())).collect();
+    assert_eq!(of, expected, "each once, in order");
+    for Replied { prompt, reply, .. } in &replied {
+        match prompt.as_str() {
+            "endless" => assert!(reply.as_ref().is_err_and(|why| why.contains("row 0 is too long")), "{reply:?}"),
+            _ => assert!(reply.is_ok(), "{prompt}: {reply:?}"),
+        }
+    }
+    assert!(worker.take_troubles().is_empty(), "the device is well");
 }
 
 #[test]

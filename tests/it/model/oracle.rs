@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use wader::model::{Ended, Flamingo, Gates, Model, Moments, Reopen, Row, VisualTokens, Work};
+use wader::model::{Ended, Flamingo, Gates, Model, Moments, Reopen, Row, TokenId, VisualTokens, Work};
 
 use crate::support::model::{ask, asking, features, oracle, picture, readouts, texts, window};
 
@@ -236,6 +236,24 @@ fn written_tokens_follow_their_own_row_whatever_its_padding() {
         assert_eq!(model.template().decode(&text.ids), expected);
         assert_eq!(text.ended, Ended::Itself);
     }
+}
+
+#[test]
+fn a_text_that_begins_long_cuts_no_other() {
+    let mut model = oracle();
+    let moments = window(&mut model, 1, &[Some((1, 0.0))]);
+    let media = resample(&mut model, &[moments]);
+    let short = model.template().question("describe prompt");
+    let prefix = model.prefix(&short.prefix).unwrap();
+    // two tokens are left behind it
+    let words = model.manifest().decoder.max_positions - 2 - prefix.tokens() - short.suffix.len();
+    let long = model.template().question(&format!("describe prompt{}", " is".repeat(words)));
+    let row = |suffix: &[TokenId]| Row { media: vec![0], ids: suffix.to_vec(), read: vec![] };
+    let alone = model.generate(&prefix, &media, &texts(&[row(&short.suffix)], 20)).unwrap().remove(0);
+    assert_eq!((alone.ids.len(), alone.ended), (4, Ended::Itself));
+    let together = model.generate(&prefix, &media, &texts(&[row(&long.suffix), row(&short.suffix)], 20)).unwrap();
+    assert_eq!((together[0].ids.len(), together[0].ended), (2, Ended::Tokens));
+    assert_eq!(together[1], alone);
 }
 
 #[test]

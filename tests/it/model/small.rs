@@ -7,6 +7,8 @@ use std::{sync::Arc, time::Duration};
 use wader::{
     frame::{Frame, Stamp},
     model::{Ended, Features, Flamingo, Gates, Model, Moments, Row, TokenId},
+    name::PromptName,
+    prompt::{AnswerKind, Plan, PlanError, Prompt},
 };
 
 use crate::support::model::{on_cpu, small_folder, texts};
@@ -115,6 +117,39 @@ fn its_words_are_known_to_its_tokenizer_and_others_are_named() {
     let asked = template.question("is <image> there? <image>");
     let pictures = asked.prefix.iter().chain(&asked.suffix).filter(|&&id| id == manifest.tokens.image);
     assert_eq!(pictures.count(), 1, "a user cannot write the picture token");
+}
+
+#[test]
+fn marks_that_mean_nothing_change_no_question_and_those_it_lacks_are_named() {
+    let model = small();
+    let (template, unknown) = (model.template(), model.manifest().tokens.unknown.unwrap());
+    let plain = template.question("is a person there?");
+    assert!(!plain.suffix.contains(&unknown));
+    for written in ["is a person there?!", "is a \"person\" there??", "(is a person there?)", "is_a person/there?"] {
+        assert_eq!(template.question(written), plain, "{written}");
+        assert!(template.unknown_words(written).is_empty(), "{written}");
+    }
+    assert_eq!(template.unknown_words("is a person & a car there?"), ["&"]);
+    assert_eq!(template.unknown_words("is a Person's car there?"), ["person's"]);
+    for (label, expected) in [("person/people", vec!["person/people"]), ("car!", vec!["car!"]), ("person", vec![])] {
+        assert_eq!(template.unknown_in_label(label), expected);
+        assert_eq!(template.label(label)[0].contains(&unknown), !expected.is_empty(), "{label}");
+    }
+    let name = PromptName::new("which").unwrap();
+    let kind = AnswerKind::Choice(vec!["person/people".to_owned(), "car".to_owned()]);
+    let prompt = Prompt { name, ask: "is a person there?".to_owned(), also: Vec::new(), kind };
+    let refusal = Plan::all(&prompt, template).unwrap_err();
+    assert!(matches!(refusal, PlanError::UnknownWords(words) if words == ["person/people"]));
+}
+
+#[test]
+fn a_question_that_is_too_long_for_it_is_refused_by_name() {
+    let model = small();
+    let name = PromptName::new("long").unwrap();
+    let kind = AnswerKind::Text { max_tokens: 32 };
+    let prompt = Prompt { name, ask: "a ".repeat(490), also: Vec::new(), kind };
+    let refusal = Plan::all(&prompt, model.template()).unwrap_err().to_string();
+    assert!(refusal.contains("and 256 are the most; ask shorter"), "{refusal}");
 }
 
 #[test]

@@ -186,7 +186,7 @@ def stored(data: bytes, entry: dict) -> np.ndarray:
 
 
 def replay(folder: Path, relative: bool = False) -> dict[str, float]:
-    """Largest difference of each graph from its goldens, on ONNX Runtime.
+    """Largest difference of each graph from its goldens, on ONNX Runtime; one that is no finite number is an error.
 
     `relative`: to the golden's number where that is above 1, as the service compares.
     """
@@ -194,16 +194,22 @@ def replay(folder: Path, relative: bool = False) -> dict[str, float]:
     data = (folder / "golden" / "golden.bin").read_bytes()
     sessions: dict[str, onnxruntime.InferenceSession] = {}
     worst: dict[str, float] = {}
-    for one in document["cases"]:
+    for number, one in enumerate(document["cases"]):
         name = one["graph"]
         if name not in sessions:
             sessions[name] = session(folder / f"{name}.onnx")
         wanted = one["outputs"]
         got = sessions[name].run(list(wanted), {k: stored(data, v) for k, v in one["inputs"].items()})
-        for value, entry in zip(got, wanted.values()):
+        for output, value, entry in zip(wanted, got, wanted.values(), strict=True):
             golden = stored(data, entry).astype(np.float32)
-            apart = np.abs(value.astype(np.float32) - golden)
-            apart = apart / np.maximum(1, np.abs(golden)) if relative else apart
+            with np.errstate(invalid="ignore"):  # infinity less infinity
+                apart = np.abs(value.astype(np.float32) - golden)
+                apart = apart / np.maximum(1, np.abs(golden)) if relative else apart
             difference = float(apart.max()) if apart.size else 0.0
+            if not np.isfinite(difference):  # `max` would keep what was worst before
+                raise RuntimeError(
+                    f"{folder}: golden case {number} of {name}: `{output}` holds numbers that are not finite; the weights"
+                    " are damaged or overflow in this precision"
+                )
             worst[name] = max(worst.get(name, 0.0), difference)
     return worst

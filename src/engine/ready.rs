@@ -1,0 +1,44 @@
+//! What is asked for a prompt, and what it takes: questions in the model's tokens, examples as they look, or nothing at all.
+
+use std::sync::Arc;
+
+use super::{asking::Question, compare::Compared};
+use crate::prompt::Wording;
+
+/// What a prompt needs, made when it was first seen.
+pub(super) enum Ready {
+    Ask(Box<Question>),
+    /// One question in several wordings.
+    AskAlike {
+        questions: Vec<Question>,
+        wordings: Vec<Wording>,
+    },
+    /// JSON of a model that cannot spell it: a question for each property.
+    AskEach(Vec<Question>),
+    Compare(Arc<Compared>),
+    Unknown(Vec<String>),
+    Doubtful {
+        percent: u32,
+        needed: u32,
+    },
+}
+
+impl Ready {
+    /// What is asked in words.
+    pub(super) fn questions(&self) -> &[Question] {
+        match self {
+            Self::Ask(question) => std::slice::from_ref(&**question),
+            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
+            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
+        }
+    }
+
+    /// The same, to learn their answers with the gates shut.
+    pub(super) fn questions_mut(&mut self) -> &mut [Question] {
+        match self {
+            Self::Ask(question) => std::slice::from_mut(&mut **question),
+            Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
+            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &mut [],
+        }
+    }
+}
