@@ -355,7 +355,7 @@ impl Answers {
                 answered: answer.outcome.value().map(Value::state),
                 pictures: replied.newest.clone(),
             };
-            self.kept.keep(judgeable, news.changed);
+            self.kept.keep(judgeable, news.answer, news.changed || !news.answer);
         }
         for message in Message::news(&self.topics, &answer, &news, expiry) {
             self.outbox.offer(message);

@@ -27,7 +27,7 @@ use super::{
     windows,
 };
 use crate::{
-    config::{self, Config, Diff, Loaded, PromptConfig, Sources, Written},
+    config::{self, Config, Diff, Loaded, PromptConfig, Written},
     engine::Added,
     mqtt::{Arrival, Code, Complaint},
     name::{CameraName, PromptName},
@@ -40,11 +40,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The files behind the configuration that runs.
 pub(super) struct Files {
-    pub(super) sources: Sources,
+    /// What was read of them.
+    pub(super) loaded: Loaded,
     /// The prompts that stand in them.
     pub(super) own: BTreeSet<PromptName>,
-    /// How they stood when they were last read.
-    pub(super) written: Written,
     /// Why they are not what runs, if so.
     pub(super) refused: Option<String>,
 }
@@ -53,6 +52,8 @@ pub(super) struct Files {
 pub(super) struct Changes {
     /// The configuration in use, prompts of others among its own.
     pub(super) config: Config,
+    /// The same, as its files have it.
+    pub(super) loaded: Loaded,
     /// How its files stood when they were last read.
     pub(super) written: Written,
     /// Why what they hold now is not what runs, if that is still to be told.
@@ -62,7 +63,14 @@ pub(super) struct Changes {
     pub(super) watchers: Watchers,
     pub(super) status: Status,
     /// Takes a configuration with which all must begin anew.
-    pub(super) again: mpsc::Sender<Box<Loaded>>,
+    pub(super) again: mpsc::Sender<Box<Anew>>,
+}
+
+/// A configuration with which all must begin anew.
+pub(super) struct Anew {
+    /// The one that runs until then.
+    pub(super) before: Loaded,
+    pub(super) now: Loaded,
 }
 
 /// A configuration that can be used, and what is ready of it.
@@ -149,7 +157,8 @@ impl Changes {
             self.tell_control(Change::Refused(None)).await;
         } else {
             Event::Reloaded { what: &format!("all begins anew, with {}", ready.diff.foundations.join(", ")) }.emit();
-            self.again.send(Box::new(ready.loaded)).await.ok(); // or the end was asked for
+            let anew = Anew { before: self.loaded.clone(), now: ready.loaded };
+            self.again.send(Box::new(anew)).await.ok(); // or the end was asked for
         }
     }
 
@@ -231,7 +240,7 @@ impl Changes {
     }
 
     /// Uses a configuration in the place of the other.
-    async fn carry_out(&mut self, Ready { own, config, diff, mut watched, asked, shown, .. }: Ready) {
+    async fn carry_out(&mut self, Ready { loaded, own, config, diff, mut watched, asked, shown }: Ready) {
         if self.config.log != config.log {
             Event::ConfigProblem { problem: "what is below `[log]` is used from the next start on" }.emit();
         }
@@ -284,7 +293,7 @@ impl Changes {
             self.watchers.begin(watched.swap_remove(at));
         }
         self.newcomers.own = own;
-        self.config = config;
+        (self.config, self.loaded) = (config, loaded);
         self.status.watching(cameras);
         Event::Reloaded { what: &words(&diff) }.emit();
     }

@@ -49,6 +49,9 @@ impl Foundation {
         own: &BTreeSet<PromptName>,
         notify: Notify,
     ) -> Result<Option<Self>, Error> {
+        if stop.is_given() {
+            return Ok(None); // nothing is begun only to be left
+        }
         let mut laying = pin!(Self::lay(config, own, notify));
         tokio::select! {
             biased;
@@ -66,7 +69,7 @@ impl Foundation {
 
     /// Opens the ports that are wanted, loads the model, and gives it all prompts; `own` stand in the configuration, the others
     /// are no reason not to start.
-    async fn lay(mut config: Config, own: &BTreeSet<PromptName>, notify: Notify) -> Result<Self, Error> {
+    async fn lay(config: Config, own: &BTreeSet<PromptName>, notify: Notify) -> Result<Self, Error> {
         let (broker, access) = match &config.mqtt.broker {
             BrokerConfig::Embedded { listen } => {
                 let embedded = Embedded::start(*listen).await?;
@@ -77,6 +80,25 @@ impl Foundation {
                 (None, assemble::access(host, *port, tls.as_ref(), login.as_ref())?)
             }
         };
+        match Self::above(config, own, notify, access).await {
+            Ok(laid) => Ok(Self { broker, ..laid }),
+            Err(error) => {
+                // whoever tries the configuration before this one wants its port
+                if let Some(embedded) = broker {
+                    embedded.stop().await.ok();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// All but the broker inside wader.
+    async fn above(
+        mut config: Config,
+        own: &BTreeSet<PromptName>,
+        notify: Notify,
+        access: Access,
+    ) -> Result<Self, Error> {
         let web = match config.web.listen {
             Some(listen) => Some(Server::listen(listen).await.map_err(|error| Error::Web { listen, error })?),
             None => None,
@@ -108,6 +130,6 @@ impl Foundation {
         for Doubt { prompt, percent, needed } in worker.doubts() {
             Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
         }
-        Ok(Self { config, broker, access, web, label, manifest, runs_on, watched, digests, worker })
+        Ok(Self { config, broker: None, access, web, label, manifest, runs_on, watched, digests, worker })
     }
 }

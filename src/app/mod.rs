@@ -167,7 +167,7 @@ impl App {
             let outcome = running.outcome(&stop).await;
             running.end(&outcome).await;
             match outcome? {
-                Some(changed) => before = Some(std::mem::replace(&mut loaded, *changed)),
+                Some(anew) => (before, loaded) = (Some(anew.before), anew.now),
                 None => return Ok(()),
             }
         }
@@ -187,7 +187,7 @@ async fn begin(
     let mut config = loaded.config.clone();
     config.prompts.extend(newcomers::remembered(loaded));
     let Some(foundation) = Foundation::lay_unless(stop, config, &own, notify).await? else { return Ok(None) };
-    let files = Files { sources: loaded.sources.clone(), own, written: loaded.written.clone(), refused };
+    let files = Files { loaded: loaded.clone(), own, refused };
     Running::begin(foundation, files, hangup, notify, stop).map(Some)
 }
 

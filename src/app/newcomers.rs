@@ -138,9 +138,9 @@ impl Newcomers {
         if self.own.contains(&name) {
             return Err(wrong(format!("prompt `{name}` stands in the configuration, which only people change")));
         }
-        // one that no camera is asked about at present is kept for when its cameras are watched again
+        // one whose cameras are not watched at present is kept for when they are again
         let kept = self.kept().await.map_err(|problem| (Code::NotSaved, problem))?;
-        let is_there = kept.contains(name.as_str());
+        let is_there = kept.contains(name.as_str()) || !self.roster.asked_by(&name).is_empty();
         if arrival.payload.is_empty() {
             if !is_there {
                 return Err((Code::UnknownPrompt, format!("no prompt `{name}` was added")));

@@ -11,7 +11,7 @@ use super::{
     asks::{self, Asks},
     assemble::{self, Watched},
     board::Board,
-    changes::{Changes, Files},
+    changes::{Anew, Changes, Files},
     control::{self, Control, Elsewhere},
     feedback::{self, Hearing},
     foundation::Foundation,
@@ -28,7 +28,6 @@ use super::{
     watchers::Watchers,
 };
 use crate::{
-    config::Loaded,
     engine::Engine,
     frame::Stamp,
     mqtt::{Publisher, broker::Embedded},
@@ -48,7 +47,7 @@ const TURN: Duration = Duration::from_secs(1);
 const REPLIES: usize = 64;
 
 /// Why it ended: with another configuration to begin anew with, where that is the reason.
-pub(super) type Outcome = Result<Option<Box<Loaded>>, Error>;
+pub(super) type Outcome = Result<Option<Box<Anew>>, Error>;
 
 /// The service while it runs.
 pub(super) struct Running {
@@ -63,7 +62,7 @@ pub(super) struct Running {
     /// What delivers.
     deliver: Tasks,
     publishing: Stop,
-    begin_again: mpsc::Receiver<Box<Loaded>>,
+    begin_again: mpsc::Receiver<Box<Anew>>,
     notify: Notify,
 }
 
@@ -71,7 +70,7 @@ impl Running {
     /// Begins everything, what delivers first.
     pub(super) fn begin(
         foundation: Foundation,
-        Files { sources, own, written, refused }: Files,
+        Files { loaded, own, refused }: Files,
         hangup: Signal,
         notify: Notify,
         stop: &Stop,
@@ -126,7 +125,7 @@ impl Running {
         let (changes, changed) = mpsc::channel(newcomers::WAITING);
         let newcomers = Newcomers {
             allowed: config.mqtt.new_prompts,
-            sources,
+            sources: loaded.sources.clone(),
             own,
             folder: newcomers::folder(&config),
             roster: roster.clone(),
@@ -161,7 +160,9 @@ impl Running {
         tasks.start("troubles", troubles.run(engine.troubles(), watching.clone()));
         let (prompts, added) = mpsc::channel(newcomers::WAITING);
         let (again, begin_again) = mpsc::channel(1);
-        let changes = Changes { config, written, refused, teacher, newcomers, watchers, status: status.clone(), again };
+        let (status_of, written) = (status.clone(), loaded.written.clone());
+        let changes =
+            Changes { config, loaded, written, refused, teacher, newcomers, watchers, status: status_of, again };
         tasks.start("changes", changes.run(added, hangup, watching.clone()));
         let elsewhere = Elsewhere { questions, feedback, prompts };
         tasks.start("control", control.run(commands, elsewhere, changed, watching.clone()));
@@ -179,7 +180,7 @@ impl Running {
         tokio::select! {
             biased;
             () = stop.given() => Ok(None),
-            Some(loaded) = self.begin_again.recv() => Ok(Some(loaded)),
+            Some(anew) = self.begin_again.recv() => Ok(Some(anew)),
             () = self.engine.ended() => Err(Error::EngineBroke),
             Some(stage) = watchdog => Err(Error::Hangs(stage)),
             Some(ended) = self.judge.next_ended() => Err(ended.into()),

@@ -18,6 +18,9 @@ use crate::{
     prompt::AnswerKind,
 };
 
+/// How long a question whose answer is under way may still take when the service complains of another one.
+const ANSWERED_SOON: Duration = Duration::from_secs(2);
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
@@ -73,6 +76,9 @@ fn bounds(text: &str) -> Result<(u32, u32), String> {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let of_file = options.image.is_some() || options.clip.is_some();
+    if of_file && options.words.len() == 2 && options.words[1].contains(' ') {
+        bail!("a file is no camera's: write the question alone");
+    }
     let question = options.words.get(usize::from(!of_file)..).unwrap_or_default().join(" ");
     let question = question.trim();
     if question.is_empty() {
@@ -118,28 +124,36 @@ fn ask_service(
     let asked = tokio::runtime::Runtime::new()?.block_on(async {
         let access = app::broker_access(config)?;
         let mut answers = Listener::connect(&access, &response).await?;
-        let mut complaints = Listener::connect(&access, &topics.error()).await?;
+        // not everybody may read complaints: then it is not told why no answer comes
+        let complaints = Listener::connect(&access, &topics.error()).await.ok();
         answers.ask(&topics.ask(camera), &question, &response)?;
         // the service says itself when time is up; what comes later than this, it did not say
         let longest = patience + Duration::from_secs(3);
-        let said = async {
-            loop {
-                tokio::select! {
-                    answer = answers.next() => return answer.map(|arrival| Said::Answer(arrival.payload.to_vec())),
-                    complaint = complaints.next() => {
-                        if let Some(problem) = about_an_ask(&complaint?.payload, camera) {
-                            return Ok(Said::Refusal(problem));
-                        }
+        let mut problem = None;
+        let complaint = async {
+            if let Some(mut complaints) = complaints {
+                while let Ok(arrival) = complaints.next().await {
+                    if let Some(about) = about_an_ask(&arrival.payload, camera) {
+                        problem = Some(about);
+                        // it may have been another's: ours would be answered soon
+                        tokio::time::sleep(ANSWERED_SOON).await;
+                        return;
                     }
                 }
             }
+            std::future::pending::<()>().await;
         };
-        Ok::<_, anyhow::Error>(tokio::time::timeout(longest, said).await.ok().transpose()?)
+        let answer = tokio::select! {
+            answer = answers.next() => Some(answer?),
+            () = complaint => None,
+            () = tokio::time::sleep(longest) => None,
+        };
+        Ok::<_, anyhow::Error>((answer, problem))
     });
     let problem = match asked {
-        Ok(Some(Said::Answer(payload))) => return tell(&wire::read_answer(&payload)?, options.json),
-        Ok(Some(Said::Refusal(problem))) => problem,
-        Ok(None) => {
+        Ok((Some(arrival), _)) => return tell(&wire::read_answer(&arrival.payload)?, options.json),
+        Ok((None, Some(problem))) => problem,
+        Ok((None, None)) => {
             format!("no answer came: does `wader run` run there, with this configuration, and watch `{camera}`?")
         }
         Err(error) => format!("cannot ask by way of the broker: {error:#}"),
@@ -148,14 +162,7 @@ fn ask_service(
     Ok(cli::exit::UNAVAILABLE)
 }
 
-/// What comes back.
-enum Said {
-    Answer(Vec<u8>),
-    Refusal(String),
-}
-
-/// Why a question about this camera is not answered, if that is what a complaint is about; others' questions about it may be
-/// meant, but then ours fares no better.
+/// Why a question about this camera is not answered, if that is what a complaint is about.
 fn about_an_ask(payload: &[u8], camera: &CameraName) -> Option<String> {
     let complaint: ErrorMessage = serde_json::from_slice(payload).ok()?;
     let is_meant = complaint.camera.as_deref() == Some(camera.as_str()) && complaint.prompt.is_none();

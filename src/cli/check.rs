@@ -27,17 +27,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         let cameras = loaded.config.cameras.iter().filter(|c| c.enabled).count();
         let prompts = loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()).count();
         if good {
-            let (cameras, prompts) = (counted(cameras, "camera"), counted(prompts, "standing prompt"));
+            let (cameras, prompts) = (cli::counted(cameras, "camera"), cli::counted(prompts, "standing prompt"));
             let far = if model.is_some() { "" } else { ", as far as can be seen without its model" };
             cli::say(format_args!("the configuration is good{far}: {cameras}, {prompts}"));
         }
     }
     Ok(if good { cli::exit::OK } else { cli::exit::CONFIG })
-}
-
-/// So many of them, in words that fit one of them, too.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Whether each camera's address and pipeline are such as `wader run` can begin with: it reads the files of one's own

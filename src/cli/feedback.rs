@@ -101,7 +101,7 @@ fn list(all: &[Stored], options: &List, folder: &std::path::Path) -> anyhow::Res
         };
         cli::put(format_args!("{}  {}/{}  {what}", said.id, said.camera, said.prompt))?;
     }
-    cli::say(format_args!("{} judged answers in `{}`", some.len(), folder.display()));
+    cli::say(format_args!("{} in `{}`", cli::counted(some.len(), "judged answer"), folder.display()));
     Ok(cli::exit::OK)
 }
 

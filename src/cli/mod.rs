@@ -172,6 +172,11 @@ pub(crate) fn elsewhere(port: u16) -> String {
     )
 }
 
+/// So many of them, in words that fit one of them, too.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The names of all cameras.
 pub(crate) fn cameras(config: &Config) -> String {
     config.cameras.iter().map(|camera| camera.name.as_str()).collect::<Vec<_>>().join(", ")

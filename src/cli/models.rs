@@ -86,8 +86,11 @@ fn add(options: &Add) -> anyhow::Result<()> {
 fn tell_replayed(model: &Flamingo) -> std::io::Result<()> {
     for replayed in model.replayed() {
         cli::put(format_args!(
-            "  {:<19} {} recorded calls, largest difference {:.1e}, allowed {:.1e}",
-            replayed.graph, replayed.cases, replayed.difference, replayed.tolerance
+            "  {:<19} {}, largest difference {:.1e}, allowed {:.1e}",
+            replayed.graph,
+            cli::counted(replayed.cases, "recorded call"),
+            replayed.difference,
+            replayed.tolerance
         ))?;
     }
     Ok(())

@@ -50,7 +50,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
                 return Ok(cli::exit::UNAVAILABLE);
             }
         };
-        cli::say(format_args!("listening to `{filter}` on `{access}`; answers come when they change"));
+        cli::say(format_args!(
+            "listening to `{filter}` on `{access}`: what is kept there comes first, then what is published"
+        ));
         loop {
             let arrival = listener.next().await?;
             if options.json {

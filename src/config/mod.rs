@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// What was loaded, and where each value came from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,

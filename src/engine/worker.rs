@@ -219,6 +219,10 @@ impl<M: Model> Worker<M> {
     /// Takes examples out of what others said of a prompt's answers about a camera, beside those of the configuration, and
     /// answers by them from now on if they help; else it goes on as if there were none.
     pub fn teach(&mut self, camera: &CameraName, prompt: &Arc<Prompt>, shown: &Shown) -> Result<Lesson, PlanError> {
+        if self.known(camera, &prompt.name).is_none_or(|known| known.prompt != *prompt) {
+            let problem = "it asks something else by now, or is asked no more".to_owned();
+            return Err(model::Error::Request { problem }.into());
+        }
         let Learnt { compared, gain } = learn(&mut self.model, prompt, shown)?;
         let lesson = Lesson { camera: camera.clone(), prompt: prompt.name.clone(), gain };
         let key = (camera.clone(), prompt.name.clone());

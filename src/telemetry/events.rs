@@ -376,7 +376,7 @@ impl Event<'_> {
             Self::ModelLoaded { model, provider, took } =>
                 info!(event = "model_loaded", model, provider, ?took, "model is loaded"),
             Self::ProviderFallback { provider, reason } =>
-                info!(event = "provider_fallback", provider, reason = %redact(reason), "no GPU is used"),
+                warn!(event = "provider_fallback", provider, reason = %redact(reason), "the GPU cannot be used"),
             Self::Answered { camera, prompt, outcome, state, age } =>
                 debug!(event = "answered", %camera, %prompt, outcome, state, age_ms = age.map(milliseconds), "a prompt is answered"),
             Self::AnswerFailed { camera, prompt, reason } =>

@@ -254,15 +254,24 @@ async fn an_address_may_widen_and_where_it_cannot_the_one_before_is_taken_again(
     let (url, port) = (format!("mqtt://127.0.0.1:{}", mosquitto.port), free_port().await);
     let text = config(&format!("url = \"{url}\""), &[("door", "test:pattern")], THERE);
     let on = |ip: &str| format!("{text}[web]\nlisten = \"{ip}:{port}\"\n");
-    let mut service = Service::start(&on("127.0.0.1"));
+    let one_more = THERE.replace("[prompts.there]", "[prompts.gone]");
+    let mut service = Service::start(&(on("127.0.0.1") + &one_more));
     let mut listener = listen(&url).await;
+    answer(&mut listener, "wader/door/gone/answer").await;
+    // what is taken again below is what ran last, with its changes
+    service.rewrite(&on("127.0.0.1"));
+    let cleared = |a: &Arrival| a.topic == "wader/door/gone/answer" && a.payload.is_empty();
+    until(&mut listener, "it is asked no more", cleared).await;
     answer(&mut listener, "wader/door/there/answer").await;
     // its own port is in the way of the trial, another's of the beginning
     let other = std::net::TcpListener::bind(("127.0.0.2", port)).unwrap();
     service.rewrite(&on("0.0.0.0"));
     let names_it = |problem: String| problem.contains(&format!("cannot listen on 0.0.0.0:{port}"));
     until(&mut listener, "the refusal", |a| refused(a).flatten().is_some_and(names_it)).await;
-    answer(&mut listener, "wader/door/there/answer").await;
+    for _ in 0..3 {
+        let said = |a: &Arrival| a.topic.ends_with("/answer") && !a.payload.is_empty();
+        assert_eq!(until(&mut listener, "an answer", said).await.topic, "wader/door/there/answer");
+    }
     let here = address(&service).await;
     until_page(here, "/", "the page tells", |html| html.contains("cannot listen on 0.0.0.0")).await;
     drop(other);

@@ -57,7 +57,7 @@ def main() -> None:
             judge.add_argument("--skip", help="not these")
 
     examples = commands.add_parser("examples", help="train the comparer of examples and put both its graphs in place")
-    examples.add_argument("--minutes", type=float, default=12.0, help="training time of the comparer")
+    examples.add_argument("--minutes", type=float, default=46.0, help="training time of the comparer")
     examples.add_argument("--parts", type=int, default=26, help="synthetic episodes, in fifties")
     examples.add_argument("--target", type=Path, default=paths.MODEL_DIR)
 

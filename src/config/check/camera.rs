@@ -193,11 +193,13 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
 /// Whether a `#`, `/` or `?` in a password has ended the host early: `rtsp://admin:1234#5@10.0.0.5/s` is a URL, of the host
 /// `admin` and the port 1234, and its password would be shown as a part of its path.
 fn has_strayed_user(url: &Url) -> bool {
-    let holds = |part: Option<&str>| part.is_some_and(|part| part.contains('@'));
     let has_user = !url.username().is_empty() || url.password().is_some();
-    // an `@` behind a user may be meant; in a fragment, which no camera is ever sent, none is
+    let rest = [url.path(), url.query().unwrap_or_default()].join("?");
+    // an `@` behind a user may be meant, as one in `user=admin&password=p@ss` is; in a fragment, which no camera is ever sent,
+    // none is
+    let strayed = rest.split_once('@').is_some_and(|(before, _)| !has_user && !before.contains(['=', '&']));
     url.host_str().is_some_and(|host| !host.is_empty())
-        && (holds(url.fragment()) || (!has_user && (holds(Some(url.path())) || holds(url.query()))))
+        && (strayed || url.fragment().is_some_and(|part| part.contains('@')))
 }
 
 /// The pipeline that is named, or else the one that fits the URL's scheme.

@@ -112,7 +112,7 @@ fn remove(table: &mut toml::Table, path: &[String]) -> KeyPath {
 }
 
 /// Where each value of the merged files was written.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::config) struct Origins {
     spots: BTreeMap<KeyPath, Spot>,
     broken: BTreeSet<KeyPath>,
