@@ -212,8 +212,7 @@ impl Answers {
     fn gone(&mut self, camera: &CameraName, status: CameraStatus, now: &Now) {
         self.up.remove(camera);
         self.status(camera, status);
-        let prompts = self.standing.keys().filter(|(c, _)| c == camera).map(|(_, prompt)| prompt.clone());
-        let prompts: Vec<_> = prompts.collect();
+        let prompts = self.prompts_about(camera);
         self.unanswered(camera, prompts, &Outcome::Stale(StaleReason::CameraOffline), None, now);
     }
 
@@ -242,17 +241,11 @@ impl Answers {
             }
             Input::Added { camera, prompt, standing } => _ = self.standing.insert((camera, prompt), *standing),
             Input::Removed { camera, prompt, done } => {
-                self.kept.forget(&camera, &prompt);
-                self.holds.forget(&camera, &prompt);
-                self.standing.remove(&(camera, prompt));
+                self.forget(&camera, &prompt);
                 done.send(()).ok(); // or nobody waits for it
             }
             Input::Left { camera, done } => {
-                let left = self.standing.extract_if(|(other, _), _| *other == camera);
-                left.for_each(|((camera, prompt), _)| {
-                    self.kept.forget(&camera, &prompt);
-                    self.holds.forget(&camera, &prompt);
-                });
+                self.prompts_about(&camera).iter().for_each(|prompt| self.forget(&camera, prompt));
                 self.up.remove(&camera);
                 done.send(()).ok();
             }
@@ -267,6 +260,17 @@ impl Answers {
                 }
             }
         }
+    }
+
+    fn prompts_about(&self, camera: &CameraName) -> Vec<PromptName> {
+        self.standing.keys().filter(|(of, _)| of == camera).map(|(_, prompt)| prompt.clone()).collect()
+    }
+
+    /// A prompt about a camera is asked no more.
+    fn forget(&mut self, camera: &CameraName, prompt: &PromptName) {
+        self.kept.forget(camera, prompt);
+        self.holds.forget(camera, prompt);
+        self.standing.remove(&(camera.clone(), prompt.clone()));
     }
 
     fn status(&self, camera: &CameraName, status: CameraStatus) {

@@ -20,7 +20,7 @@ use super::{
     control::{self, Change},
     lessons::{self, Teacher},
     newcomers::{self, Newcomers},
-    ports, prepare,
+    on_one_line, ports, prepare,
     shown::{Digests, digest, show},
     status::Status,
     watchers::Watchers,
@@ -164,10 +164,7 @@ impl Changes {
 
     /// Says in every place where somebody may look that the files cannot be used.
     fn refuse(&self, problem: &str) {
-        let message = format!(
-            "the changed configuration is not used: {}",
-            problem.split_whitespace().collect::<Vec<_>>().join(" ")
-        );
+        let message = format!("the changed configuration is not used: {}", on_one_line(problem));
         self.status.refused(&message);
         let newcomers = &self.newcomers;
         complain(&newcomers.outbox, &newcomers.topics, &Complaint::new(Code::BadConfiguration, message.clone()));

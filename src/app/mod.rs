@@ -191,6 +191,11 @@ async fn begin(
     Running::begin(foundation, files, hangup, notify, stop).map(Some)
 }
 
+/// A report as it fits into a message: on one line.
+fn on_one_line(report: &str) -> String {
+    report.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Work that waits for the disk, on a thread for such.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?

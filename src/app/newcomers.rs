@@ -19,7 +19,7 @@ use super::{
     blocking,
     complain::{complain, not_retained},
     control::Change,
-    memory,
+    memory, on_one_line,
     roster::Roster,
     windows,
 };
@@ -167,7 +167,7 @@ impl Newcomers {
         let written = PathBuf::from(format!("prompts/{name}"));
         let prompt = blocking(move || {
             let added = config::added(&sources, &config::system_lookup, &named, &text, &written);
-            added.map_err(|report| report.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+            added.map_err(|report| on_one_line(&report.to_string()))
         });
         let prompt = prompt.await.map_err(wrong)?;
         let cameras = self.roster.cameras().into_iter();
