@@ -67,8 +67,8 @@ fn watched<'a>(config: &'a Config, name: &CameraName) -> Option<&'a CameraConfig
 /// Whatever is neither a camera nor a prompt, but for the log, which is set up once in a process. A table that is new is no foundation until somebody thinks about it: the
 /// compiler asks here.
 fn foundations(before: &Config, now: &Config) -> Vec<&'static str> {
-    let Config { mqtt, model, homeassistant, history, web, pipelines, state, cameras: _, prompts: _, timezone, log: _ } =
-        before;
+    let Config { mqtt, model, homeassistant, history, web, pipelines, state, timezone, .. } = before;
+    let Config { cameras: _, groups: _, prompts: _, log: _, .. } = before;
     let changed = [
         ("mqtt", *mqtt != now.mqtt),
         ("model", *model != now.model),

@@ -74,6 +74,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// All cameras, disabled ones too, by name.
     pub cameras: Vec<CameraConfig>,
+    /// The cameras of each group; prompts have them spelt out.
+    pub groups: BTreeMap<String, Vec<CameraName>>,
     /// All standing prompts, disabled ones too, by name.
     pub prompts: Vec<PromptConfig>,
     /// The time zone of the prompts' hours; `None` is that of the machine.

@@ -58,6 +58,12 @@ pub fn print(loaded: &Loaded) -> String {
     for one in &config.cameras {
         camera(&mut page, one);
     }
+    if !config.groups.is_empty() {
+        page.table(&["groups"]);
+    }
+    for (name, members) in &config.groups {
+        page.line(&["groups", name], &list(&mut members.iter().map(|camera| camera.as_str())));
+    }
     for one in &config.prompts {
         prompt(&mut page, one);
     }
@@ -89,11 +95,16 @@ impl Page<'_> {
     fn line(&mut self, path: &[&str], value: &str) {
         let setting = format!("{} = {value}", path.last().unwrap_or(&""));
         // What a camera or prompt does not say itself, it has from the table of defaults; what a prompt does not say of
-        // one camera, from itself.
+        // one camera, from what it says of the camera's group, and else from itself.
         let inherited = match path {
             ["cameras", _, rest @ ..] => vec![[&["defaults", "camera"], rest].concat()],
-            ["prompts", name, "on", _, rest @ ..] => {
-                vec![[&["prompts", name], rest].concat(), [&["defaults", "prompt"], rest].concat()]
+            ["prompts", name, "on", camera, rest @ ..] => {
+                let groups = &self.loaded.config.groups;
+                let of_camera = groups.iter().filter(|(_, members)| members.iter().any(|one| one.as_str() == *camera));
+                let by_group = of_camera.map(|(group, _)| [&["prompts", name, "on", group], rest].concat());
+                by_group
+                    .chain([[&["prompts", name], rest].concat(), [&["defaults", "prompt"], rest].concat()])
+                    .collect()
             }
             ["prompts", _, rest @ ..] => vec![[&["defaults", "prompt"], rest].concat()],
             _ => Vec::new(),
@@ -179,7 +190,6 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
     let at = |key: &'static str| ["prompts", name, key];
     page.table(&["prompts", name]);
     page.word(&at("ask"), &config.prompt.ask);
-    let list = |items: &mut dyn Iterator<Item = &str>| format!("[{}]", items.map(spell).collect::<Vec<_>>().join(", "));
     let (negations, also): (Vec<_>, Vec<_>) = config.prompt.also.iter().partition(|wording| wording.negated);
     if !also.is_empty() {
         page.line(&at("also"), &list(&mut also.iter().map(|wording| wording.ask.as_str())));
@@ -251,6 +261,10 @@ fn settings(page: &mut Page<'_>, path: &[&str], config: &PromptConfig) {
     page.line(&at("ask_blind"), &config.ask_blind.to_string());
     page.line(&at("image"), &config.image.to_string());
     page.line(&at("enabled"), &config.enabled.to_string());
+}
+
+fn list(items: &mut dyn Iterator<Item = &str>) -> String {
+    format!("[{}]", items.map(spell).collect::<Vec<_>>().join(", "))
 }
 
 fn limit(limit: Option<Duration>) -> String {

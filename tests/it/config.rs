@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use wader::{
     camera::Address,
     config::{BrokerConfig, Device, Loaded, PromptConfig, Report, Sources, load, print},
+    name::CameraName,
     prompt::AnswerKind,
 };
 
@@ -212,6 +213,51 @@ fn a_secret_reaches_its_place_and_nothing_that_is_shown() {
     let printed = print(&loaded);
     assert!(printed.contains("password = \"***\"") && printed.contains("rtsp://***@10.0.0.5/sub?***"), "{printed}");
     assert!(!printed.contains("p@ss") && !printed.contains("p%40ss"), "{printed}");
+}
+
+#[test]
+fn a_group_stands_for_its_cameras_and_what_is_written_of_a_camera_goes_first() {
+    let loaded = load_text(
+        r#"
+        [cameras]
+        door = "rtsp://10.0.0.5/sub"
+        lane = "rtsp://10.0.0.6/sub"
+        yard = "rtsp://10.0.0.7/sub"
+        [groups]
+        outside = ["yard", "lane"]
+        [prompts.person]
+        ask = "Is anybody there?"
+        answer = "yes_no"
+        cameras = ["outside", "yard", "door"]
+        hold = 2
+        [prompts.person.on.outside]
+        every = "5s"
+        hold = 3
+        [prompts.person.on.yard]
+        hold = 4
+        [prompts.car]
+        ask = "Is there a car?"
+        answer = "yes_no"
+        cameras = ["outside"]
+        "#,
+    )
+    .unwrap();
+    let [car, person] = loaded.config.prompts.as_slice() else { panic!("{:?}", loaded.config.prompts) };
+    let names = |prompt: &PromptConfig| prompt.cameras.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (names(car), names(person)),
+        (["lane", "yard"].map(str::to_owned).to_vec(), ["door", "lane", "yard"].map(str::to_owned).to_vec())
+    );
+    let there = |camera: &str| {
+        let prompt = person.asked_of(&CameraName::new(camera).unwrap()).unwrap();
+        (prompt.every.as_secs(), prompt.hold.get())
+    };
+    assert_eq!([there("door"), there("lane"), there("yard")], [(2, 2), (5, 3), (5, 4)]);
+    let printed = print(&loaded);
+    let yard = printed.split("[prompts.person.on.yard]").nth(1).unwrap();
+    let line_of = |key: &str| yard.lines().find(|line| line.starts_with(key)).unwrap().rsplit(':').nth(1).unwrap();
+    assert_eq!((line_of("every"), line_of("hold")), ("14", "17"), "each value has its place:\n{printed}");
+    assert_eq!(load_text(&printed).unwrap().config, loaded.config, "what is printed means the same");
 }
 
 #[test]

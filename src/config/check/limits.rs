@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use super::groups::Groups;
+
 /// What lies outside the prompts themselves.
 pub(super) struct Limits<'a> {
     /// The names of all cameras, as written.
     pub(super) cameras: &'a [String],
+    /// The cameras of each group.
+    pub(super) groups: &'a Groups,
     /// The most frames of a window.
     pub(super) max_window_frames: usize,
     /// Whether a prompt may have too few examples.

@@ -3,6 +3,7 @@
 mod camera;
 mod checker;
 mod examples;
+mod groups;
 mod hours;
 mod limits;
 mod prompt;
@@ -45,8 +46,10 @@ pub(super) fn check(
     let known = service::known_pipelines(pipelines.as_deref());
     let camera_names: Vec<String> = file.cameras.keys().cloned().collect();
     let cameras = camera::cameras(&mut checker, &file.defaults.camera, file.cameras, &known);
+    let groups = groups::read(&mut checker, file.groups, &camera_names);
     let prompt_limits = limits::Limits {
         cameras: &camera_names,
+        groups: &groups,
         max_window_frames: sources.max_window_frames,
         examples_may_be_few: sources.examples_may_be_few,
         beside: sources.file.parent().unwrap_or(Path::new("")),
@@ -72,6 +75,7 @@ pub(super) fn check(
         pipelines,
         state,
         cameras,
+        groups,
         prompts,
         timezone,
         log,

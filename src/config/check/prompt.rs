@@ -10,7 +10,7 @@ use super::{
         problem::suggest,
     },
     checker::Checker,
-    examples, hours,
+    examples, groups, hours,
     limits::Limits,
     schema,
     text::text_for_model,
@@ -167,7 +167,7 @@ fn one(
     let settings = settings(checker, &path, &given, base, limits);
     let ask = ask(checker, &path, prompt.ask.as_deref());
     let kind = kind(checker, &path, prompt, &settings, limits);
-    let cameras = cameras(checker, &path, prompt.cameras.as_deref(), limits.cameras);
+    let cameras = groups::asked(checker, &path, prompt.cameras.as_deref(), limits);
     let shown = examples::read(checker, name, prompt, kind.as_ref(), &cameras, limits);
     let on = on(checker, name, prompt, (&cameras, &settings), limits);
     let also = wordings::read(checker, name, prompt, kind.as_ref());
@@ -191,35 +191,64 @@ fn one(
     Some(PromptConfig { on, ..config })
 }
 
-/// What is different on some of a prompt's cameras.
+/// What is different on some of a prompt's cameras: what is written of a camera, then of its group.
 fn on(
     checker: &mut Checker<'_>,
     name: &str,
     prompt: &file::Prompt,
     (cameras, settings_elsewhere): (&[CameraName], &Settings),
     limits: &Limits<'_>,
-) -> Vec<(CameraName, Settings)> {
-    let mut on = Vec::new();
-    for (camera, given) in &prompt.on {
-        let path = ["prompts", name, "on", camera.as_str()];
-        if given.max_tokens.is_some()
-            && prompt.answer.as_deref().is_some_and(|answer| !["text", "json"].contains(&answer))
-        {
+) -> BTreeMap<CameraName, Settings> {
+    let has_tokens = prompt.answer.as_deref().is_none_or(|answer| ["text", "json"].contains(&answer));
+    let read = |checker: &mut Checker<'_>, path: &[&str], given: &file::PromptDefaults, base: &Settings| {
+        if given.max_tokens.is_some() && !has_tokens {
             let wrong = "belongs to `answer = \"text\"` and `\"json\"`, and this prompt's is another";
-            checker.wrong([path.as_slice(), &["max_tokens"]].concat().as_slice(), wrong);
+            checker.wrong([path, &["max_tokens"]].concat().as_slice(), wrong);
         }
-        let settings = settings(checker, &path, given, settings_elsewhere, limits);
-        let asked: Vec<&str> = cameras.iter().map(CameraName::as_str).collect();
-        if !limits.cameras.contains(camera) {
-            if !checker.origins.may_be_broken(&["cameras", camera]) {
-                let right = suggest(camera, limits.cameras.iter().map(String::as_str)).unwrap_or_default();
-                checker.wrong_key_with(&path, "no camera has this name", right);
+        settings(checker, path, given, base, limits)
+    };
+    let (of_groups, of_cameras): (Vec<_>, Vec<_>) =
+        prompt.on.iter().partition(|(named, _)| limits.groups.contains_key(*named));
+    let mut on = BTreeMap::new();
+    let mut written_by: BTreeMap<&CameraName, &str> = BTreeMap::new();
+    for (group, given) in of_groups {
+        let path = ["prompts", name, "on", group.as_str()];
+        let there = read(checker, &path, given, settings_elsewhere);
+        let members = &limits.groups[group];
+        if !members.is_empty() && !members.iter().any(|camera| cameras.contains(camera)) {
+            let right = "add the group to the prompt's `cameras`, or delete this table";
+            checker.wrong_key_with(&path, "the prompt is asked about no camera of this group", right);
+        }
+        for camera in members.iter().filter(|camera| cameras.contains(camera)) {
+            if let Some(other) = written_by.insert(camera, group) {
+                let wrong = format!("camera `{camera}` is of group `{other}`, too, which has a table of its own");
+                checker.wrong_key_with(
+                    &path,
+                    wrong,
+                    "take it out of one of the groups, or write a table of each camera",
+                );
             }
-        } else if !asked.contains(&camera.as_str()) {
-            let right = "add the camera to the prompt's `cameras`, or delete this table";
-            checker.wrong_key_with(&path, "the prompt is not asked about this camera", right);
-        } else if let Ok(camera) = CameraName::new(camera) {
-            on.push((camera, settings));
+            on.insert(camera.clone(), there.clone());
+        }
+    }
+    for (camera, given) in of_cameras {
+        let path = ["prompts", name, "on", camera.as_str()];
+        let known = CameraName::new(camera).ok();
+        let base = known.as_ref().and_then(|camera| on.get(camera)).unwrap_or(settings_elsewhere).clone();
+        let there = read(checker, &path, given, &base);
+        if !limits.cameras.contains(camera) {
+            if !groups::is_camera(checker, camera, limits.cameras) && !groups::is_group(checker, camera, limits.groups)
+            {
+                let right = groups::suggestion(camera, limits).unwrap_or_default();
+                checker.wrong_key_with(&path, groups::nobodys(limits), right);
+            }
+        } else if let Some(camera) = known {
+            if cameras.contains(&camera) {
+                on.insert(camera, there);
+            } else {
+                let right = "add the camera to the prompt's `cameras`, or delete this table";
+                checker.wrong_key_with(&path, "the prompt is not asked about this camera", right);
+            }
         }
     }
     on
@@ -435,28 +464,6 @@ fn number(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt) -> Op
         return None;
     }
     Some(AnswerKind::Number { min, max })
-}
-
-fn cameras(checker: &mut Checker<'_>, path: &[&str], given: Option<&[String]>, known: &[String]) -> Vec<CameraName> {
-    let at = [path, &["cameras"]].concat();
-    let name = |name: &String| CameraName::new(name).ok();
-    let Some(given) = given else { return known.iter().filter_map(name).collect() };
-    if given.is_empty() {
-        checker.wrong_with(&at, "names no camera", "delete it to ask about all, or write `enabled = false`");
-    }
-    for (number, camera) in given.iter().enumerate() {
-        let number_text = number.to_string();
-        let item = [at.as_slice(), &[number_text.as_str()]].concat();
-        if given[..number].contains(camera) {
-            checker.wrong(&item, "stands here twice");
-        } else if !known.contains(camera) && !checker.origins.may_be_broken(&["cameras", camera]) {
-            let right = suggest(camera, known.iter().map(String::as_str)).unwrap_or_default();
-            checker.wrong_with(&item, "no camera has this name", right);
-        }
-    }
-    let mut cameras: Vec<_> = given.iter().filter_map(name).collect();
-    cameras.sort();
-    cameras
 }
 
 /// Warns where a camera gives fewer frames in a window's span than the window wants.

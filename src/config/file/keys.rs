@@ -83,7 +83,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
 /// The keys of a file, names that the user chose as `*`.
 fn written(table: &toml::Table, around: &str, keys: &mut BTreeSet<String>) {
     for (key, value) in table {
-        let key = if matches!(around, "cameras" | "prompts" | "prompts.*.on") { "*" } else { key };
+        let key = if matches!(around, "cameras" | "groups" | "prompts" | "prompts.*.on") { "*" } else { key };
         let path = if around.is_empty() { key.to_owned() } else { format!("{around}.{key}") };
         match value {
             // A schema is one value, whatever it holds.

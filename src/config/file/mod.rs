@@ -50,6 +50,9 @@ pub(super) struct File {
     /// The cameras, each by a name of a-z, 0-9, `_` and `-`: its URL alone, or a table.
     #[schemars(extend("propertyNames" = schema::name()))]
     pub(super) cameras: BTreeMap<String, Camera>,
+    /// Cameras under one name, which prompts may write in their place.
+    #[schemars(schema_with = "schema::groups")]
+    pub(super) groups: BTreeMap<String, Option<Vec<String>>>,
     /// The standing prompts, each by a name of a-z, 0-9, `_` and `-`; without any, each camera gets a `caption`.
     #[schemars(extend("propertyNames" = schema::name()))]
     pub(super) prompts: BTreeMap<String, Prompt>,
@@ -321,7 +324,7 @@ pub(super) struct Prompt {
     pub(super) schema: Option<SchemaText>,
     pub(super) max_tokens: Option<usize>,
     pub(super) max_time: Option<Span>,
-    /// The cameras that the prompt is asked about; without it, all.
+    /// The cameras, or groups of them, that the prompt is asked about; without it, all cameras.
     #[schemars(schema_with = "schema::camera_names")]
     pub(super) cameras: Option<Vec<String>>,
     /// Where the examples differ: left, top, right, bottom in fractions of the picture; without it, anywhere.
@@ -342,7 +345,7 @@ pub(super) struct Prompt {
     pub(super) ask_blind: Option<bool>,
     pub(super) image: Option<bool>,
     pub(super) enabled: Option<bool>,
-    /// What is different on one camera, by its name.
+    /// What is different on one camera, or on all of a group, by its name.
     #[schemars(schema_with = "schema::on")]
     pub(super) on: BTreeMap<String, PromptDefaults>,
 }

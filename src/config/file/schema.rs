@@ -295,6 +295,11 @@ pub(super) fn camera_names(_: &mut SchemaGenerator) -> Schema {
     schema!({ "type": "array", "items": texts(name()), "minItems": 1, "uniqueItems": true })
 }
 
+pub(super) fn groups(generator: &mut SchemaGenerator) -> Schema {
+    let members = camera_names(generator);
+    schema!({ "type": "object", "propertyNames": name(), "additionalProperties": members })
+}
+
 /// The tables of [`there`].
 pub(super) fn on(_: &mut SchemaGenerator) -> Schema {
     let there = json!({ "$ref": "#/$defs/PromptThere" });

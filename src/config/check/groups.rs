@@ -1,0 +1,103 @@
+//! `[groups]`: cameras under one name, which prompts may write in their place.
+
+use std::collections::BTreeMap;
+
+use super::{super::problem::suggest, checker::Checker, limits::Limits};
+use crate::name::CameraName;
+
+/// The cameras of each group, as far as they could be read.
+pub(super) type Groups = BTreeMap<String, Vec<CameraName>>;
+
+/// All groups that are written; `cameras`: the names of all cameras.
+pub(super) fn read(
+    checker: &mut Checker<'_>,
+    given: BTreeMap<String, Option<Vec<String>>>,
+    cameras: &[String],
+) -> Groups {
+    let mut groups = Groups::new();
+    for (name, members) in given {
+        let path = ["groups", name.as_str()];
+        if let Err(error) = CameraName::new(&name) {
+            checker.wrong_key(&path, error.to_string());
+        } else if cameras.contains(&name) {
+            checker.wrong_key_with(&path, "a camera has this name, too", "rename one of them");
+        }
+        let members = members.unwrap_or_default();
+        if members.is_empty() {
+            checker.wrong_with(&path, "names no camera", "delete it, or name one");
+        }
+        let is_known = |checker: &Checker<'_>, member: &String| is_camera(checker, member, cameras);
+        let right = |member: &str| suggest(member, cameras.iter().map(String::as_str));
+        each_once(checker, &path, &members, is_known, "no camera has this name", right);
+        let members = members.iter().filter(|member| cameras.contains(member));
+        let mut members: Vec<_> = members.filter_map(|member| CameraName::new(member).ok()).collect();
+        members.sort();
+        members.dedup();
+        groups.insert(name, members);
+    }
+    groups
+}
+
+/// The cameras that a prompt is asked about: those that it names, by themselves or as groups; without any, all.
+pub(super) fn asked(
+    checker: &mut Checker<'_>,
+    path: &[&str],
+    given: Option<&[String]>,
+    limits: &Limits<'_>,
+) -> Vec<CameraName> {
+    let at = [path, &["cameras"]].concat();
+    let name = |name: &String| CameraName::new(name).ok();
+    let Some(given) = given else { return limits.cameras.iter().filter_map(name).collect() };
+    if given.is_empty() {
+        checker.wrong_with(&at, "names no camera", "delete it to ask about all, or write `enabled = false`");
+    }
+    let is_known = |checker: &Checker<'_>, one: &String| {
+        is_camera(checker, one, limits.cameras) || is_group(checker, one, limits.groups)
+    };
+    each_once(checker, &at, given, is_known, nobodys(limits), |one| suggestion(one, limits));
+    let members = |one: &String| limits.groups.get(one).cloned().unwrap_or_else(|| name(one).into_iter().collect());
+    let mut cameras: Vec<_> = given.iter().flat_map(members).collect();
+    cameras.sort();
+    cameras.dedup(); // a camera may be named beside its group
+    cameras
+}
+
+/// What is wrong with a name that neither a camera nor a group has.
+pub(super) fn nobodys(limits: &Limits<'_>) -> &'static str {
+    if limits.groups.is_empty() { "no camera has this name" } else { "no camera and no group has this name" }
+}
+
+/// What may have been meant by a name that nobody has.
+pub(super) fn suggestion(name: &str, limits: &Limits<'_>) -> Option<String> {
+    suggest(name, limits.cameras.iter().chain(limits.groups.keys()).map(String::as_str))
+}
+
+/// Whether a camera has this name, or may have it where it could not be read.
+pub(super) fn is_camera(checker: &Checker<'_>, name: &String, cameras: &[String]) -> bool {
+    cameras.contains(name) || checker.origins.may_be_broken(&["cameras", name])
+}
+
+/// Whether a group has this name, or may have it where it could not be read.
+pub(super) fn is_group(checker: &Checker<'_>, name: &String, groups: &Groups) -> bool {
+    groups.contains_key(name) || checker.origins.may_be_broken(&["groups", name])
+}
+
+/// Reports what stands twice in a list of names, and what nobody has.
+fn each_once(
+    checker: &mut Checker<'_>,
+    at: &[&str],
+    given: &[String],
+    is_known: impl Fn(&Checker<'_>, &String) -> bool,
+    unknown: &str,
+    right: impl Fn(&str) -> Option<String>,
+) {
+    for (number, name) in given.iter().enumerate() {
+        let number_text = number.to_string();
+        let item = [at, &[number_text.as_str()]].concat();
+        if given[..number].contains(name) {
+            checker.wrong(&item, "stands here twice");
+        } else if !is_known(checker, name) {
+            checker.wrong_with(&item, unknown, right(name).unwrap_or_default());
+        }
+    }
+}
