@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use super::{Options, receive, write};
+use super::{Options, pictures, write};
 use crate::{
     camera, cli,
     config::{self, Config, PromptConfig},
@@ -46,7 +46,7 @@ pub(super) fn take(
     }
     let of_model = manifest.and_then(|manifest| manifest.examples.as_ref()).map_or(FRAMES, |examples| examples.frames);
     let wanted = options.frames.unwrap_or(of_model).max(1);
-    let frames = receive(spec, wanted, options.timeout)?;
+    let frames = pictures(options, spec, wanted)?;
     ensure!(frames.len() == wanted, "only {} of {wanted} pictures came, and nothing was written", frames.len());
     let folder = next_folder(&options.out, label)?;
     if let Err(error) = write(&folder, &frames) {

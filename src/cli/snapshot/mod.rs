@@ -1,19 +1,21 @@
-//! `wader snapshot`: pictures of a camera exactly as the model would get them, with their times.
+//! `wader snapshot`: pictures of a camera, or of its recording, exactly as the model would get them, with their times.
 
 mod example;
 
 use std::{
+    collections::VecDeque,
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::json;
 
 use crate::{
     app,
-    camera::{Address, Camera, Canvas, Description, Latest, Spec},
+    camera::{self, Address, Camera, Canvas, Description, Latest, Spec},
     cli,
     config::Config,
     frame::{Frame, Size, Stamp},
@@ -29,6 +31,12 @@ pub(super) struct Options {
     camera: String,
     #[command(flatten)]
     config: cli::ConfigArguments,
+    /// Take them out of this recording of the camera, at its end.
+    #[arg(long, value_name = "FILE", conflicts_with = "pipeline")]
+    clip: Option<PathBuf>,
+    /// Take those up to this moment of the recording, in seconds from its beginning.
+    #[arg(long, value_name = "SECONDS", requires = "clip")]
+    at: Option<f64>,
     /// The folder to write to; made if missing.
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
@@ -108,7 +116,7 @@ fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>)
 
 fn save(options: &Options, spec: Spec) -> anyhow::Result<u8> {
     let wanted = options.frames.unwrap_or(1);
-    let frames = receive(spec, wanted, options.timeout)?;
+    let frames = pictures(options, spec, wanted)?;
     let Some(first) = frames.first().map(|f| f.taken) else {
         anyhow::bail!("no picture came within {} s", options.timeout);
     };
@@ -123,7 +131,42 @@ fn save(options: &Options, spec: Spec) -> anyhow::Result<u8> {
     Ok(if frames.len() == wanted { cli::exit::OK } else { cli::exit::UNAVAILABLE })
 }
 
-/// So many frames, or those that came in time.
+/// So many frames, or those that there are.
+fn pictures(options: &Options, spec: Spec, wanted: usize) -> anyhow::Result<Vec<Frame>> {
+    match &options.clip {
+        Some(file) => recorded(file, options.at, &spec, wanted),
+        None => receive(spec, wanted, options.timeout),
+    }
+}
+
+/// The last frames of a recording, up to a moment in seconds or to its end.
+fn recorded(file: &Path, at: Option<f64>, spec: &Spec, wanted: usize) -> anyhow::Result<Vec<Frame>> {
+    let until = at.map(Duration::try_from_secs_f64).transpose().context("--at is no moment")?;
+    let (mut last, mut goes_on) = (VecDeque::new(), false);
+    camera::clip(file, spec.canvas, spec.frames_per_second, |frame| {
+        goes_on = until.is_some_and(|until| frame.taken.since_origin() > until);
+        if goes_on {
+            return ControlFlow::Break(());
+        }
+        if last.len() >= wanted.max(1) {
+            last.pop_front();
+        }
+        last.push_back(frame);
+        ControlFlow::Continue(())
+    })?;
+    let newest = last.back().map(|frame: &Frame| frame.taken.since_origin());
+    let newest = newest.with_context(|| format!("`{}` has no picture before that moment", file.display()))?;
+    let step = Duration::try_from_secs_f64(1.0 / spec.frames_per_second).unwrap_or(Duration::from_secs(1)); // zero: all
+    ensure!(
+        goes_on || until.is_none_or(|until| until <= newest + step),
+        "`{}` ends at {:.1} s, before that moment",
+        file.display(),
+        newest.as_secs_f64()
+    );
+    Ok(last.into())
+}
+
+/// So many frames of the stream, or those that came in time.
 fn receive(spec: Spec, wanted: usize, timeout: u64) -> anyhow::Result<Vec<Frame>> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let camera = Camera::new(spec);

@@ -2,6 +2,8 @@
 
 use std::{fs, io::BufWriter, path::Path};
 
+use wader::{frame::Size, scene::Barcode};
+
 use super::service::serve;
 use crate::support::{
     model::FolderCopy,
@@ -14,6 +16,12 @@ pub(super) fn write_png(file: &Path, level: u8) {
     let mut encoder = png::Encoder::new(BufWriter::new(fs::File::create(file).unwrap()), 64, 48);
     encoder.set_color(png::ColorType::Rgb);
     encoder.write_header().unwrap().write_image_data(&[level; 64 * 48 * 3]).unwrap();
+}
+
+/// The number of the drawn street's frame that a picture is.
+fn frame_number(file: &Path) -> u32 {
+    let frame = wader::camera::still(file, Size { width: 640, height: 480 }).unwrap();
+    Barcode::read(&frame.pixels, frame.size).unwrap().frame()
 }
 
 const GATE: &str = "[prompts.gate]\nask = \"Is the gate open?\"\nanswer = \"choice\"\nchoices = [\"open\", \"shut\"]\n";
@@ -63,6 +71,34 @@ async fn an_example_is_a_window_of_a_named_camera_and_the_lines_to_add() {
     }
     let said = wader(&[&arguments[..], &["--rate", "5"]].concat()).await;
     assert_eq!((said.code, said.out.contains("gate/open-2\"")), (0, true), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_is_taken_out_of_a_recording_at_the_moment_that_is_named() {
+    let (folder, file) = folder("rtsp://127.0.0.1:9/none", GATE); // no camera is there
+    let (clip, out) = (folder.path().join("gate.mkv"), folder.path().join("examples/gate"));
+    let (clip, out) = (clip.to_str().unwrap(), out.to_str().unwrap());
+    let drawn = ["scene", "clip", "--barcode", "3", "--seconds", "6", "--rate", "10", "--out", clip];
+    assert_eq!(wader(&drawn).await.code, 0);
+    let snapshot = ["snapshot", "yard", "--config", &file, "--clip", clip, "--rate", "2", "--out", out];
+    let said = wader(&[&snapshot[..], &["--at", "3", "--label", "open"]].concat()).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out, "\n[[prompts.gate.examples]]\npath = \"examples/gate/open-1\"\nanswer = \"open\"\n");
+    let numbers = |folder: &str| {
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "png"));
+        files.sort();
+        files.iter().map(|file| frame_number(file)).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&format!("{out}/open-1")), [20, 25, 30], "at two, two and a half, and three seconds");
+
+    let said = wader(&[&snapshot[..], &["--frames", "2", "--size", "640x480"]].concat()).await;
+    assert_eq!((said.code, numbers(out)), (0, vec![50, 55]), "the end of it, without an example: {said:?}");
+    for (at, says) in [("7", "ends at 5.5 s, before that moment"), ("1e30", "--at is no moment")] {
+        let said = wader(&[&snapshot[..], &["--at", at, "--label", "open"]].concat()).await;
+        assert!(said.code == 1 && said.err.contains(says), "{at}: {said:?}");
+    }
+    assert!(!Path::new(out).join("open-2").exists(), "nothing was written");
 }
 
 #[tokio::test(flavor = "multi_thread")]
