@@ -1,5 +1,6 @@
 //! Puts the parts together and takes them apart: the one owner of every task.
 
+mod alone;
 mod answers;
 mod ask;
 mod asks;
@@ -35,10 +36,11 @@ mod watchdog;
 mod watchers;
 mod windows;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use alone::Alone;
 use changes::Files;
 use foundation::Foundation;
 use running::Running;
@@ -75,6 +77,21 @@ pub enum Error {
     /// A prompt cannot be asked of this model.
     #[error(transparent)]
     Prompt(#[from] Unaskable),
+    /// Another process has the name and the folder.
+    #[error(
+        "another wader{} runs as client `{client_id}` with this state folder (`{}` is locked): stop it, or give one of them \
+         its own `client_id` and `prefix` below `[mqtt]`",
+        .process.map(|process| format!(" (process {process})")).unwrap_or_default(),
+        .lock.display()
+    )]
+    Taken {
+        /// Its number, where it could be read.
+        process: Option<u32>,
+        /// The name.
+        client_id: String,
+        /// The file that it has locked.
+        lock: PathBuf,
+    },
     /// The broker inside wader did not start.
     #[error(transparent)]
     Broker(#[from] mqtt::broker::Error),
@@ -152,9 +169,9 @@ impl App {
         let (mut before, mut refused) = (None, None);
         loop {
             let begun = begin(&loaded, refused.take(), notify, &stop).await;
-            let mut running = match (begun, before.take()) {
+            let (_alone, mut running) = match (begun, before.take()) {
                 (Ok(None), _) => return Ok(()),
-                (Ok(Some(running)), _) => running,
+                (Ok(Some(begun)), _) => begun,
                 (Err(error), Some(last)) => {
                     refused = Some(error.chain());
                     // its files are those that failed, and are not read again before they change
@@ -181,14 +198,15 @@ async fn begin(
     refused: Option<String>,
     notify: Notify,
     stop: &Stop,
-) -> Result<Option<Running>, Error> {
+) -> Result<Option<(Option<Alone>, Running)>, Error> {
+    let alone = Alone::take(&loaded.config)?;
     let hangup = signal(SignalKind::hangup())?;
     let own = changes::own_prompts(&loaded.config);
     let mut config = loaded.config.clone();
     config.prompts.extend(newcomers::remembered(loaded));
     let Some(foundation) = Foundation::lay_unless(stop, config, &own, notify).await? else { return Ok(None) };
     let files = Files { loaded: loaded.clone(), own, refused };
-    Running::begin(foundation, files, hangup, notify, stop).map(Some)
+    Running::begin(foundation, files, hangup, notify, stop).map(|running| Some((alone, running)))
 }
 
 /// A report as it fits into a message: on one line.

@@ -58,9 +58,11 @@ fn ask_to_end(stop: &Stop) {
 fn code(error: &app::Error) -> u8 {
     match error {
         app::Error::Config(_) | app::Error::Prompt(_) | app::Error::Access(_) => cli::exit::CONFIG,
-        app::Error::Model(_) | app::Error::Broker(_) | app::Error::Mqtt(_) | app::Error::Web { .. } => {
-            cli::exit::UNAVAILABLE
-        }
+        app::Error::Model(_)
+        | app::Error::Taken { .. }
+        | app::Error::Broker(_)
+        | app::Error::Mqtt(_)
+        | app::Error::Web { .. } => cli::exit::UNAVAILABLE,
         app::Error::Thread(_) | app::Error::EngineBroke | app::Error::TaskEnded { .. } => cli::exit::SOFTWARE,
         app::Error::Hangs(_) => cli::exit::HANGS,
         app::Error::File(_) | app::Error::Question(_) => cli::exit::FAILURE,

@@ -359,6 +359,27 @@ async fn a_wrong_password_is_not_tried_again_soon_and_not_shown() {
     running.stop().await;
 }
 
+/// Mosquitto 2.0.11 parts them without a word, the broker inside wader says why.
+#[tokio::test]
+async fn two_of_one_name_who_put_each_other_out_are_told_so() {
+    let mosquitto = Mosquitto::start(&[]).await;
+    let embedded = Embedded::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    for access in [Access::parse(&format!("mqtt://127.0.0.1:{}", mosquitto.port)).unwrap(), embedded.access().unwrap()]
+    {
+        let start = || Running::start(access.clone(), |spec| spec.client_id = "twin".to_owned());
+        let (first, second) = (start(), start());
+        let told = |link: &Link| {
+            let named = "again and again: is another client connected as `twin`? Give each its own `client_id`";
+            matches!(link, Link::Away { error, .. } if error.contains(named))
+        };
+        first.link("told that there is another", told).await;
+        second.stop().await;
+        first.connected().await;
+        first.stop().await;
+    }
+    embedded.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn certificates_are_checked_on_both_sides() {
     let files = ["cafile {folder}/ca.pem", "certfile {folder}/server.pem", "keyfile {folder}/server.key"];
@@ -534,6 +555,8 @@ async fn a_broker_that_hangs_up_at_once_is_tried_ever_more_seldom() {
     assert!(tokio::time::timeout(Duration::from_secs(600), hang_up).await.is_err());
     // Five waits below 15 s, and then each between 15 and 30 s.
     assert!((10..=46).contains(&tries), "{tries} tries");
+    let Link::Away { error, .. } = running.away().await else { panic!("not away") };
+    assert!(!error.contains("another client"), "nobody was let in: {error}");
     running.stop().await;
 }
 

@@ -91,6 +91,29 @@ async fn what_keeps_it_from_beginning_is_told_to_its_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_wader_of_one_name_and_state_folder_does_not_begin() {
+    let (mosquitto, state) = (Mosquitto::start(&[]).await, tempfile::tempdir().unwrap());
+    let url = format!("mqtt://127.0.0.1:{}", mosquitto.port);
+    let text = config(&format!("url = \"{url}\""), &[("door", "test:pattern")], THERE);
+    let text = format!("{text}\n[paths]\nstate = \"{}\"\n", state.path().display());
+    let mut listener = listen(&url).await;
+    let mut first = Service::start(&text);
+    answer(&mut listener, "wader/door/there/answer").await;
+    let mut second = Service::start(&text);
+    assert_eq!(second.ended().await.code(), Some(69), "{}", second.log());
+    let log = second.log();
+    assert!(log.contains("wader: another wader (process ") && log.contains("runs as client `wader`"), "{log}");
+    assert!(first.terminate().await.success() && !first.log().contains("broker_lost"), "{}", first.log());
+    // who ends leaves nothing in the way, and another name is another wader
+    let (mut next, other) = (Service::start(&text), text.replace("[mqtt]\n", "[mqtt]\nprefix = \"other\"\n"));
+    answer(&mut listener, "wader/door/there/answer").await;
+    assert_ne!(other, text);
+    let mut other = Service::start(&other);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(other.terminate().await.success() && next.terminate().await.success(), "{}", other.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_that_no_camera_can_begin_with_is_refused_before_the_start() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("pipelines")).unwrap();

@@ -81,6 +81,18 @@ pub(super) fn too_large(error: &ConnectionError) -> bool {
     }
 }
 
+/// Whether the broker ended the connection without a complaint; and then whether it says that another client has the name now,
+/// which not all do.
+pub(super) fn closed(error: &ConnectionError) -> Option<bool> {
+    match error {
+        ConnectionError::MqttState(StateError::ConnectionAborted) => Some(false),
+        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
+            (*reason_code == DisconnectReasonCode::SessionTakenOver).then_some(true)
+        }
+        _ => None,
+    }
+}
+
 /// Whether the two could not agree on encryption, or on who the other is: also where the broker says so.
 pub(super) fn is_tls(error: &ConnectionError) -> bool {
     match error {

@@ -30,6 +30,9 @@ pub use spec::{Error, Spec};
 
 /// A connection that lasted so long was a good one.
 const STEADY: Duration = Duration::from_secs(10);
+/// A connection that the broker closes sooner, as the one before it, was hardly closed by chance: two clients of one name put
+/// each other out, each a little later than the last time.
+const SOON: Duration = Duration::from_secs(60);
 
 /// Brings the outbox to the broker, and what others say back from there.
 #[derive(Debug)]
@@ -73,9 +76,17 @@ impl Publisher {
         let mut refused = Backoff::new(self.spec.retry_refused, self.spec.retry_refused);
         // An outage is said once, not at each try.
         let mut said = None;
+        let mut closed_soon = 0;
         while !stop.is_given() {
             let began = Instant::now();
-            let Err(error) = self.connect_once(stop).await else { break };
+            let Err(mut error) = self.connect_once(stop).await else { break };
+            let was_connected = *self.shared.link.borrow() == Link::Connected;
+            if let (Error::Closed { again, .. }, true) = (&mut error, was_connected) {
+                closed_soon = if began.elapsed() < SOON { closed_soon + 1 } else { 0 };
+                *again |= closed_soon > 1;
+            } else {
+                closed_soon = 0;
+            }
             // A connection that ends at once, time after time, is no success.
             if began.elapsed() > STEADY {
                 backoff.reset();
@@ -216,6 +227,9 @@ impl Publisher {
         {
             Notice::MessageDropped { topic: &topic, reason: "the broker ended the connection because of its size" }
                 .emit();
+        }
+        if let Some(again) = library::closed(&error) {
+            return Error::Closed { broker: self.broker(), client_id: self.spec.client_id.clone(), again };
         }
         match error {
             ConnectionError::ConnectionRefused(

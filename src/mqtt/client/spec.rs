@@ -78,6 +78,20 @@ pub enum Error {
         /// Its reason.
         code: String,
     },
+    /// The broker ended it, saying nothing or that another client has the name now.
+    #[error("the broker `{broker}` closed the connection{}", if *.again {
+        format!(", again and again: is another client connected as `{client_id}`? Give each its own `client_id` and `prefix`")
+    } else {
+        String::new()
+    })]
+    Closed {
+        /// The broker.
+        broker: String,
+        /// The client's name.
+        client_id: String,
+        /// The broker says so, or has done it before, soon after each begin.
+        again: bool,
+    },
     /// It did not come about, or ended.
     #[error("no connection to the broker `{broker}`")]
     Connection {
