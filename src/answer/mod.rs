@@ -105,6 +105,8 @@ pub enum UnsureReason {
 pub enum StaleReason {
     /// The camera is not connected.
     CameraOffline,
+    /// The camera is switched off.
+    CameraDisabled,
     /// The camera is connected, but the window holds no frame.
     NoFrames,
     /// The answer came after the window had lost its meaning.
@@ -167,6 +169,7 @@ impl Outcome {
             Self::Unsure(UnsureReason::TimeLimit) => "time_limit",
             Self::Blind(reason) => reason.code(),
             Self::Stale(StaleReason::CameraOffline) => "camera_offline",
+            Self::Stale(StaleReason::CameraDisabled) => "camera_disabled",
             Self::Stale(StaleReason::NoFrames) => "no_frames",
             Self::Stale(StaleReason::Late) => "late",
             Self::Failed(FailedReason::ModelError(_)) => "model_error",

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     answer::{
         Answer, AnswerId, BlindReason, Evidence, FailedReason, Frames, Ids, Latency, ModelLabel, Outcome, Policy,
-        Publish, Reading, StaleReason, Thresholds, Value, read,
+        Publish, Reading, StaleReason, Thresholds, UnsureReason, Value, read,
     },
     camera,
     engine::{Reminder, Replied, Seen, Spent},
@@ -77,6 +77,8 @@ pub(super) struct Standing {
     pub(super) holds_until: Option<Stamp>,
     /// When the newest picture was taken that anything was said of.
     pub(super) said_of: Option<Stamp>,
+    /// Whether the log has the words of it that the model never learned.
+    pub(super) told_of_words: bool,
 }
 
 impl Standing {
@@ -209,11 +211,11 @@ impl Answers {
 
     /// A camera shows nothing any more. The state topics keep their last answer, which is still the last thing known; the
     /// answer topics say that nothing is known any more.
-    fn gone(&mut self, camera: &CameraName, status: CameraStatus, now: &Now) {
+    fn gone(&mut self, camera: &CameraName, status: CameraStatus, reason: StaleReason, now: &Now) {
         self.up.remove(camera);
         self.status(camera, status);
         let prompts = self.prompts_about(camera);
-        self.unanswered(camera, prompts, &Outcome::Stale(StaleReason::CameraOffline), None, now);
+        self.unanswered(camera, prompts, &Outcome::Stale(reason), None, now);
     }
 
     fn camera(&mut self, input: Input) {
@@ -223,8 +225,12 @@ impl Answers {
                 self.status(&camera, CameraStatus::Online);
                 self.up.insert(camera, first);
             }
-            Input::CameraDown { camera } => self.gone(&camera, CameraStatus::Offline, &now),
-            Input::SwitchedOff { camera } => self.gone(&camera, CameraStatus::Disabled, &now),
+            Input::CameraDown { camera } => {
+                self.gone(&camera, CameraStatus::Offline, StaleReason::CameraOffline, &now);
+            }
+            Input::SwitchedOff { camera } => {
+                self.gone(&camera, CameraStatus::Disabled, StaleReason::CameraDisabled, &now);
+            }
             Input::Blind { camera, prompts, seen, reason } => {
                 self.unanswered(&camera, prompts, &Outcome::Blind(reason), Some(seen), &now);
             }
@@ -314,6 +320,11 @@ impl Answers {
             let (camera, prompt) = (Some(key.0.to_string()), Some(key.1.to_string()));
             let complaint = Complaint { code: Code::NoEvidence, message, camera, prompt };
             complain(&self.outbox, &self.topics, &complaint);
+        }
+        if let Outcome::Unsure(UnsureReason::UnknownWords(words)) = &reading.outcome
+            && !std::mem::replace(&mut standing.told_of_words, true)
+        {
+            Event::UnknownWords { camera: &key.0, prompt: &key.1, words: &words.join(", ") }.emit();
         }
         standing.holds_until = match (&reading.outcome, seen) {
             // it is known to be late, and need not be told of it before as long again

@@ -14,6 +14,7 @@ use super::{
     ask::{self, LONGEST_TEXT, json_of, kind_of},
     complain::{complain, not_retained},
     roster::{Roster, View},
+    switches::Switches,
 };
 use crate::{
     answer::{FailedReason, Ids, ModelLabel, Outcome, Reading, StaleReason, read},
@@ -65,6 +66,7 @@ pub(super) struct Asks {
     pub(super) engine: Arc<Engine>,
     /// The cameras, and what they show.
     pub(super) roster: Roster,
+    pub(super) switches: Switches,
     pub(super) topics: Topics,
     /// Topic filters that an asker's response topic must match one of.
     pub(super) allowed: Vec<String>,
@@ -138,7 +140,12 @@ impl Asks {
         let view = self.roster.view(&question.camera);
         let until = Stamp::now().later_by(question.patience);
         let asked = match view {
-            View { window: None, .. } => Err(Outcome::Stale(StaleReason::CameraOffline)),
+            View { window: None, .. } => {
+                Err(Outcome::Stale(match self.switches.of(&question.camera).borrow().camera {
+                    true => StaleReason::CameraDisabled,
+                    false => StaleReason::CameraOffline,
+                }))
+            }
             View { blind: Some(reason), .. } => Err(Outcome::Blind(reason)),
             View { window: Some(window), .. } => {
                 let asked = self.engine.ask(window, question.prompt.clone(), until);

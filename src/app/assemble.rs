@@ -258,7 +258,7 @@ impl Asks {
     pub(super) fn new(
         config: &Config,
         engine: Arc<Engine>,
-        roster: Roster,
+        (roster, switches): (Roster, Switches),
         (model, min_mass): (ModelLabel, Option<f64>),
         outbox: Handle,
     ) -> Self {
@@ -267,6 +267,7 @@ impl Asks {
         Self {
             engine,
             roster,
+            switches,
             allowed: std::iter::once(own).chain(config.mqtt.response_topics.iter().cloned()).collect(),
             topics,
             model,
@@ -301,6 +302,7 @@ pub(super) fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: 
         hash: standing_hash(prompt, shown),
         holds_until: None,
         said_of: None,
+        told_of_words: false,
     }
 }
 

@@ -110,6 +110,7 @@ impl Running {
         let (cameras, asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
         let status = Status::new(notify, cameras, runs_on);
         let roster = Roster::default();
+        let switches = control.switches().clone();
         let turns = (control.switches(), Turns::new(BEGIN_AT_ONCE, TURN));
         let mut watchers = Watchers::new(roster.clone(), engine.clone(), inputs.clone(), turns, zone);
         for camera in watched {
@@ -148,7 +149,7 @@ impl Running {
         };
         tasks.start("feedback", hearing.run(said, watching.clone()));
         let (questions, questioned) = mpsc::channel(asks::QUESTIONS);
-        let asks = Asks::new(&config, engine.clone(), roster, (label, min_mass), outbox.clone());
+        let asks = Asks::new(&config, engine.clone(), (roster, switches), (label, min_mass), outbox.clone());
         tasks.start("asks", asks.run(questioned, watching.clone()));
         if let Some(server) = web {
             Event::PageShown { address: server.address() }.emit();

@@ -43,7 +43,7 @@ pub(super) async fn model(config: &Config) -> Result<(Flamingo, ModelLabel), Err
     let (used, took) = (provider.to_string(), Stamp::now().since(begun));
     Event::ModelLoaded { model: &label.name, provider: &used, took }.emit();
     if let Some(reason) = &provider.reason {
-        Event::ProviderFallback { provider: &used, reason }.emit();
+        Event::ProviderFallback { provider: &used, reason, has_gpu: model::has_nvidia_gpu() }.emit();
     }
     Ok((model, label))
 }

@@ -56,7 +56,7 @@ pub use install::{Install, Installed, install};
 pub use language::Language;
 pub use load::Spec;
 pub use manifest::{Examples, Fit, Float, FrameMode, Manifest, MediaRule, Resize, Scope};
-pub use provider::{Device, Provider};
+pub use provider::{Device, Provider, has_nvidia_gpu};
 pub use runtime::{Placement, bare_environment};
 pub use template::{PromptIds, Template};
 

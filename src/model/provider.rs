@@ -51,6 +51,11 @@ pub struct Provider {
     pub nodes: BTreeMap<&'static str, BTreeMap<String, usize>>,
 }
 
+/// Whether this machine has an NVIDIA GPU that its driver serves (on Linux, or inside Windows).
+pub fn has_nvidia_gpu() -> bool {
+    ["/dev/nvidiactl", "/dev/dxg"].iter().any(|device| Path::new(device).exists())
+}
+
 /// The providers that ran the model's nodes, as read back.
 impl std::fmt::Display for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -82,12 +82,14 @@ pub enum Event<'a> {
         /// How long it took.
         took: Duration,
     },
-    /// The GPU was wanted and cannot be used; another provider runs the model.
+    /// A GPU was wanted and cannot be used; another provider runs the model.
     ProviderFallback {
         /// The provider that runs it.
         provider: &'a str,
         /// What is missing.
         reason: &'a str,
+        /// Whether there is one: without, nobody need be warned.
+        has_gpu: bool,
     },
     /// A standing prompt was answered, published or not.
     Answered {
@@ -110,6 +112,15 @@ pub enum Event<'a> {
         prompt: &'a PromptName,
         /// Why.
         reason: &'a str,
+    },
+    /// A prompt has words that the model never learned: it will not be answered.
+    UnknownWords {
+        /// About which camera.
+        camera: &'a CameraName,
+        /// Which prompt.
+        prompt: &'a PromptName,
+        /// The words.
+        words: &'a str,
     },
     /// A prompt's examples contradict each other: it will not be answered.
     ExamplesContradict {
@@ -375,12 +386,17 @@ impl Event<'_> {
                 debug!(event = "window_replaced", %camera, total, "a window was replaced before the model took it"),
             Self::ModelLoaded { model, provider, took } =>
                 info!(event = "model_loaded", model, provider, ?took, "model is loaded"),
-            Self::ProviderFallback { provider, reason } =>
+            Self::ProviderFallback { provider, reason, has_gpu: true } =>
                 warn!(event = "provider_fallback", provider, reason = %redact(reason), "the GPU cannot be used"),
+            Self::ProviderFallback { provider, reason, has_gpu: false } =>
+                info!(event = "provider_fallback", provider, reason = %redact(reason), "there is no GPU to use"),
             Self::Answered { camera, prompt, outcome, state, age } =>
                 debug!(event = "answered", %camera, %prompt, outcome, state, age_ms = age.map(milliseconds), "a prompt is answered"),
             Self::AnswerFailed { camera, prompt, reason } =>
                 warn!(event = "answer_failed", %camera, %prompt, reason = %redact(reason), "no answer"),
+            Self::UnknownWords { camera, prompt, words } =>
+                warn!(event = "unknown_words", %camera, %prompt, words, "the model never learned these words: each answer will be \
+                    `unsure`; `wader check` says what to do"),
             Self::ExamplesContradict { prompt, percent, needed } =>
                 error!(event = "examples_contradict", %prompt, percent, needed, "the examples contradict each other: each answer \
                     will be `unsure`; look at them for a wrong answer, and mark the `region` where they differ"),

@@ -46,9 +46,10 @@ fn emit_each_event() {
         Event::CameraStuck { camera, pipelines: 1 },
         Event::WindowReplaced { camera, total: 3 },
         Event::ModelLoaded { model: "wader-small", provider: "cpu", took: retry_in },
-        Event::ProviderFallback { provider: "cpu", reason },
+        Event::ProviderFallback { provider: "cpu", reason, has_gpu: true },
         Event::Answered { camera, prompt, outcome: "answer", state: Some("yes"), age: Some(retry_in) },
         Event::AnswerFailed { camera, prompt, reason },
+        Event::UnknownWords { camera, prompt, words: "zebra" },
         Event::BrokerConnected { broker: "localhost:1883" },
         Event::BrokerLost { broker: "localhost:1883", reason, retry_in },
         Event::MessageDropped { topic: "wader/door/caption/answer", reason: "too large" },
@@ -80,7 +81,7 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
     for format in [Format::Plain, Format::Json] {
         let mut codes = std::collections::BTreeSet::new();
         let lines = logged(Level::Trace, format, emit_each_event);
-        assert_eq!(lines.lines().count(), 30, "{lines}");
+        assert_eq!(lines.lines().count(), 31, "{lines}");
         for line in lines.lines() {
             assert!(!line.contains("hunter2"), "{line}");
             let code = match format {

@@ -235,3 +235,22 @@ async fn what_cannot_work_ends_with_its_own_code_and_says_what_to_do() {
         assert!(log.contains(says), "{what}: {log}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_once_that_a_prompt_has_words_which_the_model_never_learned() {
+    let port = free_port().await;
+    let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
+    let odd =
+        "[prompts.odd]\nask = \"is a zeppelin there\"\nanswer = \"yes_no\"\nevery = \"500ms\"\npublish = \"always\"\n";
+    let window = "window = { frames = 3, span = \"1s\" }\n";
+    let mut service = Service::start(&config(&broker, &[("door", "test:pattern")], &format!("{odd}{window}")));
+    let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
+    for _ in 0..3 {
+        let said = answer(&mut listener, "wader/door/odd/answer").await;
+        assert_eq!(said.outcome, "unsure", "{said:?}");
+    }
+    assert!(service.terminate().await.success(), "{}", service.log());
+    let log = service.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("event=\"unknown_words\"")).collect();
+    assert!(matches!(told[..], [line] if line.contains("zeppelin") && line.contains("WARN")), "{log}");
+}

@@ -63,7 +63,7 @@ def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def shrink(picture: np.ndarray) -> np.ndarray:
-    """To the encoder's size by area averaging. The service scales before it converts colours, which leaves colour less fine."""
+    """To the encoder's size by area averaging: for statistics. Where it matters how the service does it, see `pixels`."""
     return resized(picture, layout.WIDTH, layout.HEIGHT)
 
 

@@ -167,6 +167,10 @@ fn one(
     let settings = settings(checker, &path, &given, base, limits);
     let ask = ask(checker, &path, prompt.ask.as_deref());
     let kind = kind(checker, &path, prompt, &settings, limits);
+    if kind == Some(AnswerKind::YesNo) && prompt.examples.is_none() && ask.as_deref().is_some_and(is_open) {
+        let right = "`number`, `choice` or `text` may be meant";
+        checker.warn(&["prompts", name, "answer"], "yes or no hardly answers this question", right);
+    }
     let cameras = groups::asked(checker, &path, prompt.cameras.as_deref(), limits);
     let shown = examples::read(checker, name, prompt, kind.as_ref(), &cameras, limits);
     let on = on(checker, name, prompt, (&cameras, &settings), limits);
@@ -368,6 +372,12 @@ fn settings(
         image: given.image.unwrap_or(base.image),
         enabled: given.enabled.unwrap_or(base.enabled),
     }
+}
+
+/// Whether a question asks for more than yes or no, by its first word.
+fn is_open(ask: &str) -> bool {
+    let first = ask.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
+    ["how", "what", "which", "who", "whose", "where", "when", "why"].contains(&first.to_lowercase().as_str())
 }
 
 fn ask(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Option<String> {

@@ -1,7 +1,8 @@
 """Pictures as a camera delivers them: H.264-coded, sent over RTSP on the loopback, decoded again.
 
-Writes one folder per clip with PNGs and an ``index.json`` of their source times. Any other receiver may write the
-same layout; the evaluator reads only that. What was received before is not sent again.
+Writes one folder per clip with PNGs and an ``index.json`` of their source times: pictures as the model gets them, scaled
+and converted by the elements of the service's default pipeline. Any other receiver may write the same layout; the
+evaluator reads only that. What was received before is not sent again.
 """
 
 import json
@@ -15,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import footage
+from .. import footage, layout, pixels
 from ..ports import free_port
 
-WIDTH, HEIGHT, KILOBITS = 640, 480, 1000
+WIDTH, HEIGHT, KILOBITS = 640, 480, 1000  # of what is sent
 PARALLEL, ATTEMPTS = 8, 3
 
 
@@ -67,7 +68,12 @@ def write_source(path: Path, clip: Clip) -> int:
 def received(folder: Path, clip: Clip) -> bool:
     """Whether this very clip lies there."""
     key = folder / "key"
-    return (folder / "index.json").is_file() and key.is_file() and key.read_text() == clip.key
+    return (folder / "index.json").is_file() and key.is_file() and key.read_text() == key_of(clip)
+
+
+def key_of(clip: Clip) -> str:
+    """What the received pictures depend on."""
+    return f"{clip.key} | {pixels.to_model()}"
 
 
 def receive(clips: dict[str, Clip], target: Path) -> None:
@@ -90,7 +96,7 @@ def receive(clips: dict[str, Clip], target: Path) -> None:
 def send(clips: dict[str, Clip], work: Path) -> None:
     """From raw sources to raw received pictures, all of them."""
     counts = {name: write_source(work / f"{name}.yuv", clip) for name, clip in clips.items()}
-    port, size = free_port(), WIDTH * HEIGHT * 3
+    port, size = free_port(), layout.HEIGHT * layout.WIDTH * 3
     with server(port, {name: work / f"{name}.yuv" for name in clips}):
         left = list(clips)
         for _ in range(ATTEMPTS):
@@ -106,7 +112,7 @@ def keep(clip: Clip, source: Path, raw: Path, folder: Path) -> None:
     """The received pictures that are wanted, as PNGs with their times."""
     import cv2
 
-    pictures = np.memmap(raw, np.uint8, "r").reshape(-1, HEIGHT, WIDTH, 3)
+    pictures = np.memmap(raw, np.uint8, "r").reshape(-1, layout.HEIGHT, layout.WIDTH, 3)
     if clip.moves:
         check_order(source, pictures, folder.name)
     times = clip.first + np.arange(len(pictures)) / footage.FRAMES_PER_SECOND
@@ -119,18 +125,17 @@ def keep(clip: Clip, source: Path, raw: Path, folder: Path) -> None:
         cv2.imwrite(str(folder / name), pictures[number, :, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
         index.append({"file": name, "time": round(float(times[number]), 3)})
     (folder / "index.json").write_text(json.dumps(index, indent=0) + "\n")
-    (folder / "key").write_text(clip.key)
+    (folder / "key").write_text(key_of(clip))
 
 
 def check_order(source: Path, pictures: np.ndarray, name: str) -> None:
     """Every received picture must be the source picture of its number: none is nearer to a neighbour, on the whole."""
     sent = np.memmap(source, np.uint8, "r").reshape(-1, HEIGHT * 3 // 2, WIDTH)
-    bright = sent[:, :HEIGHT:2, ::2]
+    bright = [footage.shrink(picture[:HEIGHT]).astype(float) for picture in sent]
     shifted = [0.0, 0.0, 0.0]
     for number in range(1, len(pictures) - 1):
-        got = pictures[number, ::2, ::2, 1].astype(float)
         for i, step in enumerate((-1, 0, 1)):
-            shifted[i] += abs(got - bright[number + step]).mean()
+            shifted[i] += abs(pictures[number, :, :, 1] - bright[number + step]).mean()
     if shifted[1] > min(shifted):
         raise RuntimeError(f"{name}: the received frames are shifted against the source")
 
@@ -164,9 +169,9 @@ def server(port: int, sources: dict[str, Path]):
 
 
 def client(port: int, name: str, target: Path) -> subprocess.Popen:
-    """Receives one clip as raw RGB."""
+    """Receives one clip as raw RGB in the model's size."""
     pipeline = (
         f"rtspsrc location=rtsp://127.0.0.1:{port}/{name} protocols=tcp latency=200 ! rtph264depay ! h264parse "
-        f"! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=RGB ! filesink location={target}"
+        f"! avdec_h264 max-threads=1 ! {pixels.to_model()} ! filesink location={target}"
     )
     return subprocess.Popen(["gst-launch-1.0", "-q", "-e", *pipeline.split()], stderr=subprocess.DEVNULL)

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import footage, h264, photographs
+from .. import footage, h264, photographs, pixels
 from ..encoder.command import code, encoder_file
 from ..grain import noisy
 from ..graphs.goldens import session
@@ -64,17 +64,17 @@ def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
         grain = rng.uniform(0.5, 5.0)
         for _ in range(SETTLE + FRAMES):
             sent.append(noisy(shown, rng, grain))
-    got = h264.coded(np.stack(sent), round(np.exp(rng.uniform(np.log(300), np.log(3000)))))
-    kept = got.reshape(VARIANTS, SETTLE + FRAMES, HEIGHT, WIDTH, 3)[:, SETTLE:].reshape(-1, HEIGHT, WIDTH, 3)
-    pixels = [footage.shrink(np.ascontiguousarray(p)) for p in kept]
-    tokens = np.concatenate([encoder.run(None, {"pixels": p[None]})[0] for p in pixels]).astype(np.float32)
+    got = h264.coded(np.stack(sent), round(np.exp(rng.uniform(np.log(300), np.log(3000)))), to_model=True)
+    kept = got.reshape(VARIANTS, SETTLE + FRAMES, *got.shape[1:])[:, SETTLE:].reshape(-1, *got.shape[1:])
+    tokens = np.concatenate([encoder.run(None, {"pixels": p[None]})[0] for p in kept]).astype(np.float32)
     mirrored, as_light = np.array(told).T
     return Variants(tokens.reshape(VARIANTS, FRAMES, *tokens.shape[1:]), mirrored, as_light)
 
 
 def of(still: Still, encoder) -> Variants:
     """All variants of a photograph; made where they are not there yet, in some ten seconds."""
-    made_by = sha256(Path(__file__).read_bytes() + repr((still.facts["sha256"], still.crop, still.frame)).encode())
+    depends = (still.facts["sha256"], still.crop, still.frame, pixels.to_model())
+    made_by = sha256(Path(__file__).read_bytes() + repr(depends).encode())
     target = cache_dir("variants", code()) / f"{still.name}-{made_by.hexdigest()[:12]}.npz"
     if not target.exists():
         print(f"photographs to train on: {still.name}", flush=True)
