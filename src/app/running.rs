@@ -110,8 +110,8 @@ impl Running {
         let (cameras, asked) = (watched.len(), watched.iter().map(|w| w.asked().count()).sum());
         let status = Status::new(notify, cameras, runs_on);
         let roster = Roster::default();
-        let switches = control.switches().clone();
-        let turns = (control.switches(), Turns::new(BEGIN_AT_ONCE, TURN));
+        let switches = control.switches();
+        let turns = (switches.clone(), Turns::new(BEGIN_AT_ONCE, TURN));
         let mut watchers = Watchers::new(roster.clone(), engine.clone(), inputs.clone(), turns, zone);
         for camera in watched {
             roster.enter(&camera.name);
