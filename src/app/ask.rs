@@ -1,6 +1,6 @@
 //! A question that is asked once: which kind of answer it wants, and asking it about a file, without a service.
 
-use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     Error,
@@ -146,12 +146,8 @@ fn clip(file: &Path, until: Option<Duration>, canvas: Canvas, spec: Spec) -> Res
     let mut sampler = Sampler::new(CameraName::of_a_file(), Vec::new()).keeping(spec);
     // twice as many as the window has, so that each of its places has a picture near it
     let frames_per_second = 2.0 * (spec.frames.max(2) - 1) as f64 / spec.span.as_secs_f64().max(1e-3);
-    camera::clip(file, canvas, frames_per_second, |frame| {
-        if until.is_some_and(|until| frame.taken.since_origin() > until) {
-            return ControlFlow::Break(());
-        }
+    camera::clip_until(file, canvas, frames_per_second, until, |frame| {
         sampler.offer(Arc::new(frame));
-        ControlFlow::Continue(())
     })?;
     let empty = || Error::Question(format!("`{}` has no picture before that moment", file.display()));
     sampler.newest(spec).ok_or_else(empty)

@@ -34,7 +34,7 @@ pub use latest::Latest;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use pipeline::fuzzing;
-pub use pipeline::{FileError, JpegError, clip, gstreamer, jpeg, still};
+pub use pipeline::{FileError, JpegError, clip, clip_until, gstreamer, jpeg, still};
 pub use retry::{Retry, Wait};
 pub use stream::Stream;
 pub use whole::KEYS_STRETCHED;

@@ -70,6 +70,8 @@ async fn what_cannot_be_asked_is_told_and_is_no_success() {
     assert!(said.code == 1 && said.err.contains("none.png` cannot be decoded as a picture"), "{said:?}");
     let said = ask(&["is it there ".repeat(90).trim(), "--image", picture]).await;
     assert!(said.code == 1 && said.err.contains("and 256 are the most"), "{said:?}");
+    let said = ask(&["is it there", "--clip", picture, "--at", "60"]).await;
+    assert!(said.code == 1 && said.err.contains("ends at 0.0 s, before that moment"), "{said:?}");
     fs::write(&file, "no picture").unwrap();
     let said = ask(&["is it there", "--clip", picture]).await;
     assert!(said.code == 1 && said.err.contains("cannot be decoded"), "{said:?}");

@@ -17,14 +17,25 @@ const PICTURE_WITHIN: Duration = Duration::from_secs(20);
 /// How long one look at the appsink waits before the bus is asked what is wrong.
 const LOOK_AGAIN: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
-/// Why a file is no picture or recording.
+/// Why a file is no picture or recording, or not the one that is meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{file}` cannot be decoded as a picture: {reason}")]
-pub struct FileError {
-    /// The file.
-    pub file: String,
-    /// What GStreamer said.
-    pub reason: String,
+pub enum FileError {
+    /// It cannot be decoded.
+    #[error("`{file}` cannot be decoded as a picture: {reason}")]
+    Undecodable {
+        /// The file.
+        file: String,
+        /// What GStreamer said.
+        reason: String,
+    },
+    /// The recording is shorter than was believed.
+    #[error("`{file}` ends at {:.1} s, before that moment", .ends.as_secs_f64())]
+    Short {
+        /// The file.
+        file: String,
+        /// When its last picture was taken.
+        ends: Duration,
+    },
 }
 
 /// Decodes a PNG or JPEG file to the frame that a camera's picture would be: scaled in the same way, with the filter of
@@ -37,7 +48,7 @@ pub fn still(file: &Path, canvas: impl Into<Canvas>) -> Result<Frame, FileError>
         first = Some(Frame { taken: Stamp::after_origin(Duration::ZERO), ..frame });
         ControlFlow::Break(())
     })?;
-    first.ok_or_else(|| FileError { file: file.display().to_string(), reason: NO_PICTURE.to_owned() })
+    first.ok_or_else(|| undecodable(file, NO_PICTURE.to_owned()))
 }
 
 /// Decodes a recording as fast as it can and hands its pictures over in order, this many a second (zero: all), taken at
@@ -58,7 +69,40 @@ pub fn clip(
     };
     let read = decode(file, canvas.into(), frames_per_second, &mut hand_over);
     let read = read.and_then(|()| if number == 0 { Err(NO_PICTURE.to_owned()) } else { Ok(()) });
-    read.map_err(|reason| FileError { file: file.display().to_string(), reason })
+    read.map_err(|reason| undecodable(file, reason))
+}
+
+/// As [`clip`], but only what was taken up to a moment; without one, all. A recording that ends before it is an error.
+pub fn clip_until(
+    file: &Path,
+    canvas: impl Into<Canvas>,
+    frames_per_second: f64,
+    until: Option<Duration>,
+    mut take: impl FnMut(Frame),
+) -> Result<(), FileError> {
+    let (mut ends, mut goes_on) = (Duration::ZERO, false);
+    clip(file, canvas, frames_per_second, |frame| {
+        let at = frame.taken.since_origin();
+        goes_on = until.is_some_and(|until| at > until);
+        if goes_on {
+            return ControlFlow::Break(());
+        }
+        ends = at;
+        take(frame);
+        ControlFlow::Continue(())
+    })?;
+    // between two pictures nothing is missing
+    let step = Duration::try_from_secs_f64(1.0 / frames_per_second).unwrap_or(Duration::from_secs(1));
+    match until {
+        Some(until) if !goes_on && ends + step < until => {
+            Err(FileError::Short { file: file.display().to_string(), ends })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn undecodable(file: &Path, reason: String) -> FileError {
+    FileError::Undecodable { file: file.display().to_string(), reason }
 }
 
 const NO_PICTURE: &str = "no picture came of it";
@@ -325,6 +369,7 @@ mod tests {
             assert!(error.to_string().contains("open.png` cannot be decoded as a picture: "), "{error}");
             assert!(Stamp::now().since(begun) < PICTURE_WITHIN, "{error}");
         }
-        assert_eq!(still(&folder.path().join("none.png"), SIZE).unwrap_err().reason, "Resource not found");
+        let absent = still(&folder.path().join("none.png"), SIZE).unwrap_err();
+        assert!(absent.to_string().ends_with(": Resource not found"), "{absent}");
     }
 }

@@ -28,7 +28,7 @@ use gstreamer_app::AppSink;
 use tokio::sync::Notify;
 
 pub use elements::gstreamer;
-pub use file::{FileError, clip, still};
+pub use file::{FileError, clip, clip_until, still};
 pub use jpeg::{JpegError, jpeg};
 
 use super::{Error, Latest, Spec, Stream, clock::Timeline, description::Slots, error::remedy, pace::Pace};

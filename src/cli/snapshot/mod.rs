@@ -5,12 +5,11 @@ mod example;
 use std::{
     collections::VecDeque,
     fs,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde_json::json;
 
 use crate::{
@@ -118,7 +117,10 @@ fn save(options: &Options, spec: Spec) -> anyhow::Result<u8> {
     let wanted = options.frames.unwrap_or(1);
     let frames = pictures(options, spec, wanted)?;
     let Some(first) = frames.first().map(|f| f.taken) else {
-        anyhow::bail!("no picture came within {} s", options.timeout);
+        match &options.clip {
+            Some(file) => anyhow::bail!("`{}` has no picture before that moment", file.display()),
+            None => anyhow::bail!("no picture came within {} s", options.timeout),
+        }
     };
     let index = write(&options.out, &frames)?
         .into_iter()
@@ -142,27 +144,13 @@ fn pictures(options: &Options, spec: Spec, wanted: usize) -> anyhow::Result<Vec<
 /// The last frames of a recording, up to a moment in seconds or to its end.
 fn recorded(file: &Path, at: Option<f64>, spec: &Spec, wanted: usize) -> anyhow::Result<Vec<Frame>> {
     let until = at.map(Duration::try_from_secs_f64).transpose().context("--at is no moment")?;
-    let (mut last, mut goes_on) = (VecDeque::new(), false);
-    camera::clip(file, spec.canvas, spec.frames_per_second, |frame| {
-        goes_on = until.is_some_and(|until| frame.taken.since_origin() > until);
-        if goes_on {
-            return ControlFlow::Break(());
-        }
+    let mut last = VecDeque::new();
+    camera::clip_until(file, spec.canvas, spec.frames_per_second, until, |frame| {
         if last.len() >= wanted.max(1) {
             last.pop_front();
         }
         last.push_back(frame);
-        ControlFlow::Continue(())
     })?;
-    let newest = last.back().map(|frame: &Frame| frame.taken.since_origin());
-    let newest = newest.with_context(|| format!("`{}` has no picture before that moment", file.display()))?;
-    let step = Duration::try_from_secs_f64(1.0 / spec.frames_per_second).unwrap_or(Duration::from_secs(1)); // zero: all
-    ensure!(
-        goes_on || until.is_none_or(|until| until <= newest + step),
-        "`{}` ends at {:.1} s, before that moment",
-        file.display(),
-        newest.as_secs_f64()
-    );
     Ok(last.into())
 }
 
