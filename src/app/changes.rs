@@ -32,7 +32,7 @@ use crate::{
     mqtt::{Arrival, Code, Complaint},
     name::{CameraName, PromptName},
     supervise::Stop,
-    telemetry::Event,
+    telemetry::{Event, chain},
 };
 
 /// How often the files are looked at.
@@ -183,7 +183,7 @@ impl Changes {
             let mut config = loaded.config.clone();
             config.prompts.extend(newcomers::remembered(&loaded));
             newcomers::drop_too_long(&mut config, &own, &manifest);
-            let wrong = |error: super::Error| error.chain();
+            let wrong = |error: super::Error| chain(&error);
             let diff = Diff::between(&before, &config);
             let (watched, asked, shown) = (Vec::new(), Vec::new(), Digests::new());
             let mut ready = Ready { loaded, own, config, diff, watched, asked, shown };

@@ -51,6 +51,7 @@ use crate::{
     mqtt,
     supervise::{Ended, Stop},
     systemd::Notify,
+    telemetry::chain,
 };
 pub use ask::{LONGEST_TEXT, Picture, ask_file, json_of, kind_of};
 pub use assemble::{broker_access, camera_spec, topics};
@@ -134,16 +135,6 @@ pub enum Error {
     Hangs(&'static str),
 }
 
-impl Error {
-    /// The error and what lies behind it, on one line; what an error says of its cause itself is not said twice.
-    pub fn chain(&self) -> String {
-        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
-        causes
-            .map(ToString::to_string)
-            .fold(self.to_string(), |line, cause| if line.contains(&cause) { line } else { format!("{line}: {cause}") })
-    }
-}
-
 impl From<Ended> for Error {
     fn from(Ended { name: task, panic, .. }: Ended) -> Self {
         Self::TaskEnded { task, why: panic.unwrap_or_else(|| "nobody had asked it to".to_owned()) }
@@ -173,7 +164,7 @@ impl App {
                 (Ok(None), _) => return Ok(()),
                 (Ok(Some(begun)), _) => begun,
                 (Err(error), Some(last)) => {
-                    refused = Some(error.chain());
+                    refused = Some(chain(&error));
                     // its files are those that failed, and are not read again before they change
                     let failed = std::mem::replace(&mut loaded, last);
                     loaded.written = failed.written;

@@ -34,7 +34,7 @@ use crate::{
     store::History,
     supervise::{Stop, Tasks, Turns},
     systemd::Notify,
-    telemetry::Event,
+    telemetry::{Event, chain},
 };
 
 /// So many cameras connect at a time: those that return together would else hold up all the others.
@@ -200,7 +200,7 @@ impl Running {
         let reason = match outcome {
             Ok(None) => "asked to".to_owned(),
             Ok(Some(_)) => "another configuration".to_owned(),
-            Err(error) => error.chain(),
+            Err(error) => chain(error),
         };
         Event::Stopping { reason: &reason }.emit();
         self.watching.give();

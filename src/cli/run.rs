@@ -38,7 +38,7 @@ pub(super) fn run(options: &cli::ConfigArguments) -> anyhow::Result<u8> {
     Ok(match ended {
         Ok(()) => cli::exit::OK,
         Err(error) => {
-            cli::say(format_args!("wader: {}", error.chain()));
+            cli::say(format_args!("wader: {}", telemetry::chain(&error)));
             if let app::Error::Broker(broker::Error::Start { address, .. }) = &error {
                 cli::say(format_args!("{}", cli::elsewhere(address.port())));
             }

@@ -3,6 +3,7 @@
 //! No stage writes to the log by itself what an operator needs: it is an [`Event`]. Passwords are kept out twice, in
 //! the events' texts and in each written line.
 
+mod chain;
 mod events;
 mod metrics;
 mod redact;
@@ -18,6 +19,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+pub use chain::chain;
 pub use events::Event;
 pub use metrics::{METRICS_TYPE, Now, metrics};
 pub use redact::redact;

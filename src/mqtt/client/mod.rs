@@ -22,7 +22,7 @@ use tracing::debug;
 use super::{Arrival, Handle, Link, arrival::arrival, durable::Durable, handle::Shared};
 use crate::{
     supervise::{Backoff, Stop},
-    telemetry::Event as Notice,
+    telemetry::{Event as Notice, chain},
 };
 use feed::Ended;
 pub(super) use library::options;
@@ -99,7 +99,7 @@ impl Publisher {
                 Error::Tls { .. } => backoff.next(draw).max(self.spec.retry_tls),
                 _ => backoff.next(draw),
             };
-            let error = error.chain();
+            let error = chain(&error);
             if said.as_ref() == Some(&error) {
                 debug!(error, retry_in = ?wait, "still no connection to the broker");
             } else {

@@ -138,11 +138,3 @@ pub enum Error {
     #[error("cannot start the outbox's thread")]
     Thread(#[source] io::Error),
 }
-
-impl Error {
-    /// The error and its causes, on one line.
-    pub(super) fn chain(&self) -> String {
-        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
-        causes.fold(self.to_string(), |line, cause| format!("{line}: {cause}"))
-    }
-}
