@@ -200,12 +200,32 @@ async fn begin(
     Running::begin(foundation, files, hangup, notify, stop).map(|running| Some((alone, running)))
 }
 
-/// A report as it fits into a message: on one line.
+/// A report as it fits into a message: on one line. A line that is indented belongs to the one before it.
 fn on_one_line(report: &str) -> String {
-    report.split_whitespace().collect::<Vec<_>>().join(" ")
+    let lines = report.lines().filter(|line| !line.trim().is_empty());
+    lines.fold(String::new(), |mut whole, line| {
+        if !whole.is_empty() {
+            whole.push_str(if line.starts_with(' ') { " " } else { "; " });
+        }
+        whole + line.trim()
+    })
 }
 
 /// Work that waits for the disk, on a thread for such.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_on_one_line_keeps_its_problems_apart() {
+        let report =
+            "a.toml:1:1: x = 3\n    must be a table\na.toml:2:1: y\n    unknown key; did you mean `z`?\n2 problems";
+        let line = "a.toml:1:1: x = 3 must be a table; a.toml:2:1: y unknown key; did you mean `z`?; 2 problems";
+        assert_eq!(on_one_line(report), line);
+        assert_eq!(on_one_line("one\n"), "one");
+    }
 }
