@@ -26,9 +26,11 @@ pub(super) fn read(
         if members.is_empty() {
             checker.wrong_with(&path, "names no camera", "delete it, or name one");
         }
-        let is_known = |checker: &Checker<'_>, member: &String| is_camera(checker, member, cameras);
-        let right = |member: &str| suggest(member, cameras.iter().map(String::as_str));
-        each_once(checker, &path, &members, is_known, "no camera has this name", right);
+        each_once(checker, &path, &members, |checker, member| {
+            let unknown = !cameras.contains(member) && !checker.origins.may_be_broken(&["cameras", member]);
+            let right = || suggest(member, cameras.iter().map(String::as_str)).unwrap_or_default();
+            unknown.then(|| ("no camera has this name", right()))
+        });
         let members = members.iter().filter(|member| cameras.contains(member));
         let mut members: Vec<_> = members.filter_map(|member| CameraName::new(member).ok()).collect();
         members.sort();
@@ -51,10 +53,7 @@ pub(super) fn asked(
     if given.is_empty() {
         checker.wrong_with(&at, "names no camera", "delete it to ask about all, or write `enabled = false`");
     }
-    let is_known = |checker: &Checker<'_>, one: &String| {
-        is_camera(checker, one, limits.cameras) || is_group(checker, one, limits.groups)
-    };
-    each_once(checker, &at, given, is_known, nobodys(limits), |one| suggestion(one, limits));
+    each_once(checker, &at, given, |checker, one| unknown(checker, one, limits));
     let members = |one: &String| limits.groups.get(one).cloned().unwrap_or_else(|| name(one).into_iter().collect());
     let mut cameras: Vec<_> = given.iter().flat_map(members).collect();
     cameras.sort();
@@ -62,42 +61,33 @@ pub(super) fn asked(
     cameras
 }
 
-/// What is wrong with a name that neither a camera nor a group has.
-pub(super) fn nobodys(limits: &Limits<'_>) -> &'static str {
-    if limits.groups.is_empty() { "no camera has this name" } else { "no camera and no group has this name" }
+/// What is wrong with a name that neither a camera nor a group has, and what may have been meant; nothing where it is one of
+/// those, or may be where they could not be read.
+pub(super) fn unknown(checker: &Checker<'_>, name: &str, limits: &Limits<'_>) -> Option<(&'static str, String)> {
+    let names = || limits.cameras.iter().chain(limits.groups.keys()).map(String::as_str);
+    let may_be = |table: &str| checker.origins.may_be_broken(&[table, name]);
+    if names().any(|known| known == name) || may_be("cameras") || may_be("groups") {
+        return None;
+    }
+    let wrong =
+        if limits.groups.is_empty() { "no camera has this name" } else { "no camera and no group has this name" };
+    Some((wrong, suggest(name, names()).unwrap_or_default()))
 }
 
-/// What may have been meant by a name that nobody has.
-pub(super) fn suggestion(name: &str, limits: &Limits<'_>) -> Option<String> {
-    suggest(name, limits.cameras.iter().chain(limits.groups.keys()).map(String::as_str))
-}
-
-/// Whether a camera has this name, or may have it where it could not be read.
-pub(super) fn is_camera(checker: &Checker<'_>, name: &String, cameras: &[String]) -> bool {
-    cameras.contains(name) || checker.origins.may_be_broken(&["cameras", name])
-}
-
-/// Whether a group has this name, or may have it where it could not be read.
-pub(super) fn is_group(checker: &Checker<'_>, name: &String, groups: &Groups) -> bool {
-    groups.contains_key(name) || checker.origins.may_be_broken(&["groups", name])
-}
-
-/// Reports what stands twice in a list of names, and what nobody has.
+/// Reports what stands twice in a list of names, and what `unknown` finds wrong with one, with what would be right.
 fn each_once(
     checker: &mut Checker<'_>,
     at: &[&str],
     given: &[String],
-    is_known: impl Fn(&Checker<'_>, &String) -> bool,
-    unknown: &str,
-    right: impl Fn(&str) -> Option<String>,
+    unknown: impl Fn(&Checker<'_>, &String) -> Option<(&'static str, String)>,
 ) {
     for (number, name) in given.iter().enumerate() {
         let number_text = number.to_string();
         let item = [at, &[number_text.as_str()]].concat();
         if given[..number].contains(name) {
             checker.wrong(&item, "stands here twice");
-        } else if !is_known(checker, name) {
-            checker.wrong_with(&item, unknown, right(name).unwrap_or_default());
+        } else if let Some((wrong, right)) = unknown(checker, name) {
+            checker.wrong_with(&item, wrong, right);
         }
     }
 }

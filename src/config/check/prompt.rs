@@ -241,10 +241,8 @@ fn on(
         let base = known.as_ref().and_then(|camera| on.get(camera)).unwrap_or(settings_elsewhere).clone();
         let there = read(checker, &path, given, &base);
         if !limits.cameras.contains(camera) {
-            if !groups::is_camera(checker, camera, limits.cameras) && !groups::is_group(checker, camera, limits.groups)
-            {
-                let right = groups::suggestion(camera, limits).unwrap_or_default();
-                checker.wrong_key_with(&path, groups::nobodys(limits), right);
+            if let Some((wrong, right)) = groups::unknown(checker, camera, limits) {
+                checker.wrong_key_with(&path, wrong, right);
             }
         } else if let Some(camera) = known {
             if cameras.contains(&camera) {
