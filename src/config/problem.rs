@@ -56,11 +56,16 @@ pub struct Problem {
 const LEAST_SECRET: usize = 6;
 
 impl Problem {
-    /// Takes out a value that was filled in, which may be a secret.
+    /// Takes out a value that was filled in, which may be a secret. The key may hold it, too, where it stood in a schema's.
     pub(super) fn hide(&mut self, value: &str) {
-        for text in [Some(&mut self.wrong), self.right.as_mut()].into_iter().flatten() {
-            if value.chars().count() >= LEAST_SECRET && text.contains(value) {
-                *text = text.replace(value, HIDDEN);
+        if value.chars().count() < LEAST_SECRET {
+            return;
+        }
+        for text in [Some(&mut self.wrong), self.right.as_mut(), Some(&mut self.key)].into_iter().flatten() {
+            for written in [value, &value.escape_default().to_string(), value.escape_debug().to_string().as_str()] {
+                if text.contains(written) {
+                    *text = text.replace(written, HIDDEN);
+                }
             }
         }
     }

@@ -213,6 +213,11 @@ fn make_server(spec: &Spec, port: u16, stage: &Arc<Stage>) -> Result<RTSPServer,
     let server = RTSPServer::new();
     server.set_address(HOST);
     server.set_service(&port.to_string());
+    // Clients are served by the loop's own thread, which closes them at the end: closed by another one than reads from them, they
+    // are read from once more, and the process with them is lost.
+    if let Some(pool) = server.thread_pool() {
+        pool.set_max_threads(0);
+    }
     let factory = RTSPMediaFactory::new();
     factory.set_launch(&encode::for_rtsp(spec));
     factory.set_shared(true);

@@ -80,6 +80,13 @@ fn a_value_that_is_filled_in_is_in_no_report() {
     let report = load(&Sources::of_file(&file), &|_| Some("hunter2/".to_owned())).unwrap_err().to_string();
     assert!(report.contains("there is no `") && report.contains("a/***.png"), "{report}");
     assert!(!report.contains("hunter2"), "{report}");
+    // in a schema it may be a key, which says where
+    let prompt = r#"ask = "What?"
+        answer = "json"
+        schema = '{"type": "object", "properties": {"a": {"t${KEY}ype": "boolean"}}}'"#;
+    fs::write(&file, format!("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"\n[prompts.p]\n{prompt}")).unwrap();
+    let report = load(&Sources::of_file(&file), &|_| Some("hunter2/".to_owned())).unwrap_err().to_string();
+    assert!(report.contains("t***ype") && !report.contains("hunter2"), "{report}");
     // one that could stand in a URL was percent-encoded
     let prompt = "ask = \"What?\"\nanswer = \"json\"\nschema = \"rtsp://me:${KEY}@10.0.0.5/sub\"\n";
     fs::write(&file, format!("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"\n[prompts.p]\n{prompt}")).unwrap();
