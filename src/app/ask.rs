@@ -149,8 +149,8 @@ fn clip(file: &Path, until: Option<Duration>, canvas: Canvas, spec: Spec) -> Res
     camera::clip_until(file, canvas, frames_per_second, until, |frame| {
         sampler.offer(Arc::new(frame));
     })?;
-    let empty = || Error::Question(format!("`{}` has no picture before that moment", file.display()));
-    sampler.newest(spec).ok_or_else(empty)
+    let none = || camera::FileError::Later { file: file.display().to_string() };
+    sampler.newest(spec).ok_or_else(|| none().into())
 }
 
 #[cfg(test)]

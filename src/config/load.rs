@@ -77,6 +77,7 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
         for value in values.borrow().iter() {
             problem.hide(value);
             problem.hide(&percent_encoded(value));
+            problem.hide(format!("{value:?}").trim_matches('"')); // as a key in quotes has it
         }
     }
     match config {

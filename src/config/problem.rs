@@ -62,10 +62,8 @@ impl Problem {
             return;
         }
         for text in [Some(&mut self.wrong), self.right.as_mut(), Some(&mut self.key)].into_iter().flatten() {
-            for written in [value, &value.escape_default().to_string(), value.escape_debug().to_string().as_str()] {
-                if text.contains(written) {
-                    *text = text.replace(written, HIDDEN);
-                }
+            if text.contains(value) {
+                *text = text.replace(value, HIDDEN);
             }
         }
     }

@@ -1,5 +1,7 @@
 """From a decoded picture to the model's pixels as the service goes: with the very elements of its default pipeline."""
 
+from functools import cache
+
 from . import layout
 from .paths import REPOSITORY
 
@@ -8,6 +10,7 @@ SAMPLED, ENDED = "! identity name=sample", "! appsink"  # between these two a pi
 TO_RGB = "videoconvert ! video/x-raw,format=RGB"  # at the size that it has
 
 
+@cache
 def to_model() -> str:
     """GStreamer elements: decoded pictures of any size to RGB [288, 384, 3]."""
     lines = [line for line in DESCRIPTION.read_text().splitlines() if not line.startswith("#")]

@@ -28,6 +28,12 @@ pub enum FileError {
         /// What GStreamer said.
         reason: String,
     },
+    /// The recording begins after the moment that was meant.
+    #[error("`{file}` has no picture before that moment")]
+    Later {
+        /// The file.
+        file: String,
+    },
     /// The recording is shorter than was believed.
     #[error("`{file}` ends at {:.1} s, before that moment", .ends.as_secs_f64())]
     Short {
@@ -72,7 +78,8 @@ pub fn clip(
     read.map_err(|reason| undecodable(file, reason))
 }
 
-/// As [`clip`], but only what was taken up to a moment; without one, all. A recording that ends before it is an error.
+/// As [`clip`], but only what was taken up to a moment; without one, all. A recording that ends before it, or begins after it, is
+/// an error.
 pub fn clip_until(
     file: &Path,
     canvas: impl Into<Canvas>,
@@ -80,23 +87,23 @@ pub fn clip_until(
     until: Option<Duration>,
     mut take: impl FnMut(Frame),
 ) -> Result<(), FileError> {
-    let (mut ends, mut goes_on) = (Duration::ZERO, false);
+    let (mut ends, mut goes_on) = (None, false);
     clip(file, canvas, frames_per_second, |frame| {
         let at = frame.taken.since_origin();
         goes_on = until.is_some_and(|until| at > until);
         if goes_on {
             return ControlFlow::Break(());
         }
-        ends = at;
+        ends = Some(at);
         take(frame);
         ControlFlow::Continue(())
     })?;
     // between two pictures nothing is missing
     let step = Duration::try_from_secs_f64(1.0 / frames_per_second).unwrap_or(Duration::from_secs(1));
-    match until {
-        Some(until) if !goes_on && ends + step < until => {
-            Err(FileError::Short { file: file.display().to_string(), ends })
-        }
+    let file = || file.display().to_string();
+    match (ends, until) {
+        (None, _) => Err(FileError::Later { file: file() }),
+        (Some(ends), Some(until)) if !goes_on && ends + step < until => Err(FileError::Short { file: file(), ends }),
         _ => Ok(()),
     }
 }

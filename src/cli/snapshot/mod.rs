@@ -117,10 +117,7 @@ fn save(options: &Options, spec: Spec) -> anyhow::Result<u8> {
     let wanted = options.frames.unwrap_or(1);
     let frames = pictures(options, spec, wanted)?;
     let Some(first) = frames.first().map(|f| f.taken) else {
-        match &options.clip {
-            Some(file) => anyhow::bail!("`{}` has no picture before that moment", file.display()),
-            None => anyhow::bail!("no picture came within {} s", options.timeout),
-        }
+        anyhow::bail!("no picture came within {} s", options.timeout);
     };
     let index = write(&options.out, &frames)?
         .into_iter()

@@ -131,11 +131,12 @@ def keep(clip: Clip, source: Path, raw: Path, folder: Path) -> None:
 def check_order(source: Path, pictures: np.ndarray, name: str) -> None:
     """Every received picture must be the source picture of its number: none is nearer to a neighbour, on the whole."""
     sent = np.memmap(source, np.uint8, "r").reshape(-1, HEIGHT * 3 // 2, WIDTH)
-    bright = [footage.shrink(picture[:HEIGHT]).astype(float) for picture in sent]
+    bright = [footage.shrink(picture[:HEIGHT]) for picture in sent]
     shifted = [0.0, 0.0, 0.0]
     for number in range(1, len(pictures) - 1):
+        got = pictures[number, :, :, 1].astype(float)
         for i, step in enumerate((-1, 0, 1)):
-            shifted[i] += abs(pictures[number, :, :, 1] - bright[number + step]).mean()
+            shifted[i] += abs(got - bright[number + step]).mean()
     if shifted[1] > min(shifted):
         raise RuntimeError(f"{name}: the received frames are shifted against the source")
 
