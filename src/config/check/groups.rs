@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{super::problem::suggest, checker::Checker, limits::Limits};
+use super::{
+    super::problem::suggest,
+    checker::Checker,
+    limits::{Groups, Limits},
+};
 use crate::name::CameraName;
-
-/// The cameras of each group, as far as they could be read.
-pub(super) type Groups = BTreeMap<String, Vec<CameraName>>;
 
 /// All groups that are written; `cameras`: the names of all cameras.
 pub(super) fn read(

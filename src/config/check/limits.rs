@@ -1,8 +1,11 @@
 //! What prompts are held against that lies outside of them.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use super::groups::Groups;
+use crate::name::CameraName;
+
+/// The cameras of each group, as far as they could be read.
+pub(super) type Groups = BTreeMap<String, Vec<CameraName>>;
 
 /// What lies outside the prompts themselves.
 pub(super) struct Limits<'a> {
