@@ -8,7 +8,7 @@ import torch
 from onnx import TensorProto, helper
 
 from wader_export import layout
-from wader_export.encoder import package
+from wader_export.encoder import colour_words, package
 from wader_export.encoder.build import normalise, quantise
 from wader_export.encoder.convert import Converter, Value
 from wader_export.encoder.early import quantise_early
@@ -193,6 +193,10 @@ def test_a_colour_is_the_median_of_its_place():
     half[:, :, :, 100:] = 1.0
     boxes = torch.tensor([[[100.0, 40.0, 240.0, 200.0]]])
     tokens = ObjectTokens(240, 320)
-    assert tokens.colour(half, boxes, (0.18, 0.48)).flatten().tolist() == [0.0, 0.0, 0.0]
+    colour = lambda: tokens.median(tokens.samples(half, boxes, (0.18, 0.48))).flatten().tolist()  # noqa: E731
+    assert colour() == [0.0, 0.0, 0.0]
+    words = tokens.words(tokens.samples(half, boxes, (0.18, 0.48))).flatten()
+    assert words.sum().item() == pytest.approx(1, abs=1e-4), "and the shares of the words tell of both"
+    assert words[colour_words.NAMES.index("black")] > 0.5 and words[colour_words.NAMES.index("white")] > 0.15
     half[:, :, :, 80:] = 1.0
-    assert tokens.colour(half, boxes, (0.18, 0.48)).flatten().tolist() == [1.0, 1.0, 1.0]
+    assert colour() == [1.0, 1.0, 1.0]

@@ -1,4 +1,4 @@
-"""The layout of frame features: what each of the 24 numbers of an object token and of the picture token means.
+"""The layout of frame features: what each number of an object token and of the picture token means.
 
 Everything that writes features (the encoder graph, the simulator) and everything that reads them (the
 resampler, the hand-written rules) takes its indices from here.
@@ -7,15 +7,18 @@ resampler, the hand-written rules) takes its indices from here.
 HEIGHT, WIDTH = 288, 384
 OBJECTS = 24  # object tokens of a frame, strongest first
 TOKENS = OBJECTS + 1  # the last one is the picture token
-DIM = 24
+COLOUR_WORDS = 11  # ten names of colours and skin: see `encoder/colour_words.py`
+DIM = 24 + 2 * COLOUR_WORDS
 
 # object token
 BOX = slice(0, 4)  # x0, y0, x1, y1 as fractions of the picture
 HEATS = slice(4, 16)  # class-group heights, floors cut
-UPPER = slice(16, 19)  # mean RGB of the upper half of the box
-LOWER = slice(19, 22)  # mean RGB of the lower half
+UPPER = slice(16, 19)  # median RGB of the upper half of the box
+LOWER = slice(19, 22)  # median RGB of the lower half
 VALID = 22  # 1 for a kept object
 PICTURE = 23  # 1 for the picture token
+UPPER_WORDS = slice(24, 24 + COLOUR_WORDS)  # how much of the upper half looks like each colour word
+LOWER_WORDS = slice(24 + COLOUR_WORDS, DIM)
 
 # picture token
 MEAN_RGB = slice(0, 3)

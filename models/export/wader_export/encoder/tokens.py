@@ -3,8 +3,8 @@
 The strongest cells of the class-group maps go through an overlap removal that ignores the class (no 3x3 peak
 keeping before it: at stride 8 that loses one of two people who walk side by side), and each that survives
 becomes a token: heats of its class groups with the floors cut, its box, the median colours of
-its upper and lower half (a mean would mix a jacket with hands, bags and the street). One more token describes the
-picture as a whole. No state, no control flow.
+its upper and lower half (a mean would mix a jacket with hands, bags and the street), and how much of each half looks
+like each colour word. One more token describes the picture as a whole. No state, no control flow.
 The box is the expectation over 11 bins per side (Generalized Focal Loss, arXiv 2006.04388, section 3.2).
 """
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .. import layout
+from . import colour_words
 from .convert import BINS, STRIDES
 
 CANDIDATES = 160  # cells that enter the overlap removal
@@ -24,7 +25,7 @@ SIDE = 0.27  # part of the width left out on each side
 
 
 class ObjectTokens(nn.Module):
-    """``rgb`` f32 [n,3,H,W] in 0..255, scores and bins of three strides -> [n, 25, 24]."""
+    """``rgb`` f32 [n,3,H,W] in 0..255, scores and bins of three strides -> [n, 25, 46]."""
 
     def __init__(self, height: int = layout.HEIGHT, width: int = layout.WIDTH):
         super().__init__()
@@ -56,10 +57,10 @@ class ObjectTokens(nn.Module):
         heats = heats * (heats >= layout.FLOOR_CUT * strongest[..., None]).to(heats.dtype)
         valid = (strongest > layout.MIN_HEIGHT).to(heats.dtype)[..., None]
         half = functional.conv2d(rgb, self.halving, stride=2, groups=3)
-        upper, lower = self.colour(half, boxes, UPPER_ROWS), self.colour(half, boxes, LOWER_ROWS)
+        upper, lower = self.samples(half, boxes, UPPER_ROWS), self.samples(half, boxes, LOWER_ROWS)
         scale = torch.tensor([self.width, self.height, self.width, self.height], dtype=boxes.dtype)
-        objects = torch.cat([boxes / scale, heats, upper, lower, torch.ones_like(valid)], 2) * valid
-        objects = functional.pad(objects, (0, 1))
+        looks = [self.median(upper), self.median(lower), torch.ones_like(valid), torch.zeros_like(valid)]
+        objects = torch.cat([boxes / scale, heats, *looks, self.words(upper), self.words(lower)], 2) * valid
         return torch.cat([objects, self.picture(half)[:, None]], 1)
 
     def boxes(self, bins: Tensor, index: Tensor) -> Tensor:
@@ -95,8 +96,8 @@ class ObjectTokens(nn.Module):
             keep = 1 - (hides * keep[:, None]).amax(2)
         return keep
 
-    def colour(self, half: Tensor, boxes: Tensor, rows: tuple[float, float]) -> Tensor:
-        """Median of each channel over a grid of samples in a part of each box; `half` is the picture at half size."""
+    def samples(self, half: Tensor, boxes: Tensor, rows: tuple[float, float]) -> Tensor:
+        """Colours [n, 3, K, GRID * GRID] on a grid in a part of each box; `half` is the picture at half size."""
         x0, y0, x1, y1 = boxes.split(1, -1)
         width, height = x1 - x0, y1 - y0
         steps = torch.linspace(0, 1, GRID)
@@ -106,8 +107,15 @@ class ObjectTokens(nn.Module):
         row = (y / 2).floor().clamp(0, self.height // 2 - 1)
         flat = (row[..., :, None] * (self.width // 2) + column[..., None, :]).flatten(1).long()
         samples = half.flatten(2).gather(2, flat[:, None].expand(-1, 3, -1))
-        samples = samples.reshape(-1, 3, boxes.shape[1], GRID * GRID)
+        return samples.reshape(-1, 3, boxes.shape[1], GRID * GRID)
+
+    def median(self, samples: Tensor) -> Tensor:
+        """Median of each channel [n, K, 3]."""
         return samples.topk(GRID * GRID // 2 + 1).values[..., -1].transpose(1, 2)
+
+    def words(self, samples: Tensor) -> Tensor:
+        """How much of the samples looks like each colour word [n, K, COLOUR_WORDS]."""
+        return colour_words.shares(samples.permute(0, 2, 3, 1)).mean(2)
 
     def picture(self, half: Tensor) -> Tensor:
         """Mean and spread of colour, a coarse grid of brightness, sharpness."""
@@ -119,5 +127,5 @@ class ObjectTokens(nn.Module):
         sharp = steps.mean((1, 2, 3))[:, None] * 10
         strongest = functional.max_pool2d(steps, EDGE_BLOCK).flatten(1).topk(EDGE_BLOCKS, 1).values
         token = torch.cat([mean, spread, coarse, sharp, strongest.mean(1, keepdim=True)], 1)
-        token = functional.pad(token, (0, layout.DIM - 1 - token.shape[1]))
-        return torch.cat([token, torch.ones_like(sharp)], 1)
+        token = functional.pad(token, (0, layout.PICTURE - token.shape[1]))
+        return functional.pad(torch.cat([token, torch.ones_like(sharp)], 1), (0, layout.DIM - layout.PICTURE - 1))

@@ -7,6 +7,7 @@ from ..questions.words import NUMBERS
 from ..sim import colours
 
 PERSON_HEIGHT, VEHICLE_HEIGHT, OTHER_HEIGHT = 0.5, 0.35, 0.45
+WORN = 0.2  # of the samples of somebody's half; the best for simulated scenes by daylight
 NEAR, FAR, STILL, SIDEWAYS = 0.28, 0.12, 0.35, 0.35
 
 
@@ -68,7 +69,9 @@ def answers(frames: np.ndarray) -> dict[str, str]:
     place = foot(now)[:, 0] if len(now) else np.zeros(0)
     walks = [t for t in tracks(frames, (layout.PERSON,), PERSON_HEIGHT) if len(t) > 1]
     shifts = [moves(t) for t in walks]
-    worn = {colour_of(p[s]) for f in people for p in f for s in (layout.UPPER, layout.LOWER)}
+    halves = [p[half] for f in people for p in f for half in (layout.UPPER_WORDS, layout.LOWER_WORDS)]
+    most = np.max(halves, 0) if halves else np.zeros(layout.COLOUR_WORDS)
+    worn = {colour for colour, share in zip(colours.NAMES, most, strict=False) if share > WORN}
     kinds = (layout.CAR, layout.BIG_VEHICLE)
     vehicles = [t for t in tracks(frames, kinds, VEHICLE_HEIGHT) if len(t) > 1]
     light = float(frames[-1, layout.OBJECTS, layout.MEAN_RGB].mean())

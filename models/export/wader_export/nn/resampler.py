@@ -19,12 +19,13 @@ READ_TOKENS = READ_OBJECTS + 1
 SAME = 1e-6
 OBJECT_FEATURES = 8 + 12 + 6 + 16
 COLOUR_FEATURES = 8
+WORD_FEATURES = 2 * layout.COLOUR_WORDS
 PICTURE_STATISTICS = 19
 PICTURE_FEATURES = PICTURE_STATISTICS + 2
 
 
 def object_features(objects: Tensor) -> Tensor:
-    """Raw object tokens [..., 24] -> what the first linear layer reads."""
+    """Raw object tokens [..., DIM] -> what the first linear layer reads."""
     box, heats = objects[..., layout.BOX], objects[..., layout.HEATS]
     x, foot = (box[..., 0:1] + box[..., 2:3]) / 2, box[..., 3:4]
     y = (box[..., 1:2] + box[..., 3:4]) / 2
@@ -54,6 +55,12 @@ def colour_features(objects: Tensor, picture: Tensor) -> Tensor:
         mean = rgb.mean(-1, keepdim=True)
         parts += [(rgb - mean) / (mean + 0.15), torch.log((mean + 0.03) / (whole + 0.03))]
     return torch.cat(parts, -1) * objects[..., layout.VALID : layout.VALID + 1]
+
+
+def word_features(objects: Tensor) -> Tensor:
+    """How much of each half looks like each colour word; roots, so that a little of a colour is told from none."""
+    shares = torch.cat([objects[..., layout.UPPER_WORDS], objects[..., layout.LOWER_WORDS]], -1)
+    return (shares + 0.01).sqrt() * 2 * objects[..., layout.VALID : layout.VALID + 1]
 
 
 def repeated(frames: Tensor, seconds: Tensor, present: Tensor) -> Tensor:
@@ -99,7 +106,7 @@ class Resampler(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.object_in = nn.Linear(OBJECT_FEATURES + motion.FEATURES + COLOUR_FEATURES, WIDTH)
+        self.object_in = nn.Linear(OBJECT_FEATURES + motion.FEATURES + COLOUR_FEATURES + WORD_FEATURES, WIDTH)
         self.is_object = nn.Parameter(torch.randn(2, WIDTH) * 0.1)
         self.picture_in = nn.Sequential(nn.Linear(PICTURE_FEATURES, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
         self.is_picture = nn.Parameter(torch.randn(WIDTH) * 0.3)
@@ -110,12 +117,13 @@ class Resampler(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
 
     def forward(self, frames: Tensor, seconds: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """`frames` [B, T, 25, 24], `seconds` [B, T] (newest 0), `present` bool [B, T]."""
+        """`frames` [B, T, 25, DIM], `seconds` [B, T] (newest 0), `present` bool [B, T]."""
         batch, count = seconds.shape
         objects, picture = frames[:, :, :READ_OBJECTS], frames[:, :, layout.OBJECTS]
         with torch.autocast("cpu", enabled=False):
             moved = motion.motion_features(objects, seconds, present)
-            features = torch.cat([object_features(objects), moved, colour_features(objects, picture)], -1)
+            colours = [colour_features(objects, picture), word_features(objects)]
+            features = torch.cat([object_features(objects), moved, *colours], -1)
             statistics = (picture[..., :PICTURE_STATISTICS] - 0.35) * 2
             contrast = picture[..., layout.STD_RGB].mean(-1, keepdim=True)
             edges = torch.log((picture[..., layout.EDGES : layout.EDGES + 1] + 0.004) / (contrast + 0.004))

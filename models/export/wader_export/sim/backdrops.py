@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import blindness
+from . import blindness, looks
 from .peaks import Peaks
 from .world import BRIGHT, World
 
@@ -22,7 +22,7 @@ BACKDROP = -2  # the `thing` of its peaks
 class Backdrops:
     """Real pictures to choose from, coded as cameras code them: [n, frames, ...]."""
 
-    tokens: np.ndarray  # [n, F, 25, 24]
+    tokens: np.ndarray  # [n, F, 25, DIM]
     free: np.ndarray  # [n, F, 24] which objects surely are nothing real
 
 
@@ -31,7 +31,7 @@ class Chosen:
     """Which clips [B] have a backdrop, and its tokens in them."""
 
     clips: np.ndarray  # numbers of clips [c]
-    tokens: np.ndarray  # [c, T, 25, 24]
+    tokens: np.ndarray  # [c, T, 25, DIM]
     free: np.ndarray  # [c, T, 24]
 
 
@@ -61,7 +61,9 @@ def peaks(world: World, chosen: Chosen | None) -> tuple[Peaks, np.ndarray]:
     objects = objects.transpose(0, 2, 1, 3)
     heat = objects[..., layout.HEATS]
     real = Peaks(
-        heat.max(-1), objects[..., layout.BOX], heat.argmax(-1), objects[..., layout.UPPER], objects[..., layout.LOWER],
+        heat.max(-1), objects[..., layout.BOX], heat.argmax(-1),
+        looks.seen_before(objects, layout.UPPER, layout.UPPER_WORDS),
+        looks.seen_before(objects, layout.LOWER, layout.LOWER_WORDS),
         np.full(heat.shape[:3], BACKDROP),
     )  # fmt: skip
     return real, heat

@@ -2,22 +2,10 @@
 
 import numpy as np
 
-NAMES = ("black", "white", "gray", "red", "blue", "green", "yellow", "brown", "orange", "pink")
-RGB = np.array(
-    [
-        [0.09, 0.08, 0.09],
-        [0.85, 0.85, 0.85],
-        [0.50, 0.50, 0.50],
-        [0.65, 0.13, 0.14],
-        [0.22, 0.30, 0.55],
-        [0.20, 0.42, 0.20],
-        [0.80, 0.70, 0.15],
-        [0.38, 0.26, 0.17],
-        [0.85, 0.42, 0.12],
-        [0.85, 0.50, 0.60],
-    ],
-    np.float32,
-)
+from ..encoder import colour_words
+from ..encoder.colour_words import NAMES
+
+RGB = np.array(colour_words.RGB, np.float32)
 UPPER_SHARE = np.array([0.26, 0.12, 0.11, 0.13, 0.14, 0.08, 0.06, 0.05, 0.03, 0.02])
 LOWER_SHARE = np.array([0.30, 0.07, 0.16, 0.05, 0.27, 0.03, 0.02, 0.08, 0.01, 0.01])
 VEHICLE_SHARE = np.array([0.20, 0.22, 0.20, 0.14, 0.14, 0.04, 0.03, 0.01, 0.02, 0.00])

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import layout
-from . import backdrops, blindness, colours
+from . import backdrops, blindness, colours, looks
 from .backdrops import Backdrops
 from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
+from .looks import BEHIND, FRONT, OWN, SECOND, SURROUND
 from .peaks import Peaks, restless, steady_noise, taken
 from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
 
@@ -22,9 +23,12 @@ UPPER_ROWS, LOWER_ROWS = (0.18, 0.48), (0.52, 0.85)  # where the encoder takes i
 # how much of the samples shows what is beside a body, by the part of its height from above
 BODY = (0.1, 0.33, 0.685)
 BESIDE = ((0.0, 0.05, 0.12), (0.5, 0.45, 0.66))
+SAMPLED_BESIDE = (0.5, 0.5, 1.0)  # of it: above the waist black clothes are .82 of the samples (median), below .66
 # taller people hold things, sit in things and stand before one another: of 13 in the photographs to train on, seven are seen
 # with .34 to .53, the others with .63 to .86
 NEAR_TALL = 0.45
+# black, white, gray, red, blue, green, yellow, brown, orange, pink
+AROUND_SHARE = np.array([0.08, 0.1, 0.1, 0.08, 0.1, 0.3, 0.06, 0.14, 0.03, 0.01])
 SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
@@ -34,7 +38,7 @@ CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7
 class Features:
     """What the encoder hands on, and which thing each token is (-1: nothing real)."""
 
-    tokens: np.ndarray  # [B, T, 25, 24] float32
+    tokens: np.ndarray  # [B, T, 25, DIM] float32
     thing: np.ndarray  # [B, T, 24]
 
 
@@ -107,9 +111,9 @@ def jittered_boxes(world: World, rng, unrest: np.ndarray, shown: np.ndarray) -> 
     return box.clip(-0.02, 1.02)
 
 
-def shaded(world: World, rng, rows: tuple[float, float], shown: np.ndarray) -> np.ndarray:
-    """Colours [B, N, T, 3] between two parts of the visible box's height: the median of samples on the thing, on what is
-    behind it, on skin, and on what hides it.
+def shaded(world: World, rng, rows: tuple[float, float], shown: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Looks [B, N, T, LOOKS] between two parts of the visible box's height: samples are on the thing, on what is behind it
+    (some on what is `around` everywhere, [B, 3]), on skin, and on what hides it.
 
     Of a person who is cut by the picture's edge or by a table the box holds only a part, so its lower half may show the
     jacket and its upper half the face. `shown`: of `draw_shown`.
@@ -121,25 +125,52 @@ def shaded(world: World, rng, rows: tuple[float, float], shown: np.ndarray) -> n
     first, last = (above + row * visible for row in rows)
     where = (first + last) / 2
     rgb = np.where((where < 0.5)[..., None], world.upper_rgb[:, :, None], world.lower_rgb[:, :, None])
+    cloth = np.where((where < 0.5)[..., None], world.upper_cloth[:, :, None], world.lower_cloth[:, :, None])
     least, most = (np.interp(where, BODY, part) for part in BESIDE)
     mix = least + (most - least) * rng.random(still) + rng.normal(0, 0.1, where.shape)
-    mix = mix.clip(0, 0.75)[..., None]
+    aside = rng.spawn(1)[0]
+    body = aside.random(still)  # of what is before the clothes: hands, hair, bare arms
+    before = world.obscured[..., None] * (1 - body)
+    ground = mix.clip(0, 0.75)
+    beside = ground + (1 - ground) * before
     behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
     # face, hair and hands: some of an upper half, most where little but the head is in the box; and bare legs
     skin = np.where(where < 0.5, rng.uniform(0, 0.22, still), np.maximum(rng.uniform(0, 0.05, still), world.bare[..., None]))
     head = ((NECK - first) / (last - first).clip(1e-3)).clip(0, 1) * rng.uniform(0.7, 1, still)
     skin = np.maximum(skin, head)
-    skin = colours.median_share((skin * (world.kind == layout.PERSON)[..., None])[..., None])
-    rgb = rgb * (1 - skin) + SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None] * skin
-    mix = colours.median_share(mix)
+    bare = (skin + (1 - skin) * world.obscured[..., None] * body) * (world.kind == layout.PERSON)[..., None]
+    skin = colours.median_share(bare[..., None])
+    own_skin = SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None]
+    rgb = rgb * (1 - skin) + own_skin * skin
+    mix = colours.median_share(beside[..., None])
     seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.02, (batch, THINGS, frames, 3))
     folds = np.exp(rng.uniform(np.log(0.01), np.log(0.12), (batch, THINGS, 1, 1)))
     seen *= np.exp(rng.normal(0, 1, (batch, THINGS, frames, 1)) * folds)  # and sun and shade
     own = world.upper_rgb if rows == UPPER_ROWS else world.lower_rgb
-    front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1)
+    front = np.take_along_axis(own, world.hider.reshape(batch, -1)[..., None].repeat(3, 2), 1).reshape(seen.shape)
     hidden = np.where(shown < 1 - world.covered[..., None], 0.5, 1) * world.hidden  # the box ends before it
     behind_it = colours.median_share(hidden)[..., None]
-    return seen * (1 - behind_it) + front.reshape(seen.shape) * behind_it
+    seen = seen * (1 - behind_it) + front * behind_it
+    open_, apart = 1 - hidden, aside.random(still)
+    ground = ground * np.interp(where, BODY, SAMPLED_BESIDE)
+    beside = ground + (1 - ground) * before
+    worn, plain = open_ * (1 - beside) * (1 - bare), cloth[..., 6]
+    parts = {
+        OWN: (worn * plain, cloth[..., :3]),
+        SECOND: (worn * (1 - plain), cloth[..., 3:6]),
+        looks.SKIN: (open_ * (1 - beside) * bare, own_skin),
+        BEHIND: (open_ * beside * apart, behind[:, :, None]),
+        SURROUND: (open_ * beside * (1 - apart), around[:, None, None] + aside.normal(0, 0.05, (batch, THINGS, 1, 3))),
+        FRONT: (hidden, front),
+    }
+    return looks.looks(seen, looks.drawn_folds(aside, still), parts)
+
+
+def draw_around(world: World, rng) -> np.ndarray:
+    """The colour [B, 3] of most of what lies behind things: a lawn, bricks, sand, or what the background is anyway."""
+    batch = len(world.times)
+    some = (rng.random(batch) < 0.3)[:, None]
+    return np.where(some, colours.pick(rng, AROUND_SHARE, (batch,))[1], world.background)
 
 
 def unhidden(height: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -229,7 +260,7 @@ def alternating(heat: np.ndarray, rng) -> np.ndarray:
 
 
 def picture_tokens(world: World, rng, tint: np.ndarray, unrest: np.ndarray) -> np.ndarray:
-    """The picture token [B, T, 24]."""
+    """The picture token [B, T, DIM]."""
     batch, frames = world.times.shape
     gain = world.gain[:, None, None]
     token = np.zeros((batch, frames, layout.DIM))
@@ -257,14 +288,15 @@ def observe(world: World, rng, real: Backdrops | None = None) -> Features:
     group = world.kind[..., None].repeat(frames, 2)
     things = np.broadcast_to(np.arange(THINGS)[None, :, None], group.shape)
     shown = draw_shown(world, rng)
-    upper, lower = shaded(world, rng, UPPER_ROWS, shown), shaded(world, rng, LOWER_ROWS, shown)
+    around = draw_around(world, rng.spawn(1)[0])
+    upper, lower = shaded(world, rng, UPPER_ROWS, shown, around), shaded(world, rng, LOWER_ROWS, shown, around)
     unrest = draw_unrest(world.posing, rng)
     own = np.where(world.motion == STILL, unrest, 1)[..., None]
     heights = peak_heights(world, rng, own)
     boxes = jittered_boxes(world, rng, restless(own, heights.max(2, keepdims=True)), shown)
     seen = Peaks(heights, boxes, group, upper, lower, things)
     people = Peaks(*(getattr(seen, f)[:, :PEOPLE] for f in Peaks.__dataclass_fields__))
-    false = [standing_peaks(world, rng, unrest), passing_peaks(world, rng, unrest)]
+    false = [standing_peaks(world, rng, unrest, around), passing_peaks(world, rng, unrest, around)]
     parts = [doubles(people, world, rng, unrest), second_vehicles(seen, rng)]
     parts += [parts_of_vehicles(seen, rng) for _ in range(2)]
     if chosen is not None:
@@ -286,15 +318,24 @@ def observe(world: World, rng, real: Backdrops | None = None) -> Features:
     tint = np.exp(rng.normal(0, 1, (batch, 3)) * cast)
     grey = (world.light == DARK) & (rng.random(batch) < 0.35)
     as_it_is = (peaks.thing == backdrops.BACKDROP)[..., None]
-    looks = []
-    for colour in (peaks.upper, peaks.lower):
-        rgb = np.where(grey[:, None, None, None], colour.mean(-1, keepdims=True), colour * tint[:, None, None])
-        noise = np.where(world.light == DARK, 0.02, 0.008)[:, None, None, None]
-        rgb = (rgb * world.gain[:, None, None, None] + noise * rng.normal(size=rgb.shape)).clip(0, 1)
-        looks.append(np.where(as_it_is, colour, rgb))
+    noise = np.where(world.light == DARK, 0.02, 0.008)
+    medians, words = [], []
     valid = peaks.height > 0
+    wanted = valid & ~as_it_is[..., 0]
+    pixels = (peaks.box[..., 3] - peaks.box[..., 1]) * layout.HEIGHT
+    for half in (peaks.upper, peaks.lower):
+        noisy = rng.normal(size=(*half.shape[:-1], 3)) * noise[:, None, None, None]
+
+        def light(rgb: np.ndarray, noisy=noisy) -> np.ndarray:
+            """What the camera makes of colours [B, K, T, ..., 3]."""
+            each = tuple(range(1, rgb.ndim - 1))
+            rgb = np.where(np.expand_dims(grey, (*each, -1)), rgb.mean(-1, keepdims=True), rgb * np.expand_dims(tint, each))
+            return (rgb * np.expand_dims(world.gain, (*each, -1)) + np.expand_dims(noisy, each[2:])).clip(0, 1)
+
+        medians.append(np.where(as_it_is, half[..., :3], light(half[..., :3])))
+        words.append(np.where(as_it_is, half[..., looks.REAL], looks.words(half, pixels, wanted, light)))
     tokens = np.zeros((batch, frames, layout.TOKENS, layout.DIM), np.float32)
-    objects = np.concatenate([peaks.box, heat, *looks, valid[..., None], 0 * valid[..., None]], -1)
+    objects = np.concatenate([peaks.box, heat, *medians, valid[..., None], 0 * valid[..., None], *words], -1)
     tokens[:, :, : layout.OBJECTS] = np.where(valid[..., None], objects, 0).transpose(0, 2, 1, 3)
     tint = np.where(grey[:, None], tint.mean(1, keepdims=True), tint)
     tokens[:, :, layout.OBJECTS] = picture_tokens(world, rng, tint, unrest)

@@ -7,7 +7,7 @@ things may be large, of any sort, alike in a row and entirely quiet was seen on 
 import numpy as np
 
 from .. import layout
-from . import colours
+from . import colours, looks
 from .peaks import Peaks, restless, steady_noise
 from .world import V, World
 
@@ -25,7 +25,7 @@ ANIMALS = (layout.CAT, layout.DOG, layout.ANIMAL)
 SURE_ANIMALS = 0.08  # this share of false animals is as high as a real one: a stone on a lawn
 
 
-def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
+def standing_peaks(world: World, rng, unrest: np.ndarray, around: np.ndarray) -> Peaks:
     """False alarms that stay where they are: posts, cones, stones, a coat on the grass."""
     batch, frames = world.times.shape
     shape = (batch, STANDING)
@@ -65,8 +65,33 @@ def standing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     tall, wide = size * np.exp(noise(0.06)), (tall * ratio)[..., None] * np.exp(noise(0.08))
     box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
     grain = np.exp(rng.uniform(np.log(0.008), np.log(0.09), (*shape, 1, 1))) * unrest[..., None]
-    upper, lower = (half[:, :, None] + rng.normal(0, 1, (*full, 3)) * grain for half in halves(world, rng, STANDING))
+    upper, lower = (
+        sampled(half[:, :, None], half[:, :, None] + rng.normal(0, 1, (*full, 3)) * grain, world, rng, around)
+        for half in halves(world, rng, STANDING)
+    )
     return Peaks(high, box, group[..., None].repeat(frames, 2), upper, lower, np.full(full, -1))
+
+
+def sampled(own: np.ndarray, median: np.ndarray, world: World, rng, around: np.ndarray) -> np.ndarray:
+    """Looks [B, things, T, LOOKS] of half a false thing: its own colour [B, things, 1 or T, 3], a shade or another colour of
+    it, and what is beside it; `median` [B, things, T, 3] has its noise."""
+    aside = rng.spawn(1)[0]
+    shape = (*own.shape[:2], 1)
+    beside, second, apart = aside.uniform(0, 0.6, shape), aside.uniform(-0.4, 0.5, shape).clip(0), aside.random(shape)
+    other = np.where(
+        aside.random((*shape, 1)) < 0.5,
+        colours.pick(aside, colours.UPPER_SHARE + 0.05, shape)[1],
+        own * np.exp(aside.normal(0, 0.6, (*shape, 1))),
+    )
+    behind = world.background[:, None, None] + aside.normal(0, 0.12, (*shape, 3))
+    steady = np.exp(aside.normal(0, 0.1, median.shape[:3]))
+    parts = {
+        looks.OWN: ((1 - beside) * (1 - second) * steady, own),
+        looks.SECOND: ((1 - beside) * second, other.clip(0.02, 0.98)),
+        looks.BEHIND: (beside * apart, behind),
+        looks.SURROUND: (beside * (1 - apart), around[:, None, None]),
+    }
+    return looks.looks(median, looks.drawn_folds(aside, shape), parts)
 
 
 def halves(world: World, rng, things: int) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +140,7 @@ def heaps(rng, looks: tuple[np.ndarray, ...]) -> None:
             y[clip, other] = y[clip, first] + tall[clip, first] * rng.normal(0, 0.3)
 
 
-def passing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
+def passing_peaks(world: World, rng, unrest: np.ndarray, around: np.ndarray) -> Peaks:
     """False alarms of one frame."""
     full = (world.times.shape[0], PASSING, world.times.shape[1])
     high = np.where(rng.random(full) < 0.3 * unrest[..., None], 0.13 + rng.exponential(0.05, full), 0).clip(0, 0.4)
@@ -125,7 +150,8 @@ def passing_peaks(world: World, rng, unrest: np.ndarray) -> Peaks:
     x, y = rng.uniform(0, 1, full), rng.uniform(0, 1, full)
     box = np.stack([x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2], -1).clip(-0.02, 1.02)
     upper, lower = (
-        np.stack(parts, 2) for parts in zip(*(halves(world, rng, PASSING) for _ in range(full[2])), strict=True)
+        sampled(half, half, world, rng, around)
+        for half in (np.stack(h, 2) for h in zip(*(halves(world, rng, PASSING) for _ in range(full[2])), strict=True))
     )
     return Peaks(high, box, group, upper, lower, np.full(full, -1))
 
@@ -157,9 +183,9 @@ def doubles(real: Peaks, world: World, rng, unrest: np.ndarray) -> Peaks:
     high = np.where((np.where(steady, dice[..., :1], dice) < 0.42) & (tall > 0.06), own * part, 0)
     above, below = take(real.upper), take(real.lower)
     ground = world.background[:, None, None] + rng.normal(0, 0.12, (batch, DOUBLES, 1, 3))
-    bare = colours.median_share(np.where(beside, np.abs(shift) / wide.clip(1e-4) * 0.8, 0))[..., None]
+    bare = np.where(beside, np.abs(shift) / wide.clip(1e-4) * 0.8, 0)
     shown = (np.where(lower[..., None], below, above), np.where(upper[..., None], above, below))
-    shown = (rgb * (1 - bare) + ground * bare for rgb in shown)
+    shown = (looks.uncovered(half, ground, colours.median_share(bare), bare.clip(0, 1)) for half in shown)
     return Peaks(high, box, take(real.group), *shown, np.full(full, -1))
 
 

@@ -12,7 +12,7 @@ class Peaks:
     height: np.ndarray
     box: np.ndarray
     group: np.ndarray
-    upper: np.ndarray
+    upper: np.ndarray  # [B, M, T, LOOKS], see `looks`
     lower: np.ndarray
     thing: np.ndarray
 

@@ -141,7 +141,7 @@ def truth(world: World) -> Truth:
         rival = getattr(world, f"{name}_vague")
         for c, colour in enumerate(colours.NAMES):
             own = (worn == c) & ((rival < 0) | (rival >= colours.ALSO))
-            sure = people(own & clear & big)
+            sure = people((own | (getattr(world, f"{name}_second") == c)) & clear & big)
             perhaps = people(((worn == c) | (rival % colours.ALSO == c)) & (times_seen > 0))
             put(f"{name}_{colour}", sure, 2, (sure == 0) & (perhaps > 0))
 

@@ -21,8 +21,11 @@ STILL, MOVES, STOPS, STARTS = range(4)
 POSING = 0.2  # of the clips
 PATHS = 0.3  # of the clips
 SEATED, SEATED_POSING, BEHIND = 0.25, 0.45, 0.05  # of those who stay where they are, of those who pose, of the others
+OBSCURED = 0.4  # of the people
 BARE_LEGS = 0.15  # of the people
 TOGETHER = 0.6  # of the scenes in which several people pose
+HALF_AND_HALF = 0.57  # clothes of which less is of the own colour are of both: stripes, an open jacket
+PLAIN_UPPER, PLAIN_LOWER = 0.6, 0.85  # of the halves of a vehicle are paint, the rest is glass or tyres
 NECK = 0.17  # the head is above it, clothes begin below: part of a body's height
 FILLS = 0.55  # head and shoulders that are so tall count as somebody wholly inside
 BRIGHT, DIM, DARK = range(3)
@@ -58,11 +61,16 @@ class World:
     hidden: np.ndarray  # [B, N, T] part hidden by nearer things
     hider: np.ndarray  # [B, N, T] which thing hides most
     covered: np.ndarray  # [B, N] lowest part of the body that a table, a hedge or the own knees hide all the time
+    obscured: np.ndarray  # [B, N] part of a person's clothes that hands, hair, straps, furniture or neighbours keep from sight
     motion: np.ndarray  # [B, N] STILL ... STARTS
     upper: np.ndarray  # [B, N] colour numbers
     lower: np.ndarray
     upper_rgb: np.ndarray  # [B, N, 3]
     lower_rgb: np.ndarray
+    upper_cloth: np.ndarray  # [B, N, 7] RGB of the own colour and of a second one, and the own one's part
+    lower_cloth: np.ndarray
+    upper_second: np.ndarray  # [B, N] the number of a second colour that is as plain to see, -1: none
+    lower_second: np.ndarray
     upper_vague: np.ndarray  # [B, N] the colour word that would do as well, -1: none; from ALSO on: beside its own
     lower_vague: np.ndarray
     bare: np.ndarray  # [B, N] part of the legs that is bare
@@ -278,7 +286,7 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     background = (rng.uniform(0.15, 0.7, (batch, 1)) + rng.normal(0, 0.08, (batch, 3))).clip(0.05, 0.9)
     return World(
         times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider,
-        draw_covered(rng, kind, motion, posing), motion,
+        draw_covered(rng, kind, motion, posing), draw_obscured(rng.spawn(1)[0], kind), motion,
         *clothes(batch, rng), light, gain, aspect[:, 0], background, blindness.draw(batch, rng), posing,
     )  # fmt: skip
 
@@ -323,6 +331,13 @@ def draw_covered(rng, kind, motion, posing):
     return np.where(some, rng.uniform(0.15, most, kind.shape), 0)
 
 
+def draw_obscured(rng, kind):
+    """How little of their clothes some people show [B, N]. In the photographs to train on the colour that somebody wears is
+    to be seen in .03 to .9 of a half's samples, in less than a third of three of seven."""
+    some = (kind == layout.PERSON) & (rng.random(kind.shape) < OBSCURED)
+    return np.where(some, rng.uniform(0.2, 0.75, kind.shape), 0)
+
+
 def draw_light(batch: int, rng):
     """Bright, dim or dark, and the gain that goes with it."""
     dice = rng.random(batch)
@@ -338,7 +353,9 @@ def clothes(batch: int, rng):
     upper_vague, lower_vague = colours.rival(upper, upper_rgb), colours.rival(lower, lower_rgb)
     open_coat = rng.random(upper.shape) < 0.12  # or sleeves: a second colour that one could name as well
     second, second_rgb = colours.pick(rng, colours.UPPER_SHARE, (batch, THINGS))
-    part = 1 - colours.median_share(1 - rng.uniform(0.4, 0.75, (*upper.shape, 1)))
+    share = rng.uniform(0.4, 0.75, (*upper.shape, 1))
+    part = 1 - colours.median_share(1 - share)
+    upper_cloth = np.concatenate([upper_rgb, second_rgb, np.where(open_coat[..., None], share, 1)], -1)
     upper_rgb = np.where(open_coat[..., None], part * upper_rgb + (1 - part) * second_rgb, upper_rgb)
     upper_vague = np.where(open_coat, np.where(second == upper, -1, second + colours.ALSO), upper_vague)
     jeans = (lower == colours.BLUE) & (rng.random(lower.shape) < 0.6)
@@ -346,7 +363,13 @@ def clothes(batch: int, rng):
     lower_rgb = np.where(jeans[..., None], (colours.JEANS * np.exp(worn_out)[..., None]).clip(0.02, 0.95), lower_rgb)
     could_be = np.where(worn_out < colours.NAVY, colours.BLACK, np.where(rng.random(lower.shape) < 0.3, colours.GRAY, -1))
     lower_vague = np.where(jeans, could_be, lower_vague)
+    both = open_coat & (share[..., 0] < HALF_AND_HALF) & (second != upper) & (colours.rival(second, second_rgb) < 0)
+    upper_second = np.where(both, second, -1)
+    lower_second = np.full_like(upper_second, -1)
+    lower_cloth = np.concatenate([lower_rgb, second_rgb, np.ones_like(share)], -1)
     suit = rng.random(lower.shape) < 0.12
+    lower_cloth = np.where(suit[..., None], upper_cloth, lower_cloth)
+    lower_second = np.where(suit, upper_second, lower_second)
     lower, lower_rgb = np.where(suit, upper, lower), np.where(suit[..., None], upper_rgb, lower_rgb)
     lower_vague = np.where(suit, upper_vague, lower_vague)
     paint, paint_rgb = colours.pick(rng, colours.VEHICLE_SHARE, (batch, VEHICLES))
@@ -354,6 +377,9 @@ def clothes(batch: int, rng):
     upper_vague[:, V] = lower_vague[:, V] = colours.rival(paint, paint_rgb)
     upper_rgb[:, V] = paint_rgb * rng.uniform(0.6, 1.0, (batch, VEHICLES, 1))  # windows darken the upper half
     lower_rgb[:, V] = paint_rgb * rng.uniform(0.7, 1.0, (batch, VEHICLES, 1))
+    glass = colours.RGB[colours.BLACK]
+    for cloth, shaded, plain in ((upper_cloth, upper_rgb, PLAIN_UPPER), (lower_cloth, lower_rgb, PLAIN_LOWER)):
+        cloth[:, V] = np.concatenate([shaded[:, V], np.broadcast_to([*glass, plain], (batch, VEHICLES, 4))], -1)
     bare = np.where(rng.random(lower.shape) < BARE_LEGS, rng.uniform(0.3, 1, lower.shape), 0)
     lower_vague = np.where(bare > 0, lower, lower_vague)  # of a skirt or of shorts one may see too little
-    return upper, lower, upper_rgb, lower_rgb, upper_vague, lower_vague, bare
+    return upper, lower, upper_rgb, lower_rgb, upper_cloth, lower_cloth, upper_second, lower_second, upper_vague, lower_vague, bare
