@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// A moment on this machine's monotonic clock.
 ///
 /// Cameras' clocks jump and drift, and the host's wall clock is set by others; windows are placed on this one only.
@@ -17,15 +19,14 @@ impl Stamp {
         Self(since_origin)
     }
 
-    /// The present moment.
-    #[expect(
-        clippy::disallowed_methods,
-        clippy::disallowed_types,
-        reason = "the one place that reads the clock of frames"
-    )]
+    /// The present moment. A machine's sleep counts: what came before it is hours old afterwards, not seconds.
     pub fn now() -> Self {
-        static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
-        Self(ORIGIN.get_or_init(std::time::Instant::now).elapsed())
+        static ORIGIN: OnceLock<Duration> = OnceLock::new();
+        let read = clock_gettime(ClockId::Boottime);
+        // neither is ever below 0
+        let (seconds, nanoseconds) = (read.tv_sec.unsigned_abs(), read.tv_nsec.unsigned_abs());
+        let now = Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds);
+        Self(now.saturating_sub(*ORIGIN.get_or_init(|| now)))
     }
 
     /// Time since the clock's origin.

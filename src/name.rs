@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 pub const MAX_LENGTH: usize = 48;
 
 /// Words that stand where a camera's or prompt's name would stand in a topic, and so cannot be names.
-pub const RESERVED: [&str; 7] = ["status", "error", "feedback", "ask", "about", "enabled", "response"];
+pub const RESERVED: [&str; 8] = ["status", "error", "feedback", "ask", "about", "enabled", "response", "prompts"];
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -187,6 +187,14 @@ impl Sampler {
         self.planned = schedules.into_iter().map(planned).collect();
     }
 
+    /// What this prompt asks is another question now, or it is shown something else: it is due with the next frame.
+    pub fn ask_anew(&mut self, prompt: &PromptName) {
+        self.planned
+            .iter_mut()
+            .filter(|planned| planned.schedule.prompt == *prompt)
+            .for_each(|planned| planned.asked = None);
+    }
+
     /// The camera was away, and what was said of it was taken back: all are due with the next frame.
     pub fn begin_anew(&mut self) {
         self.planned.iter_mut().for_each(|planned| planned.asked = None);
@@ -378,6 +386,21 @@ mod tests {
         assert_eq!([1, 2].map(|second| asked(&mut sampler, second)), [1, 0]);
         sampler.begin_anew();
         assert_eq!([3, 4].map(|second| asked(&mut sampler, second)), [1, 0]);
+    }
+
+    #[test]
+    fn who_asks_something_else_is_due_with_the_next_frame() {
+        let mut sampler = Sampler::new(
+            CameraName::new("c").unwrap(),
+            vec![schedule("daily", 86_400_000, 1, 0), schedule("other", 86_400_000, 1, 0)],
+        );
+        let asked = |sampler: &mut Sampler, second: u64| {
+            let windows = sampler.offer(frame(second, second * 1000));
+            windows.iter().flat_map(|w| &w.prompts).map(PromptName::to_string).collect::<Vec<_>>().join("+")
+        };
+        assert_eq!([1, 2].map(|second| asked(&mut sampler, second)), ["daily+other", ""]);
+        sampler.ask_anew(&PromptName::new("daily").unwrap());
+        assert_eq!([3, 4].map(|second| asked(&mut sampler, second)), ["daily", ""]);
     }
 
     #[test]

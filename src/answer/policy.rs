@@ -137,17 +137,21 @@ impl Policy {
     /// late one: it says nothing about the camera, and a model that is too slow would else never change a state.
     pub fn take(&mut self, outcome: &Outcome, now: Now) -> News {
         let (changed, transition) = self.follow(outcome, now);
+        let escalation = self.lasting(outcome, now);
         let news = News {
             state: match (self.spec.publish, outcome.value()) {
                 (_, None) => None,
                 (Publish::OnChange, Some(_)) => self.state().filter(|_| changed).cloned(),
                 (Publish::Always, Some(_)) => self.state().cloned(),
             },
+            // who hears of a change finds the answer that made it
             answer: self.spec.publish == Publish::Always
+                || changed
+                || escalation.is_some()
                 || !self.published.as_ref().is_some_and(|published| same(published, outcome)),
             changed: transition.is_some(),
             transition: transition.and_then(|transition| self.cooled(transition, now)),
-            escalation: self.lasting(outcome, now),
+            escalation,
         };
         if news.answer {
             self.published = Some(outcome.clone());
@@ -299,12 +303,12 @@ mod tests {
 
     #[test]
     fn a_state_waits_for_as_many_equal_answers_in_a_row_as_hold_says() {
-        check(Publish::OnChange, 2, "yynynn", "a s a a a se");
+        check(Publish::OnChange, 2, "yynynn", "a sa a a a sae");
         // Anything that is no answer ends the row.
-        check(Publish::OnChange, 2, "yynunn", "a s a a a se");
+        check(Publish::OnChange, 2, "yynunn", "a sa a a a sae");
         // A model that is late says nothing about the camera.
         check(Publish::OnChange, 2, "nlnlyly", "a a sa a a a sae");
-        check(Publish::OnChange, 3, "nnnyyfyyy", "a . s a . a a . se");
+        check(Publish::OnChange, 3, "nnnyyfyyy", "a . sa a . a a . sae");
         // A text is hardly ever said twice.
         check(Publish::OnChange, 3, "tT", "sa sae");
     }
@@ -348,32 +352,32 @@ mod tests {
             let escalate = Some(Escalate { after: Duration::from_secs(3), state: state.clone() });
             follow(Spec { escalate, ..Spec::default() }, outcomes, expected);
         };
-        lasting(&yes, "nyyyyyy", "sa sae . . E . .");
+        lasting(&yes, "nyyyyyy", "sa sae . . aE . .");
         // left before: nothing; the next episode is one of its own
-        lasting(&yes, "nyynyyyyy", "sa sae . sae sae . . E .");
+        lasting(&yes, "nyynyyyyy", "sa sae . sae sae . . aE .");
         // another state does not count, unless any does
         lasting(&yes, "nnnnnn", "sa . . . . .");
-        lasting(&None, "nnnnyyyyy", "sa . . E sae . . E .");
+        lasting(&None, "nnnnyyyyy", "sa . . aE sae . . aE .");
         // the first state counts from the start on
-        lasting(&yes, "yyyy", "sa . . E");
+        lasting(&yes, "yyyy", "sa . . aE");
         // what is no answer neither ends an episode nor shows that it lasts
         lasting(&yes, "yuuuuuy", "sa a . . . . aE");
         lasting(&yes, "y----s--y", "sa a aE");
         // where nobody looked, nothing was seen to last; an episode that goes on after a pause is a new one
-        lasting(&yes, "yy----wyyyyy", "sa . . . E . .");
-        lasting(&yes, "yyyyywyyyy", "sa . . E . . . E .");
+        lasting(&yes, "yy----wyyyyy", "sa . . . aE . .");
+        lasting(&yes, "yyyyywyyyy", "sa . . aE . . . aE .");
     }
 
     #[test]
     fn an_escalation_is_not_held_back_by_the_cooldown_and_tells_what_was() {
         let escalate = Some(Escalate { after: Duration::from_secs(2), state: Some(Value::YesNo(true)) });
         let spec = Spec { cooldown: Duration::from_secs(60), escalate, ..Spec::default() };
-        follow(spec, "nynyyyy", "sa sae sa sa . E2 .");
+        follow(spec, "nynyyyy", "sa sae sa sa . aE2 .");
     }
 
     #[test]
     fn hold_waits_for_a_row_that_no_pause_divides() {
-        follow(Spec { hold: 2, ..Spec::default() }, "nny-wyy", "a s a . se");
+        follow(Spec { hold: 2, ..Spec::default() }, "nny-wyy", "a sa a . sae");
     }
 
     #[test]

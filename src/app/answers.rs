@@ -197,7 +197,8 @@ impl Answers {
             return; // it was asked before the question became another
         }
         let taken = replied.seen.last;
-        if self.up.get(&key.0).is_none_or(|first| taken < *first) || standing.said_of.is_some_and(|said| taken < said) {
+        if self.up.get(&key.0).is_none_or(|first| taken < *first) || standing.said_of.is_some_and(|said| taken <= said)
+        {
             return; // it was asked before the camera broke, or showed nothing: what was said of that is newer
         }
         let now = Now::read();
@@ -261,8 +262,14 @@ impl Answers {
                 }
             }
             Input::Awake { camera, prompt } => {
-                if let Some(standing) = self.standing.get_mut(&(camera, prompt)) {
+                if let Some(standing) = self.standing.get_mut(&(camera.clone(), prompt.clone())) {
                     standing.policy.resume(now);
+                }
+                if !self.up.contains_key(&camera) {
+                    // while it slept this was no news of it
+                    let off = self.switches.of(&camera).borrow().camera;
+                    let reason = if off { StaleReason::CameraDisabled } else { StaleReason::CameraOffline };
+                    self.unanswered(&camera, vec![prompt], &Outcome::Stale(reason), None, &now);
                 }
             }
         }
@@ -368,6 +375,7 @@ impl Answers {
                 prompt: key.1.clone(),
                 ask: standing.prompt.ask.clone(),
                 answered: answer.outcome.value().map(Value::state),
+                by_lesson: replied.by_lesson,
                 pictures: replied.newest.clone(),
             };
             self.kept.keep(judgeable, news.answer, news.changed || !news.answer);

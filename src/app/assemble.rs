@@ -84,6 +84,7 @@ impl Watched {
         let off = switches.of(&self.name);
         let mut watch = Watch {
             prompts,
+            planned: Vec::new(),
             sampler,
             sight: Sight::new(self.frozen_after),
             blind: None,

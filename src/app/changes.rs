@@ -113,7 +113,11 @@ impl Changes {
         loop {
             tokio::select! {
                 () = stop.given() => break,
-                Some(arrival) = arrivals.recv() => self.newcomers.take(&arrival, &mut self.config).await,
+                Some(arrival) = arrivals.recv() => {
+                    if let Some(name) = self.newcomers.take(&arrival, &mut self.config).await {
+                        self.teach(&name).await;
+                    }
+                }
                 _ = hangup.recv() => {
                     self.written = self.written().await;
                     self.reload().await;
@@ -137,6 +141,19 @@ impl Changes {
         }
         for task in self.watchers.finish(STOP_WITHIN * 3 / 8).await {
             Event::StopLate { task: &task }.emit();
+        }
+    }
+
+    /// What others said of the answers to a prompt that was added by others holds on.
+    async fn teach(&self, name: &PromptName) {
+        let config = self.config.clone();
+        let said = Arc::new(blocking(move || Ok(lessons::said(&config))).await.unwrap_or_default());
+        for camera in self.newcomers.roster.asked_by(name) {
+            let prompts = self.newcomers.roster.prompts(&camera);
+            let Some(prompt) = prompts.iter().find(|prompt| prompt.prompt.name == *name) else { continue };
+            if let Err(problem) = self.teacher.teach(&camera, prompt, Arc::clone(&said)).await {
+                Event::FeedbackProblem { problem: &problem }.emit();
+            }
         }
     }
 
@@ -201,13 +218,15 @@ impl Changes {
             let more = ready.diff.added.iter().cloned().map(fit).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
             ready.asked = more.into_iter().chain(begun.flat_map(Watched::asked)).collect();
             windows::tell_untrained(ready.asked.iter().map(|(_, prompt)| prompt), &manifest);
+            let said = if ready.asked.is_empty() { Vec::new() } else { lessons::said(&ready.config) };
             let mut added = Vec::with_capacity(ready.asked.len());
             for (camera, prompt) in &ready.asked {
                 let shown = show(prompt, &manifest).map_err(|problems| problems.join("\n"))?;
                 if let Some(shown) = &shown {
                     ready.shown.insert((camera.clone(), prompt.prompt.name.clone()), digest(shown));
                 }
-                added.push(Added { camera: camera.clone(), prompt: Arc::new(prompt.prompt.clone()), shown });
+                let taught = lessons::taught(camera, prompt, &manifest, &said).unwrap_or_default(); // told when it is taught
+                added.push(Added { camera: camera.clone(), prompt: Arc::new(prompt.prompt.clone()), shown, taught });
             }
             Ok((ready, added))
         })
@@ -245,7 +264,7 @@ impl Changes {
         // first: a camera that is configured no more has not even a status
         self.tell_control(Change::Configured(control::known(&config))).await;
         for camera in &diff.ended {
-            self.watchers.end(camera).await;
+            self.watchers.end_for_good(camera).await;
             for prompt in self.newcomers.roster.prompts(camera) {
                 self.newcomers.engine.remove(camera, &prompt.prompt.name);
             }

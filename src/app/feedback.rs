@@ -86,7 +86,8 @@ impl Hearing {
         let right = right_answer(&said, judged.answered.as_deref(), &labels);
         let right = right.map_err(|message| about(Code::BadPayload, message))?;
         let key = (&judged.camera, &judged.prompt);
-        let feedback = Feedback::new(&judged.id, key, &judged.ask, judged.answered.as_deref(), &right);
+        let feedback =
+            Feedback::new(&judged.id, key, &judged.ask, (judged.answered.as_deref(), judged.by_lesson), &right);
         self.keep(&feedback, &judged).await.map_err(|problem| about(Code::NotSaved, problem))?;
         Event::Corrected { camera: key.0, prompt: key.1, answer: &right, was_right: feedback.right }.emit();
         self.teach(&judged.camera, prompt).await.map_err(|problem| about(Code::NotTeachable, problem))

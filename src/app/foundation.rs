@@ -38,6 +38,7 @@ pub(super) struct Foundation {
     pub(super) runs_on: String,
     pub(super) watched: Vec<Watched>,
     pub(super) digests: Digests,
+    pub(super) learnt: Digests,
     pub(super) worker: Worker<Flamingo>,
 }
 
@@ -117,7 +118,8 @@ impl Foundation {
         let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
         let said = lessons::said(&config);
         let preparing = tokio::task::spawn_blocking(move || prepare::worker(model, &asked, &added, &said));
-        let Prepared { worker, digests, lessons, refused } = preparing.await.map_err(|_| Error::EngineBroke)??;
+        let Prepared { worker, digests, learnt, lessons, refused } =
+            preparing.await.map_err(|_| Error::EngineBroke)??;
         let refused = newcomers::tell_refused(refused);
         watched.iter_mut().for_each(|camera| camera.forget(&refused));
         config.prompts.retain(|prompt| !refused.contains(&prompt.prompt.name));
@@ -130,6 +132,6 @@ impl Foundation {
         for Doubt { prompt, percent, needed } in worker.doubts() {
             Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
         }
-        Ok(Self { config, broker: None, access, web, label, manifest, runs_on, watched, digests, worker })
+        Ok(Self { config, broker: None, access, web, label, manifest, runs_on, watched, digests, learnt, worker })
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Judgeable {
     pub(super) ask: String,
     /// What was said; `None` where nobody was sure.
     pub(super) answered: Option<String>,
+    /// Whether a lesson had said it.
+    pub(super) by_lesson: bool,
     /// The newest frames of its window, the oldest first.
     pub(super) pictures: Vec<Arc<Frame>>,
 }
@@ -109,6 +111,7 @@ mod tests {
             prompt: PromptName::new(prompt).unwrap(),
             ask: "is it open?".to_owned(),
             answered: Some("yes".to_owned()),
+            by_lesson: false,
             pictures: vec![Arc::new(Frame { number: 0, taken, size, pixels: vec![0; bytes].into() })],
         }
     }

@@ -16,8 +16,8 @@ use crate::{
     engine::{Engine, Lesson},
     model::Manifest,
     name::CameraName,
-    prompt::{AnswerKind, Example, Shown},
-    store::feedback::{Stored, kept},
+    prompt::{AnswerKind, Example, Origin, Shown},
+    store::feedback::{Feedback, Stored, kept},
     telemetry::Event,
 };
 
@@ -72,7 +72,11 @@ pub(super) fn taught(
     for (state, label) in labels.iter().enumerate() {
         for stored in said.iter().rev().filter(|stored| stored.feedback.answer == *label).take(room) {
             match shown::frames(&stored.pictures, form.frames, canvas) {
-                Ok(frames) => all.examples.push(Example { frames, state, judged: Some(stored.feedback.right) }),
+                Ok(frames) => {
+                    let Feedback { right, by_lesson, .. } = stored.feedback;
+                    let origin = if by_lesson { Origin::OfLesson } else { Origin::Judged { right } };
+                    all.examples.push(Example { frames, state, origin });
+                }
                 Err(error) => wrong.push(error.to_string()),
             }
         }

@@ -36,7 +36,7 @@ mod watchdog;
 mod watchers;
 mod windows;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -48,6 +48,7 @@ use running::Running;
 use crate::{
     config::Loaded,
     engine::Unaskable,
+    frame::Stamp,
     mqtt,
     supervise::{Ended, Stop},
     systemd::Notify,
@@ -65,6 +66,10 @@ pub use shown::show;
 
 /// How long the parts may take to end after they were asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// How long a start may take: as the unit's `TimeoutStartSec` has it.
+const START_WITHIN: Duration = Duration::from_secs(180);
+/// Several times in the unit's `WatchdogSec`.
+const FEED_EVERY: Duration = Duration::from_secs(10);
 
 /// Why the service could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +164,7 @@ impl App {
         let Self { mut loaded, notify } = self;
         let (mut before, mut refused) = (None, None);
         loop {
-            let begun = begin(&loaded, refused.take(), notify, &stop).await;
+            let begun = fed(notify, begin(&loaded, refused.take(), notify, &stop)).await;
             let (_alone, mut running) = match (begun, before.take()) {
                 (Ok(None), _) => return Ok(()),
                 (Ok(Some(begun)), _) => begun,
@@ -178,6 +183,19 @@ impl App {
                 Some(anew) => (before, loaded) = (Some(anew.before), anew.now),
                 None => return Ok(()),
             }
+        }
+    }
+}
+
+/// Feeds the service manager's watchdog meanwhile, for as long as a start may take: after the first one it watches, and nothing
+/// that is being begun can feed it.
+async fn fed<T>(notify: Notify, work: impl Future<Output = T>) -> T {
+    let (mut work, mut feeds) = (pin!(work), tokio::time::interval(FEED_EVERY));
+    let until = Stamp::now().later_by(START_WITHIN);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = feeds.tick(), if Stamp::now() < until => notify.watchdog(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{
     blocking,
     complain::{complain, not_retained},
     control::Change,
-    memory, on_one_line,
+    lessons, memory, on_one_line,
     roster::Roster,
     windows,
 };
@@ -118,16 +118,23 @@ fn read(loaded: &Loaded, file: &Path) -> Result<PromptConfig, String> {
 }
 
 impl Newcomers {
-    /// Takes in, or away, what somebody sent, and says what is wrong with it; the configuration in use is kept true.
-    pub(super) async fn take(&self, arrival: &Arrival, config: &mut Config) {
+    /// Takes in, or away, what somebody sent, and says what is wrong with it; the configuration in use is kept true. Gives the
+    /// name of what was taken in.
+    pub(super) async fn take(&self, arrival: &Arrival, config: &mut Config) -> Option<PromptName> {
         let name = self.topics.new_prompt_of(&arrival.topic).unwrap_or_default();
-        if let Err((code, message)) = self.hear(arrival, name, config).await {
+        self.hear(arrival, name, config).await.unwrap_or_else(|(code, message)| {
             let complaint = Complaint { prompt: Some(name.to_owned()), ..Complaint::new(code, message) };
             complain(&self.outbox, &self.topics, &complaint);
-        }
+            None
+        })
     }
 
-    async fn hear(&self, arrival: &Arrival, name: &str, config: &mut Config) -> Result<(), (Code, String)> {
+    async fn hear(
+        &self,
+        arrival: &Arrival,
+        name: &str,
+        config: &mut Config,
+    ) -> Result<Option<PromptName>, (Code, String)> {
         not_retained(arrival, "the prompt")?;
         let wrong = |message: String| (Code::BadPrompt, message);
         if !self.allowed {
@@ -146,7 +153,7 @@ impl Newcomers {
                 return Err((Code::UnknownPrompt, format!("no prompt `{name}` was added")));
             }
             config.prompts.retain(|prompt| prompt.prompt.name != name);
-            return self.remove(&name).await;
+            return self.remove(&name).await.map(|()| None);
         }
         if arrival.payload.len() > LONGEST {
             return Err(wrong(format!("a prompt has {LONGEST} bytes at most")));
@@ -154,14 +161,20 @@ impl Newcomers {
         if !is_there && kept.len() >= MOST {
             return Err(wrong(format!("{MOST} prompts were added already; take one away with an empty message")));
         }
-        let added = self.add(name.clone(), arrival.payload.to_vec()).await?;
+        let added = self.add(name.clone(), arrival.payload.to_vec(), config).await?;
         config.prompts.retain(|prompt| prompt.prompt.name != name || added.is_none());
+        let is_added = added.is_some();
         config.prompts.extend(added);
-        Ok(())
+        Ok(is_added.then_some(name))
     }
 
     /// Takes a prompt in; gives it, unless the engine is ending.
-    async fn add(&self, name: PromptName, json: Vec<u8>) -> Result<Option<PromptConfig>, (Code, String)> {
+    async fn add(
+        &self,
+        name: PromptName,
+        json: Vec<u8>,
+        config: &Config,
+    ) -> Result<Option<PromptConfig>, (Code, String)> {
         let wrong = |message: String| (Code::BadPrompt, message);
         let (sources, named, text) = (self.sources.clone(), name.clone(), json.clone());
         let written = PathBuf::from(format!("prompts/{name}"));
@@ -179,14 +192,21 @@ impl Newcomers {
             return Err(wrong("it asks about no camera that is watched".to_owned()));
         }
         windows::tell_untrained(about.iter().map(|(_, prompt)| prompt), &self.manifest);
-        let one = |(camera, prompt): &(CameraName, PromptConfig)| Added {
-            camera: camera.clone(),
-            prompt: Arc::new(prompt.prompt.clone()),
-            shown: None,
-        };
+        let (told, manifest, config) = (about.clone(), self.manifest.clone(), config.clone());
+        let added = blocking(move || {
+            let said = lessons::said(&config);
+            let one = |(camera, prompt): &(CameraName, PromptConfig)| Added {
+                camera: camera.clone(),
+                prompt: Arc::new(prompt.prompt.clone()),
+                shown: None,
+                taught: lessons::taught(camera, prompt, &manifest, &said).unwrap_or_default(), // told when it is taught
+            };
+            Ok(told.iter().map(one).collect())
+        });
+        let added = added.await.map_err(wrong)?;
         // first: what cannot be kept is not asked
         let before = self.keep(&name, Some(json)).await.map_err(|problem| (Code::NotSaved, problem))?;
-        match self.engine.add(about.iter().map(one).collect()).await {
+        match self.engine.add(added).await {
             Ok(Ok(())) => {}
             Ok(Err(problem)) => {
                 self.keep(&name, before).await.map_err(|problem| (Code::NotSaved, problem))?;
@@ -209,7 +229,7 @@ impl Newcomers {
         let name = prompt.prompt.name.clone();
         let before = self.roster.prompts(camera).into_iter().find(|before| before.prompt.name == name);
         if before.is_some_and(|before| before.prompt.kind != prompt.prompt.kind) {
-            self.silence(camera, &name).await; // its topics are cleared, before anything of the other kind is said there
+            self.silence(camera, &name, false).await; // its topics are cleared, before anything of the other kind is said there
         }
         let standing = Box::new(standing(&prompt, shown.as_ref(), self.min_mass));
         self.tell(Input::Added { camera: camera.clone(), prompt: name.clone(), standing }).await;
@@ -228,19 +248,20 @@ impl Newcomers {
 
     /// A camera's prompt is asked no more.
     pub(super) async fn forget(&self, camera: &CameraName, name: &PromptName) {
-        self.silence(camera, name).await;
+        self.silence(camera, name, true).await;
         self.engine.remove(camera, name);
         Event::PromptRemoved { camera, prompt: name }.emit();
     }
 
     /// Nothing is said of a camera's prompt any more, and its topics are cleared.
-    async fn silence(&self, camera: &CameraName, name: &PromptName) {
+    async fn silence(&self, camera: &CameraName, name: &PromptName, for_good: bool) {
         self.roster.forget(camera, name);
         let (done, is_done) = oneshot::channel();
         self.tell(Input::Removed { camera: camera.clone(), prompt: name.clone(), done }).await;
         is_done.await.ok(); // only then
         let (done, is_done) = oneshot::channel();
-        self.control.send(Change::Removed { camera: camera.clone(), prompt: name.clone(), done }).await.ok();
+        let removed = Change::Removed { camera: camera.clone(), prompt: name.clone(), for_good, done };
+        self.control.send(removed).await.ok();
         is_done.await.ok();
     }
 

@@ -18,7 +18,10 @@ use crate::{
 /// The engine's worker, ready to be asked.
 pub(super) struct Prepared {
     pub(super) worker: Worker<Flamingo>,
+    /// Of what prompts are shown by the configuration,
     pub(super) digests: Digests,
+    /// and of what others taught them, which takes its place.
+    pub(super) learnt: Digests,
     /// What came of what others said of answers; the error is what is wrong with its pictures.
     pub(super) lessons: Vec<Result<Lesson, String>>,
     /// The prompts of others that this model cannot be asked, and why.
@@ -59,10 +62,11 @@ pub(super) fn worker(
     let of = |(camera, prompt): &(CameraName, Arc<Prompt>)| {
         Some(((camera.clone(), prompt.name.clone()), digest(all.get(&prompt.name)?)))
     };
-    let mut digests: Digests = prompts.iter().filter_map(of).collect();
+    let digests: Digests = prompts.iter().filter_map(of).collect();
+    let mut learnt = Digests::new();
     let (mut lessons, mut refused) = (Vec::new(), Vec::new());
     for (camera, prompt) in added {
-        let one = Added { camera: camera.clone(), prompt: Arc::new(prompt.prompt.clone()), shown: None };
+        let one = Added { camera: camera.clone(), prompt: Arc::new(prompt.prompt.clone()), shown: None, taught: None };
         if let Err(error) = worker.add(&[one]) {
             refused.push((prompt.prompt.name.clone(), error.to_string()));
         }
@@ -78,11 +82,11 @@ pub(super) fn worker(
         };
         let lesson = worker.teach(camera, &Arc::new(prompt.prompt.clone()), &shown).map_err(|error| error.to_string());
         if lesson.as_ref().is_ok_and(Lesson::is_learnt) {
-            digests.insert((camera.clone(), prompt.prompt.name.clone()), digest(&shown));
+            learnt.insert((camera.clone(), prompt.prompt.name.clone()), digest(&shown));
         }
         lessons.push(lesson);
     }
-    Ok(Prepared { worker, digests, lessons, refused })
+    Ok(Prepared { worker, digests, learnt, lessons, refused })
 }
 
 /// The worker for all prompts of a configuration, and what others said of their answers. Blocks: it loads the model, decodes

@@ -75,7 +75,8 @@ impl Running {
         notify: Notify,
         stop: &Stop,
     ) -> Result<Self, Error> {
-        let Foundation { config, broker, access, web, label, manifest, runs_on, watched, digests, worker } = foundation;
+        let Foundation { config, broker, access, web, label, manifest, runs_on, watched, digests, learnt, worker } =
+            foundation;
         let min_mass = manifest.prompt.min_mass;
         let (replies, replied) = mpsc::channel(REPLIES);
         let waiting = replies.downgrade();
@@ -102,7 +103,8 @@ impl Running {
         let kept_for_a_while = (zone.clone(), history, (kept.clone(), holds.clone()));
         let judged_by = (label.clone(), min_mass);
         let told = (&control, engine.reminder());
-        let answers = Answers::new(&config, &watched, &digests, judged_by, told, kept_for_a_while);
+        let used = digests.clone().into_iter().chain(learnt).collect();
+        let answers = Answers::new(&config, &watched, &used, judged_by, told, kept_for_a_while);
         let (mut judge, judged) = (Tasks::new(), answers.judged.clone());
         judge.start("answers", answers.run(replied, input));
 

@@ -15,7 +15,7 @@ use crate::{
     frame::Frame,
     model::Manifest,
     name::{CameraName, PromptName},
-    prompt::{Example, Shown, fits},
+    prompt::{Example, Origin, Shown, fits},
 };
 
 /// What a prompt is shown, in the model's size; `None` for a prompt without examples. Else everything that is wrong.
@@ -36,7 +36,7 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
     for (number, example) in prompt.examples.iter().enumerate() {
         let state = labels.iter().position(|label| *label == example.answer).unwrap_or(labels.len());
         match frames(&example.pictures, most, canvas) {
-            Ok(frames) => examples.push(Example { frames, state, judged: None }),
+            Ok(frames) => examples.push(Example { frames, state, origin: Origin::Configuration }),
             Err(error) => wrong.push(format!("prompts.{name}.examples[{number}].path: {error}")),
         }
     }

@@ -1,6 +1,6 @@
 //! One camera's task: runs it, tries again when it breaks, and hands its windows to the engine.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use jiff::tz::TimeZone;
@@ -20,7 +20,8 @@ use crate::{
     window::{self, Sampler, Schedule, Window},
 };
 
-/// How often a connected camera is looked after that gives no frames; prompts that are due then are told of it.
+/// How often a camera is looked after that gives no frames: its prompts fall asleep and wake, and those that are due while it is
+/// connected are told of it.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// A prompt that has hours, and whether it sleeps outside of them.
@@ -40,6 +41,8 @@ pub(super) struct Watch {
     pub(super) up_since: Option<Stamp>,
     /// The prompts that ask about it.
     pub(super) prompts: watch::Receiver<Vec<PromptConfig>>,
+    /// Those that the sampler plans for.
+    pub(super) planned: Vec<PromptConfig>,
     pub(super) sampler: Sampler,
     pub(super) sight: Sight,
     /// Why its newest picture shows nothing, if so.
@@ -93,10 +96,15 @@ impl Watch {
                     None => tokio::time::sleep(wait.open).await,
                 }
             };
-            tokio::select! {
-                () = stop.given() => break,
-                () = turned(&mut self.off, true) => {}
-                () = wait => {}
+            let mut wait = pin!(wait);
+            let mut look = looks();
+            loop {
+                tokio::select! {
+                    () = stop.given() => break, // as the loop around it will see
+                    () = turned(&mut self.off, true) => break,
+                    () = &mut wait => break,
+                    _ = look.tick() => self.mind_hours().await,
+                }
             }
         }
     }
@@ -106,9 +114,13 @@ impl Watch {
         self.engine.forget(&self.name);
         self.view.send_replace(View::default());
         self.tell(Input::SwitchedOff { camera: self.name.clone() }).await;
-        tokio::select! {
-            () = stop.given() => return false,
-            () = turned(&mut self.off, false) => {}
+        let mut look = looks();
+        loop {
+            tokio::select! {
+                () = stop.given() => return false,
+                () = turned(&mut self.off, false) => break,
+                _ = look.tick() => self.mind_hours().await,
+            }
         }
         self.tell(Input::CameraDown { camera: self.name.clone() }).await;
         true
@@ -127,8 +139,7 @@ impl Watch {
         };
         let run = camera.run(&frames, &pause);
         tokio::pin!(run);
-        let mut look = tokio::time::interval(LOOK_AFTER);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look = looks();
         loop {
             tokio::select! {
                 ended = &mut run => return ended,
@@ -198,6 +209,14 @@ impl Watch {
     pub(super) fn plan(&mut self) {
         let prompts = self.prompts.borrow_and_update();
         self.sampler.plan(prompts.iter().map(schedule).collect());
+        let before = std::mem::replace(&mut self.planned, prompts.clone());
+        let is_another = |prompt: &&PromptConfig| {
+            let same_name = before.iter().find(|other| other.prompt.name == prompt.prompt.name);
+            same_name.is_some_and(|other| {
+                (&other.prompt, &other.examples, other.region) != (&prompt.prompt, &prompt.examples, prompt.region)
+            })
+        };
+        prompts.iter().filter(is_another).for_each(|prompt| self.sampler.ask_anew(&prompt.prompt.name));
         self.asked_blind = asked_blind(&prompts);
         let asleep: Vec<_> =
             std::mem::take(&mut self.hours).into_iter().filter(|a| a.asleep).map(|a| a.prompt).collect();
@@ -254,6 +273,13 @@ impl Watch {
     async fn tell(&self, input: Input) {
         self.answers.send(input).await.ok();
     }
+}
+
+/// Once at first, then as often as a camera is looked after.
+fn looks() -> tokio::time::Interval {
+    let mut looks = tokio::time::interval(LOOK_AFTER);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    looks
 }
 
 /// When a prompt, fitted to the model, is asked about a camera.

@@ -10,12 +10,11 @@ use std::{
 
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use crate::{
     engine::{Engine, Replied},
-    frame::Stamp,
     supervise::{Progress, Pulse},
     systemd::Notify,
     telemetry::Event,
@@ -44,11 +43,11 @@ impl Watchdog {
         let mut progress = Progress::new(timeout / 4, timeout);
         let mut reading = interval((timeout / 8).max(Duration::from_millis(1)));
         reading.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let begun = Stamp::now();
+        let begun = Instant::now(); // which stands still while the machine sleeps: no stage can move then
         let mut told = None;
         loop {
             reading.tick().await;
-            let now = Stamp::now().since(begun);
+            let now = begun.elapsed();
             let still = |(stage, pulse)| Some((progress.still(now, stage, pulse)?, stage));
             let Some((still, stage)) = self.pulses().into_iter().filter_map(still).max() else {
                 self.notify.watchdog();

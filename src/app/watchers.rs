@@ -53,6 +53,7 @@ impl Watchers {
     /// Begins to watch a camera, as the roster has it.
     pub(super) fn begin(&mut self, camera: Watched) {
         let (name, stop) = (camera.name.clone(), Stop::new());
+        self.switches.add(&name); // before its task follows them
         let (prompts, view) = self.roster.of_task(&name);
         let (engine, answers, zone) = (self.engine.clone(), self.answers.clone(), self.zone.clone());
         let watch = camera.watch(engine, answers, (&self.switches, &self.turns), zone, (prompts, view));
@@ -81,6 +82,12 @@ impl Watchers {
         // what it shows is asked about no more, before the next one of its name counts its frames from nothing
         self.roster.hide(camera);
         self.engine.replaced(camera);
+    }
+
+    /// Ends one that is watched no more, and forgets its switches.
+    pub(super) async fn end_for_good(&mut self, camera: &CameraName) {
+        self.end(camera).await;
+        self.switches.remove(camera);
     }
 
     /// Waits for one that ends by itself, which none should.

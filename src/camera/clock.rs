@@ -11,7 +11,8 @@ use crate::frame::Stamp;
 /// was not held up, short enough for the drift of a camera's clock to stay far below a frame (100 ppm: 2 ms).
 const STRETCH: Duration = Duration::from_secs(10);
 
-/// A PTS that runs ahead of arrival by more than this has jumped; a burst after a stall never does.
+/// A picture that comes sooner after its PTS than any before it, by more than this, is of a PTS that has jumped. A burst after a
+/// stall is none: however far apart its pictures are, they come later than others did, not sooner.
 const JUMP: Duration = Duration::from_secs(1);
 
 /// A PTS that stands still for this long while pictures arrive says nothing.
@@ -28,7 +29,7 @@ pub(super) struct Timeline {
     before: Option<i128>,
     current: Option<i128>,
     stretch_began: Option<Stamp>,
-    last: Option<(Duration, Stamp)>,
+    last: Option<Duration>,
     last_taken: Option<Stamp>,
     /// Where the PTS stood when it last moved on.
     moved: Option<(Duration, Stamp)>,
@@ -56,7 +57,7 @@ impl Timeline {
             (self.before, self.current, self.stretch_began) = (None, None, None);
             (self.moved, self.least) = (None, None);
         }
-        self.last = Some((pts, arrival));
+        self.last = Some(pts);
         if self.moved.is_none_or(|(at, _)| at != pts) {
             self.moved = Some((pts, arrival));
         }
@@ -86,9 +87,9 @@ impl Timeline {
         if self.moved.as_ref().is_some_and(stands) {
             return true;
         }
-        self.last.is_some_and(|(last_pts, last_arrival)| {
-            pts < last_pts || (pts - last_pts) > arrival.since(last_arrival) + JUMP
-        })
+        let delay = nanos(arrival.since_origin()) - nanos(pts);
+        let smallest = [self.before, self.current].into_iter().flatten().min();
+        self.last.is_some_and(|last| pts < last) || smallest.is_some_and(|smallest| delay + nanos(JUMP) < smallest)
     }
 }
 
@@ -136,6 +137,12 @@ mod tests {
         assert_eq!(taken(&[(0, 1000), (900_000, 1500), (900_500, 2000)]), [1000, 1500, 2000]);
         // One damaged time stamp harms no frame after it.
         assert_eq!(taken(&[(0, 1000), (900_000, 1500), (1000, 2000), (1500, 2500)]), [1000, 1500, 2000, 2500]);
+    }
+
+    #[test]
+    fn pictures_that_come_late_together_are_late_however_far_apart_they_were_taken() {
+        let seldom = [(0, 1000), (2000, 3000), (4000, 8500), (6000, 8501), (8000, 9000)];
+        assert_eq!(taken(&seldom), [1000, 3000, 5000, 7000, 9000]);
     }
 
     #[test]

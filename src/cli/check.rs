@@ -19,7 +19,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
     let model = model(&loaded.config);
-    let askable = model.as_ref().is_none_or(|(template, manifest)| askable(&loaded.config, template, manifest));
+    let askable = model.as_ref().is_none_or(|(template, manifest)| askable(&loaded, template, manifest));
     let good = is_receivable(&loaded.config) & askable;
     if options.print {
         cli::put(format_args!("{}", config::print(&loaded).trim_end()))?;
@@ -64,38 +64,48 @@ fn model(config: &config::Config) -> Option<(Template, Manifest)> {
 
 /// Whether the model can be asked every prompt. Words that it never learned make an answer `unsure`, so they are told of
 /// and forgiven.
-fn askable(config: &config::Config, template: &Template, manifest: &Manifest) -> bool {
+fn askable(loaded: &config::Loaded, template: &Template, manifest: &Manifest) -> bool {
     let mut askable = true;
-    for prompt in config.prompts.iter().filter(|p| !p.asked().is_empty()) {
-        askable &= if prompt.examples.is_empty() { sayable(prompt, template) } else { showable(prompt, manifest) };
+    for prompt in loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()) {
+        let at = place(loaded, prompt);
+        askable &=
+            if prompt.examples.is_empty() { sayable(prompt, template, &at) } else { showable(prompt, manifest, &at) };
         for asked in prompt.asked() {
-            askable &= takes_window(asked, manifest);
+            askable &= takes_window(asked, manifest, &at);
         }
     }
     if askable {
-        contradictions(config);
+        contradictions(&loaded.config);
     }
     askable
 }
 
-/// Whether the model takes a prompt's window; warns of one that it never saw in training, and of frames it does not look at.
-fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest) -> bool {
+/// Where a prompt stands, as mistakes of the files are shown: `wader.toml:12:1: prompts.NAME`.
+fn place(loaded: &config::Loaded, prompt: &config::PromptConfig) -> String {
     let name = &prompt.prompt.name;
+    match loaded.place(&["prompts", name.as_str()]) {
+        Some(place) => format!("{place}: prompts.{name}"),
+        None => format!("prompts.{name}"), // of nobody's writing: the caption of a file without prompts
+    }
+}
+
+/// Whether the model takes a prompt's window; warns of one that it never saw in training, and of frames it does not look at.
+fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) -> bool {
     let (frames, span) = match manifest.window(prompt.frames, prompt.span) {
         Ok(window) => window,
         Err(most) => {
-            cli::say(format_args!("prompts.{name}.window.frames = {}: the model takes {most} at most", prompt.frames));
+            cli::say(format_args!("{at}.window.frames = {}: the model takes {most} at most", prompt.frames));
             return false;
         }
     };
     if frames < prompt.frames {
         cli::say(format_args!(
-            "warning: prompts.{name}.window.frames = {}: the model looks at single pictures, and is given the newest",
+            "warning: {at}.window.frames = {}: the model looks at single pictures, and is given the newest",
             prompt.frames
         ));
     }
     if let Some(problem) = manifest.untrained(frames, span).filter(|_| prompt.examples.is_empty()) {
-        cli::say(format_args!("warning: prompts.{name}.window: {problem}; what it makes of them is unknown"));
+        cli::say(format_args!("warning: {at}.window: {problem}; what it makes of them is unknown"));
     }
     true
 }
@@ -122,11 +132,10 @@ fn contradictions(config: &config::Config) {
 }
 
 /// Whether a prompt can be put into the model's words.
-fn sayable(prompt: &config::PromptConfig, template: &Template) -> bool {
-    let name = &prompt.prompt.name;
+fn sayable(prompt: &config::PromptConfig, template: &Template, at: &str) -> bool {
     match Plan::all(&prompt.prompt, template) {
         Ok(_) => {
-            tell_undescribed(prompt, template);
+            tell_undescribed(prompt, template, at);
             true
         }
         Err(error @ PlanError::UnknownWords(_)) => {
@@ -136,26 +145,26 @@ fn sayable(prompt: &config::PromptConfig, template: &Template) -> bool {
                 }
                 _ => "",
             };
-            cli::say(format_args!("warning: prompts.{name} will always be `unsure`: {error}{way_out}"));
+            cli::say(format_args!("warning: {at} will always be `unsure`: {error}{way_out}"));
             true
         }
         Err(error) => {
-            cli::say(format_args!("prompts.{name}: {error}"));
+            cli::say(format_args!("{at}: {error}"));
             false
         }
     }
 }
 
 /// Warns of properties that are asked for by their name alone, because that is all the schema says of them.
-fn tell_undescribed(prompt: &config::PromptConfig, template: &Template) {
+fn tell_undescribed(prompt: &config::PromptConfig, template: &Template, at: &str) {
     let AnswerKind::Json { schema, .. } = &prompt.prompt.kind else { return };
     for property in schema.properties().unwrap_or_default() {
         if let Asked::Question { ask, described: false, .. } = &property.asked
             && !template.spells()
         {
-            let (name, property) = (&prompt.prompt.name, &property.name);
+            let property = &property.name;
             cli::say(format_args!(
-                "warning: prompts.{name}.schema.properties.{property}: the model cannot spell JSON and is asked `{ask}`; \
+                "warning: {at}.schema.properties.{property}: the model cannot spell JSON and is asked `{ask}`; \
                  write the question into its `description`"
             ));
         }
@@ -163,12 +172,12 @@ fn tell_undescribed(prompt: &config::PromptConfig, template: &Template) {
 }
 
 /// Whether the model can compare with a prompt's examples; says how many there are.
-fn showable(prompt: &config::PromptConfig, manifest: &Manifest) -> bool {
+fn showable(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) -> bool {
     let name = &prompt.prompt.name;
     let frames = manifest.examples.as_ref().map_or(usize::MAX, |form| form.frames);
     for example in prompt.examples.iter().filter(|example| example.pictures.len() > frames) {
         cli::say(format_args!(
-            "warning: prompts.{name}.examples: `{}` is one moment, of whose {} pictures the newest {frames} are looked at; \
+            "warning: {at}.examples: `{}` is one moment, of whose {} pictures the newest {frames} are looked at; \
              give other moments folders of their own",
             example.path.display(),
             example.pictures.len()

@@ -118,6 +118,8 @@ enum Command {
 /// Reads the command line, does it, and says how it ended.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // of a question 1 says that there is no sure answer, so that it could not be asked must be something else
+    let failure = if matches!(arguments.command, Command::Ask(_)) { exit::UNAVAILABLE } else { exit::FAILURE };
     let done = match arguments.command {
         Command::Run(options) => run::run(&options),
         Command::Demo(options) => demo::run(&options),
@@ -141,7 +143,7 @@ pub fn main() -> ExitCode {
         Err(error) if nobody_reads(&error) => ExitCode::from(exit::OK),
         Err(error) => {
             say(format_args!("wader: {error:#}"));
-            ExitCode::from(exit::FAILURE)
+            ExitCode::from(failure)
         }
     }
 }
@@ -217,7 +219,9 @@ impl ConfigArguments {
         let sources = crate::config::Sources::of_process(self.config.clone());
         let sources = crate::config::Sources { examples_may_be_few: true, ..sources };
         Self::keep_secrets();
-        match crate::config::load(&sources, &crate::config::system_lookup) {
+        let lookup: fn(&str) -> Option<String> =
+            if self.is_given() { crate::config::system_lookup } else { crate::config::lookup_beside_service };
+        match crate::config::load(&sources, &lookup) {
             Ok(loaded) => Some(loaded.config),
             Err(report) => self.refuse(&report),
         }

@@ -88,13 +88,14 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
     }
 }
 
-/// Two files of `conf.d` that define one camera or prompt: somebody copied a file and forgot to rename it.
+/// Two files of `conf.d` that define one camera, prompt or group: somebody copied a file and forgot to rename it.
 ///
 /// The first file is not among them: to override it is what `conf.d` is for.
 fn find_doubles(layers: &[Layer], problems: &mut Vec<Problem>) {
     let mut seen = BTreeMap::new();
     for layer in layers {
-        for (table, what, key) in [("prompts", "prompt", "ask"), ("cameras", "camera", "url")] {
+        let kinds = [("prompts", "prompt", Some("ask")), ("cameras", "camera", Some("url")), ("groups", "group", None)];
+        for (table, what, key) in kinds {
             for (name, place) in layer.defined(table, key) {
                 let Some(first) = seen.insert((table, name.clone()), place.clone()) else { continue };
                 problems.push(Problem {

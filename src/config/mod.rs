@@ -31,7 +31,7 @@ pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;
 pub use sources::{DEFAULT_FILE, Sources, Written};
-pub use template::system_lookup;
+pub use template::{lookup_beside_service, system_lookup};
 
 use crate::{
     name::{CameraName, PromptName},

@@ -234,8 +234,11 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
     for (camera, there) in &config.on {
         let path = ["prompts", name, "on", camera.as_str()];
         page.table(&path);
-        if let AnswerKind::Text { max_tokens } = there.prompt.kind {
+        if let AnswerKind::Text { max_tokens } | AnswerKind::Json { max_tokens, .. } = there.prompt.kind {
             page.line(&[path.as_slice(), &["max_tokens"]].concat(), &max_tokens.to_string());
+        }
+        if let AnswerKind::Json { max_time, .. } = there.prompt.kind {
+            page.time(&[path.as_slice(), &["max_time"]].concat(), max_time);
         }
         settings(page, &path, there);
     }

@@ -9,6 +9,9 @@
 
 use std::{fmt::Write, path::Path};
 
+/// systemd's own folder for the unit of this name (systemd.exec, section "Credentials").
+const CREDENTIALS_OF_SERVICE: &str = "/run/credentials/wader.service";
+
 /// Where systemd, Docker and Podman put secrets, then the environment: the first that has `name` gives its value.
 ///
 /// A file's last line break is not part of its value.
@@ -16,6 +19,11 @@ pub fn system_lookup(name: &str) -> Option<String> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
     let folders = credentials.as_deref().map(Path::new).into_iter().chain([Path::new("/run/secrets")]);
     lookup_in(folders, name).or_else(|| std::env::var(name).ok())
+}
+
+/// As [`system_lookup`], then where systemd keeps the credentials of the installed service: for root, who asks about it beside it.
+pub fn lookup_beside_service(name: &str) -> Option<String> {
+    system_lookup(name).or_else(|| lookup_in([Path::new(CREDENTIALS_OF_SERVICE)].into_iter(), name))
 }
 
 fn lookup_in<'a>(mut folders: impl Iterator<Item = &'a Path>, name: &str) -> Option<String> {

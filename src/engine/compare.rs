@@ -10,7 +10,9 @@ use crate::{
     frame::Frame,
     model::{self, Cells, Comparison, Examples, Model},
     name::{CameraName, PromptName},
-    prompt::{Example, Gain, PlanError, Prompt, Reply, Shown, compared_reply, contests, fits, leave_out, share_of},
+    prompt::{
+        Example, Gain, Origin, PlanError, Prompt, Reply, Shown, compared_reply, contests, fits, leave_out, share_of,
+    },
     window::Window,
 };
 
@@ -89,11 +91,14 @@ impl Compared {
     /// What these examples make of the answers that some of them were judged by.
     pub(super) fn gain<M: Model>(&self, model: &mut M, examples: &[Example]) -> Result<Gain, model::Error> {
         let (mut gain, mut comparisons) = (Gain { judged: 0, before: 0, with: 0 }, Vec::new());
-        let judged =
-            examples.iter().zip(&self.examples).enumerate().filter(|(_, (example, _))| example.judged.is_some());
+        let judged = examples
+            .iter()
+            .zip(&self.examples)
+            .enumerate()
+            .filter(|(_, (one, _))| matches!(one.origin, Origin::Judged { .. }));
         for (place, (example, (look, _))) in judged.clone() {
             gain.judged += 1;
-            gain.before += usize::from(example.judged == Some(true));
+            gain.before += usize::from(example.origin == Origin::Judged { right: true });
             comparisons.extend(self.comparisons(look, &[place]));
         }
         let logits = model.compare(&comparisons)?;

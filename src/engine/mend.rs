@@ -61,14 +61,11 @@ impl<M: Model> Worker<M> {
                     Some([first, second]) => return [self.answer(&first), self.answer(&second)].concat(),
                     None => return replied,
                 },
-                Fault::Memory if waiting.len() > 1 => {
-                    let (first, second) = waiting.split_at(waiting.len() / 2);
-                    self.note(&reason, Remedy::SmallerBatches(first.len()));
-                    let mut replied = self.answer(first);
-                    replied.extend(self.answer(second));
-                    return replied;
-                }
                 Fault::Memory => {
+                    if let Some([first, second]) = halves(waiting) {
+                        self.note(&reason, Remedy::SmallerBatches(first.len()));
+                        return [self.answer(&first), self.answer(&second)].concat();
+                    }
                     let remedy = self.reopen();
                     self.note(&reason, remedy);
                     if remedy == Remedy::NewProcess {

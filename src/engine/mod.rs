@@ -66,6 +66,8 @@ pub struct Replied {
     pub done: Stamp,
     /// Where the model was not asked, as the pictures still look as they did: when the newest was taken that it was asked about.
     pub unchanged_since: Option<Stamp>,
+    /// Whether it was answered by what others had said of its answers.
+    pub by_lesson: bool,
 }
 
 /// The frames of a window in figures.
@@ -140,6 +142,8 @@ pub struct Added {
     pub prompt: Arc<Prompt>,
     /// What it is shown, in place of being told.
     pub shown: Option<Shown>,
+    /// The same and what others said of its answers before, where they said anything of use.
+    pub taught: Option<Shown>,
 }
 
 /// A change of what prompts are.

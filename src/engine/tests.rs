@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     frame::{Frame, Size},
     model::{self, Cells, Comparison, Examples, Features, Gates, Generation, Moments, Row, TokenId, Writing},
-    prompt::{AnswerKind, Example, Prompt, Shown, words::Words},
+    prompt::{AnswerKind, Example, Origin, Prompt, Shown, words::Words},
     window::Spec,
 };
 
@@ -114,7 +114,7 @@ fn a_fault_where_one_thing_is_asked_is_no_fault_where_another_is_compared() {
     };
     let frame =
         Arc::new(Frame { number: 0, taken: Stamp::now(), size: Size { width: 1, height: 1 }, pixels: [0; 3].into() });
-    let example = |state| Example { frames: vec![frame.clone()], state, judged: None };
+    let example = |state| Example { frames: vec![frame.clone()], state, origin: Origin::Configuration };
     let shown = Shown { region: None, examples: vec![example(0), example(1)] };
     let form = Examples { cells: [1, 1], dim: 1, frames: 3, max_examples: 16, min_probability_loo: 0.8 };
     let model = Failing { compares: Some(form), ..Failing::default() };

@@ -107,6 +107,7 @@ struct Answered {
     asked: Stamp,
     /// How many of the newest frames go with it.
     newest: usize,
+    by_lesson: bool,
 }
 
 /// A still scene, and what was answered about this picture of it.
@@ -144,7 +145,7 @@ impl Unchanged {
             let holds = |answered: &&Answered| newest.since(answered.asked) < HOLDS;
             for prompt in std::mem::take(&mut window.prompts) {
                 let answered = shown.iter().find_map(|scene| scene.answered.get(&prompt).filter(holds));
-                let Some(Answered { question, reply, asked, newest }) = answered else {
+                let Some(Answered { question, reply, asked, newest, by_lesson }) = answered else {
                     window.prompts.push(prompt);
                     continue;
                 };
@@ -158,6 +159,7 @@ impl Unchanged {
                     spent: Spent { waited: done.since(*since), ..Spent::default() },
                     done,
                     unchanged_since: Some(*asked),
+                    by_lesson: *by_lesson,
                 });
             }
             !window.prompts.is_empty()
@@ -178,10 +180,11 @@ impl Unchanged {
             let mut scene = Scene { look: look.clone(), form: form.clone(), answered: HashMap::new() };
             if scene.is_shown(&form, &looks) {
                 let of_window = |r: &&Replied| r.camera == window.camera && window.prompts.contains(&r.prompt);
-                for Replied { prompt, asked, reply, newest: with, .. } in replied.iter().filter(of_window) {
+                for Replied { prompt, asked, reply, newest: with, by_lesson, .. } in replied.iter().filter(of_window) {
                     if let Ok(reply) = reply {
                         let (prompt, question, reply) = (prompt.clone(), asked.clone(), reply.clone());
-                        let answered = Answered { question, reply, asked: newest.taken, newest: with.len() };
+                        let (asked, newest) = (newest.taken, with.len());
+                        let answered = Answered { question, reply, asked, newest, by_lesson: *by_lesson };
                         scene.answered.insert(prompt, answered);
                     }
                 }

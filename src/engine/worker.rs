@@ -23,7 +23,7 @@ use crate::{
     frame::Stamp,
     model::{self, Language, Model, TokenId},
     name::{CameraName, PromptName},
-    prompt::{Pictures, Plan, PlanError, Prompt, Reply, Shown},
+    prompt::{Origin, Pictures, Plan, PlanError, Prompt, Reply, Shown},
     window::{Spec, Window},
 };
 
@@ -173,6 +173,14 @@ impl<M: Model> Worker<M> {
                 self.prompts.insert(key, known);
             }
         });
+        if done.is_ok() {
+            // at once, or it would be asked in words until somebody taught it; whoever does so hears what comes of it
+            for Added { camera, prompt, taught, .. } in added {
+                if let Some(taught) = taught {
+                    self.teach(camera, prompt, taught).ok();
+                }
+            }
+        }
         self.free_prefixes();
         done
     }
@@ -187,7 +195,7 @@ impl<M: Model> Worker<M> {
     fn ready_for(&mut self, added: &[Added]) -> Result<Prompts, Unaskable> {
         let (mut asked_before, mut compared) = (HashMap::new(), HashMap::new());
         let mut all = Prompts::with_capacity(added.len());
-        for Added { camera, prompt, shown } in added {
+        for Added { camera, prompt, shown, .. } in added {
             let ready = match shown {
                 Some(shown) => self.show(prompt, shown, &mut compared),
                 None => self.plan(prompt, &mut asked_before),
@@ -234,7 +242,12 @@ impl<M: Model> Worker<M> {
             }
             None if !was_taught && self.prompts.contains_key(&key) => return Ok(lesson), // it stays as it was
             None => {
-                let own = shown.examples.iter().filter(|example| example.judged.is_none()).cloned().collect::<Vec<_>>();
+                let own = shown
+                    .examples
+                    .iter()
+                    .filter(|example| example.origin == Origin::Configuration)
+                    .cloned()
+                    .collect::<Vec<_>>();
                 if own.is_empty() {
                     self.plan(prompt, &mut HashMap::new())?
                 } else {
@@ -307,7 +320,9 @@ impl<M: Model> Worker<M> {
         let newest = self.model.examples().map_or(1, |form| form.frames);
         let mut all = Vec::new();
         for ((Waiting { window, since }, prompt), reply) in pairs(waiting).zip(replies) {
-            let waited = begun.since(*since);
+            // a place that newer pictures took over and over waits longer than any of them
+            let offered = window.newest().map_or(*since, |newest| newest.taken.max(*since));
+            let waited = begun.since(offered);
             all.push(Replied {
                 camera: window.camera.clone(),
                 prompt: prompt.clone(),
@@ -318,6 +333,7 @@ impl<M: Model> Worker<M> {
                 spent: Spent { waited, ..spent },
                 done,
                 unchanged_since: None,
+                by_lesson: self.taught.contains(&(window.camera.clone(), prompt.clone())),
             });
         }
         all

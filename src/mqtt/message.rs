@@ -224,8 +224,9 @@ impl Message {
 
     /// Upper bound of the bytes of its PUBLISH packet: headers, identifiers and properties included.
     pub fn packet_size(&self) -> usize {
-        // Fixed header 5, two string lengths, packet id, properties' length 4, format 2, expiry 5, content type 3.
+        // Fixed header 5, two string lengths, packet id, properties' length 4, format 2, expiry 5, content type 3, correlation 3.
         const OVERHEAD: usize = 32;
-        OVERHEAD + self.topic.len() + self.payload.len() + self.content.mime().map_or(0, str::len)
+        let correlation = self.correlation.as_ref().map_or(0, Bytes::len);
+        OVERHEAD + self.topic.len() + self.payload.len() + correlation + self.content.mime().map_or(0, str::len)
     }
 }

@@ -54,8 +54,22 @@ pub struct Example {
     pub frames: Vec<Arc<Frame>>,
     /// 0 for the first of the prompt's answers.
     pub state: usize,
-    /// Whether the answer was right that was given to it when it was seen, if it comes of what somebody said of that answer.
-    pub judged: Option<bool>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where an example comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration.
+    Configuration,
+    /// Somebody judged an answer that was given without any lesson.
+    Judged {
+        /// Whether that answer was right.
+        right: bool,
+    },
+    /// Somebody judged an answer that a lesson had given: it says nothing of how good answers are without.
+    OfLesson,
 }
 
 /// What is shown with a prompt.
@@ -147,7 +161,7 @@ pub enum Lacking {
 /// What is lacking in examples of a prompt with so many states, if anything is.
 pub fn lacking(examples: &[Example], states: usize) -> Option<Lacking> {
     let fewest = (0..states).map(|state| examples.iter().filter(|one| one.state == state).count()).min()?;
-    let confirmed = examples.iter().filter(|one| one.judged == Some(true)).count();
+    let confirmed = examples.iter().filter(|one| one.origin == Origin::Judged { right: true }).count();
     if fewest < ENOUGH_TO_LEARN {
         Some(Lacking::Examples(fewest))
     } else {
@@ -158,7 +172,7 @@ pub fn lacking(examples: &[Example], states: usize) -> Option<Lacking> {
 /// What examples would have made of the answers that somebody judged, each held against all examples but itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gain {
-    /// How many answers were judged.
+    /// How many answers were judged that no lesson had given.
     pub judged: usize,
     /// How many of them were right when they were given.
     pub before: usize,

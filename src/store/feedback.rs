@@ -33,6 +33,9 @@ pub struct Feedback {
     pub ask: String,
     /// What was answered; `None` where nobody was sure.
     pub answered: Option<String>,
+    /// Whether a lesson had given it: what others had said of answers before.
+    #[serde(default)]
+    pub by_lesson: bool,
     /// Whether that was right.
     pub right: bool,
     /// What is right.
@@ -45,7 +48,7 @@ impl Feedback {
         id: &str,
         (camera, prompt): (&CameraName, &PromptName),
         ask: &str,
-        answered: Option<&str>,
+        (answered, by_lesson): (Option<&str>, bool),
         answer: &str,
     ) -> Self {
         Self {
@@ -55,6 +58,7 @@ impl Feedback {
             prompt: prompt.to_string(),
             ask: ask.to_owned(),
             answered: answered.map(str::to_owned),
+            by_lesson,
             right: answered == Some(answer),
             answer: answer.to_owned(),
         }
@@ -91,7 +95,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FeedbackError {
 }
 
 /// Keeps what was said of an answer, with its pictures (PNG); what was said of the same answer before is forgotten, and so
-/// is the oldest of this answer where there are too many. A crash leaves all of it or nothing.
+/// is the oldest of this answer where there are too many: of those that lessons had given while these are more than half. A crash leaves all of it or nothing.
 pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<(), FeedbackError> {
     let of_prompt = folder.join(&feedback.camera).join(&feedback.prompt);
     fs::create_dir_all(&of_prompt).map_err(at(&of_prompt))?;
@@ -109,8 +113,14 @@ pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<
     fs::rename(new.keep(), &place).map_err(at(&place))?;
     let mut alike = kept_of(&of_prompt)?;
     alike.retain(|one| one.feedback.answer == feedback.answer);
-    let too_many = alike.len().saturating_sub(MOST_OF_AN_ANSWER);
-    alike.iter().take(too_many).try_for_each(Stored::remove)
+    while alike.len() > MOST_OF_AN_ANSWER {
+        // half of them are of answers that no lesson gave: without those nobody could see any more what lessons bring
+        let by_lesson = |one: &Stored| one.feedback.by_lesson;
+        let many = alike.iter().filter(|one| by_lesson(one)).count() > MOST_OF_AN_ANSWER / 2;
+        let oldest = alike.iter().position(|one| by_lesson(one) == many).unwrap_or(0);
+        alike.remove(oldest).remove()?;
+    }
+    Ok(())
 }
 
 /// All that is kept, by camera and prompt, the oldest first. What is no feedback is passed over.
@@ -168,7 +178,7 @@ mod tests {
 
     fn said(id: usize, answered: Option<&str>, answer: &str) -> Feedback {
         let (camera, prompt) = (CameraName::new("yard").unwrap(), PromptName::new("gate").unwrap());
-        Feedback::new(&format!("0190-{id:02}"), (&camera, &prompt), "Is it open?", answered, answer)
+        Feedback::new(&format!("0190-{id:02}"), (&camera, &prompt), "Is it open?", (answered, false), answer)
     }
 
     fn ids(folder: &Path) -> Vec<String> {
@@ -209,6 +219,17 @@ mod tests {
         keep(folder.path(), &said(90, None, "no"), &[vec![0]]).unwrap();
         let ids = ids(folder.path());
         assert_eq!((ids.len(), ids[0].as_str()), (MOST_OF_AN_ANSWER + 1, "0190-03"));
+    }
+
+    #[test]
+    fn answers_of_lessons_leave_room_for_those_that_show_what_lessons_bring() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in 0..2 * MOST_OF_AN_ANSWER {
+            let feedback = Feedback { by_lesson: id >= MOST_OF_AN_ANSWER, ..said(id, Some("yes"), "yes") };
+            keep(folder.path(), &feedback, &[vec![0]]).unwrap();
+        }
+        let ids: String = ids(folder.path()).iter().map(|id| format!("{} ", &id[5..])).collect();
+        assert_eq!(ids, "04 05 06 07 12 13 14 15 ", "the newest of either, half of each");
     }
 
     #[test]

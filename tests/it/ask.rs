@@ -54,7 +54,7 @@ async fn an_answer_can_be_json_of_a_schema() {
     assert_eq!((said.code, said.out.trim()), (0, r#"{"n":"count"}"#), "{said:?}");
     fs::write(schema, r#"{"typ": "object"}"#).unwrap();
     let said = ask(&["count reference", "--schema", schema, "--image", picture]).await;
-    assert!(said.code == 1 && said.err.contains("is no schema for an answer"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("is no schema for an answer"), "{said:?}");
 }
 
 #[tokio::test]
@@ -67,14 +67,14 @@ async fn what_cannot_be_asked_is_told_and_is_no_success() {
     assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
     assert!(said.err.contains("unsure (unknown_words): zeppelin"), "{said:?}");
     let said = ask(&["is it there", "--image", folder.path().join("none.png").to_str().unwrap()]).await;
-    assert!(said.code == 1 && said.err.contains("none.png` cannot be decoded as a picture"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("none.png` cannot be decoded as a picture"), "{said:?}");
     let said = ask(&["is it there ".repeat(90).trim(), "--image", picture]).await;
-    assert!(said.code == 1 && said.err.contains("and 256 are the most"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("and 256 are the most"), "{said:?}");
     let said = ask(&["is it there", "--clip", picture, "--at", "60"]).await;
-    assert!(said.code == 1 && said.err.contains("ends at 0.0 s, before that moment"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("ends at 0.0 s, before that moment"), "{said:?}");
     fs::write(&file, "no picture").unwrap();
     let said = ask(&["is it there", "--clip", picture]).await;
-    assert!(said.code == 1 && said.err.contains("cannot be decoded"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("cannot be decoded"), "{said:?}");
     for wrong in [["--choices", "open"], ["--choices", "a,a"], ["--number", "9..1"]] {
         let said = ask(&["is it there", "--image", picture, wrong[0], wrong[1]]).await;
         assert_ne!(said.code, 0, "{wrong:?}: {said:?}");
@@ -130,5 +130,5 @@ async fn the_running_service_is_asked_about_a_camera() {
     let said = wader(&["ask", "--config", &file, "yard", "is it there", "--timeout", "1"]).await;
     assert!(said.code == 69 && said.err.contains("cannot ask by way of the broker"), "{said:?}");
     let said = wader(&["ask", "--config", &file, "garage", "is", "it", "there"]).await;
-    assert!(said.code == 1 && said.err.contains("no camera `garage`; there are yard"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("no camera `garage`; there are yard"), "{said:?}");
 }

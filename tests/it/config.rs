@@ -350,7 +350,7 @@ fn a_prompt_is_what_it_says_of_a_camera_then_what_it_says_then_what_all_prompts_
     let light = named("light");
     assert!(light.asked_of(yard).is_none() && light.asked().len() == 1, "asked about one camera only");
     // `no` is no answer of this prompt: what stands for all is meant for those that have it
-    assert_eq!(light.escalate.as_ref().unwrap().state, None);
+    assert_eq!(light.escalate, None);
     assert_eq!(escalate(light.asked_of(door).unwrap()), Some((minutes(5), Some("dark".to_owned()))));
     let tokens = |camera| named("scene").asked_of(camera).unwrap().prompt.kind.clone();
     assert_eq!(tokens(yard), AnswerKind::Text { max_tokens: 8 });

@@ -223,10 +223,11 @@ fn what_is_wrong_in_itself_is_wrong_for_both() {
 
 /// Mistakes that only `wader check` sees: in another file or the environment, in what is no TOML that can be converted, or in
 /// what a URL means.
-const FAR: [&str; 7] = [
+const FAR: [&str; 8] = [
     "camera_passwords",
     "defined_twice_in_one_file",
     "environment",
+    "groups_twice",
     "numbers_and_dates",
     "secrets",
     "syntax",

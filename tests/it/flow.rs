@@ -293,7 +293,7 @@ fn a_text_before_the_picture_is_kept_for_as_long_as_a_prompt_has_it() {
     for _ in 0..2 {
         assert!(ran(&mut worker, &once(&other)), "what was asked once is not kept");
     }
-    let added = [Added { camera: camera(0), prompt: Arc::clone(&other), shown: None }];
+    let added = [Added { camera: camera(0), prompt: Arc::clone(&other), shown: None, taught: None }];
     worker.try_out(&added).unwrap();
     assert!(ran(&mut worker, &once(&other)), "nor what was tried out");
     worker.remove(&camera(0), &two.name);

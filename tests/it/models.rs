@@ -129,11 +129,10 @@ async fn windows_that_the_weights_never_saw_are_warned_of() {
     let short = FolderCopy::of(&family_folder("position"));
     short.change_manifest(|manifest| manifest["resampler"]["time"]["trained_span_s"][1] = 60.into());
     let said = checked(short.path(), "{ frames = 4, span = \"2m\" }").await;
-    let warning =
-        "warning: prompts.there.window: `position` was trained on 0 to 60 seconds (stamped), and is given 120 seconds";
+    let warning = "prompts.there.window: `position` was trained on 0 to 60 seconds (stamped), and is given 120 seconds";
     assert!(said.code == 0 && said.err.contains(warning), "{said:?}");
     let said = checked(&family_folder("span"), "{ frames = 4, span = \"4s\" }").await;
-    let warning = "warning: prompts.there.window: `span` was trained on 1 frame (grouped), and is given 4 frames";
+    let warning = "prompts.there.window: `span` was trained on 1 frame (grouped), and is given 4 frames";
     assert!(said.code == 0 && said.err.contains(warning), "{said:?}");
     let said = checked(&family_folder("span"), "{ frames = 5, span = \"4s\" }").await;
     assert!(

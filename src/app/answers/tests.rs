@@ -139,6 +139,7 @@ impl Rig {
             spent: Spent::default(),
             done: last,
             unchanged_since: None,
+            by_lesson: false,
         });
     }
 
@@ -216,15 +217,44 @@ fn of_a_still_scene_only_what_is_settled_is_said_again() {
 }
 
 #[test]
-fn an_answer_that_changes_the_state_can_be_judged_though_it_says_what_the_one_before_said() {
+fn an_answer_that_changes_the_state_is_published_and_can_be_judged_though_it_says_what_the_one_before_said() {
     let mut rig = Rig::new();
     rig.answers.camera(Input::CameraUp { camera: yard(), first: rig.at(0) });
     let newest = |rig: &Rig| rig.answers.kept.newest(&yard(), &rig.prompt.name).unwrap().pictures[0].number;
     for (at, reply, kept) in
-        [(0, yes(0.1), 0), (1, yes(0.1), 0), (2, yes(0.1), 0), (3, yes(0.9), 3), (4, yes(0.9), 3), (5, yes(0.9), 3)]
+        [(0, yes(0.1), 0), (1, yes(0.1), 1), (2, yes(0.1), 1), (3, yes(0.9), 3), (4, yes(0.9), 4), (5, yes(0.9), 4)]
     {
         rig.replied(reply, at);
         assert_eq!(newest(&rig), kept, "after {at}");
     }
-    assert_eq!(rig.answers.kept.changes(), [1, 4], "those that made a state, beside the ones that stand as answers");
+    assert_eq!(rig.answers.kept.changes(), [4], "what changed the state, also when another answer stands");
+}
+
+#[test]
+fn a_prompt_that_wakes_while_its_camera_is_away_says_so() {
+    let mut rig = Rig::new();
+    let awake = |rig: &mut Rig| {
+        let prompt = rig.prompt.name.clone();
+        rig.answers.camera(Input::Awake { camera: yard(), prompt });
+        rig.said()
+    };
+    assert_eq!(awake(&mut rig), "stale camera_offline");
+    rig.answers.switches.turn(&yard(), None, false);
+    assert_eq!(awake(&mut rig), "stale camera_disabled");
+    rig.answers.switches.turn(&yard(), None, true);
+    rig.answers.camera(Input::CameraUp { camera: yard(), first: rig.at(0) });
+    rig.replied(yes(0.1), 1);
+    assert_eq!(awake(&mut rig), "answer no", "the camera is there: nothing is said for it");
+}
+
+#[test]
+fn a_reply_about_a_picture_that_was_said_to_show_nothing_is_no_answer() {
+    let mut rig = Rig::new();
+    rig.answers.camera(Input::CameraUp { camera: yard(), first: rig.at(0) });
+    let (prompts, seen) = (vec![rig.prompt.name.clone()], seen(rig.at(5)));
+    rig.answers.camera(Input::Blind { camera: yard(), prompts, seen, reason: BlindReason::Covered });
+    rig.replied(yes(0.9), 5);
+    assert_eq!(rig.said(), "blind covered");
+    rig.replied(yes(0.1), 6);
+    assert_eq!(rig.said(), "answer no");
 }

@@ -22,7 +22,7 @@ pub(in crate::app) struct Known {
 pub(in crate::app) fn known(config: &Config) -> BTreeMap<CameraName, Known> {
     let prompts = |camera: &CameraName| {
         let about = config.prompts.iter().filter(|prompt| prompt.cameras.contains(camera));
-        about.map(|prompt| (prompt.prompt.name.clone(), prompt.enabled)).collect()
+        about.map(|prompt| (prompt.prompt.name.clone(), prompt.on.get(camera).unwrap_or(prompt).enabled)).collect()
     };
     let known = |camera: &CameraConfig| Known { enabled: camera.enabled, prompts: prompts(&camera.name) };
     config.cameras.iter().map(|camera| (camera.name.clone(), known(camera))).collect()
@@ -32,8 +32,9 @@ pub(in crate::app) fn known(config: &Config) -> BTreeMap<CameraName, Known> {
 pub(in crate::app) enum Change {
     /// One more prompt about a camera, or another of this name.
     Added { camera: CameraName, prompt: Prompt, image: bool },
-    /// One less. `done` is told when its topics are on their way to being cleared.
-    Removed { camera: CameraName, prompt: PromptName, done: oneshot::Sender<()> },
+    /// One less; for good, unless another of its name comes at once. `done` is told when its topics are on their way to being
+    /// cleared.
+    Removed { camera: CameraName, prompt: PromptName, for_good: bool, done: oneshot::Sender<()> },
     /// A camera is watched from now on.
     Watched { camera: CameraName },
     /// It is watched no more.
@@ -67,8 +68,11 @@ impl Control {
                 asked.sort_by(|a, b| a.name.cmp(&b.name)); // as a start would have them
                 Some((camera, name))
             }
-            Change::Removed { camera, prompt, done } => {
+            Change::Removed { camera, prompt, for_good, done } => {
                 is_done = Some(done);
+                if for_good {
+                    self.switches.turn(&camera, Some(&prompt), true); // whoever adds one of this name begins anew
+                }
                 self.images.remove(&(camera.clone(), prompt.clone()));
                 if let Some(known) = self.known.get_mut(&camera) {
                     known.prompts.remove(&prompt);
@@ -79,13 +83,11 @@ impl Control {
                 None
             }
             Change::Watched { camera } => {
-                self.switches.add(&camera);
                 self.outbox.offer(Message::camera_enabled(&self.topics, &camera, true));
                 self.watched.entry(camera).or_default();
                 None
             }
             Change::Unwatched { camera } => {
-                self.switches.remove(&camera);
                 self.images.retain(|(other, _)| *other != camera);
                 self.watched.remove(&camera);
                 None
@@ -100,17 +102,21 @@ impl Control {
             }
         };
         let now = self.published();
-        let gone = gone(&before, &now);
-        let unseen: Images = seen.difference(&self.images).cloned().collect();
+        let (cleared, unseen): (_, Images) = (gone(&before, &now), seen.difference(&self.images).cloned().collect());
+        // an announcement takes the place of one that waits, so it says all that is gone since one arrived
+        let taken_away = (gone(&self.remembered.published, &now), &self.remembered.images - &self.images);
         // as at the start: what is to be cleared is remembered until it is, what is to be published before it is
         for (camera, prompts) in now {
-            self.remembered.published.entry(camera).or_default().extend(prompts);
+            let remembered = self.remembered.published.entry(camera).or_default();
+            for (prompt, states) in prompts {
+                remembered.entry(prompt).or_insert(states);
+            }
         }
         self.remembered.images.extend(self.images.iter().cloned());
         self.remembered.off = self.switches.off();
         self.save();
-        self.outbox.clear(self.to_clear(&gone, &unseen));
-        self.announce(&gone, &unseen);
+        self.outbox.clear(self.to_clear(&cleared, &unseen));
+        self.announce(&taken_away.0, &taken_away.1);
         if let Some((camera, prompt)) = added {
             // its own switch, whatever the camera's says
             let on = !self.switches.of(&camera).borrow().prompts.contains(&prompt);

@@ -174,7 +174,12 @@ impl Control {
             let all_is_cleared = self.all_is_cleared();
             let all_is_told = lost(&self.losses, &outbox.losses()).is_none();
             tokio::select! {
-                () = stop.given() => return,
+                () = stop.given() => {
+                    // the next outbox counts from nothing: what was lost in this one is told by it, or never
+                    self.log_losses();
+                    self.tell_losses();
+                    return;
+                }
                 Some(arrival) = commands.recv() => self.hear(arrival, &elsewhere),
                 Some(change) = changes.recv() => self.change(change),
                 _ = looks.tick() => {

@@ -47,6 +47,7 @@ impl Rig {
             turns: Turns::new(1, Duration::from_secs(2)),
             up_since: None,
             prompts: watch::channel(Vec::new()).1,
+            planned: Vec::new(),
             sampler: Sampler::new(camera.clone(), vec![schedule]),
             sight: Sight::new(None),
             blind: None,

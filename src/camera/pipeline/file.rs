@@ -5,7 +5,11 @@ use std::{ops::ControlFlow, path::Path, sync::Mutex, time::Duration};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 
-use super::{Owned, frames::picture, lock, tune};
+use super::{
+    Owned,
+    frames::{picture, running_time},
+    lock, tune,
+};
 use crate::{
     camera::{Canvas, pace::Pace},
     frame::{Frame, Size, Stamp},
@@ -138,14 +142,15 @@ fn decode(
     tune::fit(pipeline, &sampled, canvas);
     let pace = Mutex::new(Pace::new(frames_per_second));
     // What is dropped here is neither scaled nor converted.
-    sampled.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let at = info.buffer().and_then(|buffer| buffer.pts());
+    sampled.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let at = info.buffer().and_then(|buffer| running_time(pad, buffer.pts()?));
         match at {
-            Some(at) if !lock(&pace).keep(Duration::from_nanos(at.nseconds())) => gst::PadProbeReturn::Drop,
+            Some(at) if !lock(&pace).keep(at) => gst::PadProbeReturn::Drop,
             _ => gst::PadProbeReturn::Ok,
         }
     });
     let sink = pipeline.by_name("frames").and_then(|sink| sink.downcast::<AppSink>().ok()).ok_or("it has no sink")?;
+    let pad = sink.static_pad("sink").ok_or("it has no sink")?;
     let bus = pipeline.bus().ok_or("it has no bus")?;
     let complaint = || {
         let message = bus.pop_filtered(&[gst::MessageType::Error])?;
@@ -157,9 +162,10 @@ fn decode(
     let mut last = Stamp::now();
     loop {
         if let Some(sample) = sink.try_pull_sample(LOOK_AGAIN) {
-            let at = sample.buffer().and_then(gst::BufferRef::pts).unwrap_or_default();
+            let pts = sample.buffer().and_then(gst::BufferRef::pts);
+            let at = pts.and_then(|pts| running_time(&pad, pts)).unwrap_or_default();
             let (size, picture) = picture(&sample, canvas)?;
-            if take(Duration::from_nanos(at.nseconds()), size, picture).is_break() {
+            if take(at, size, picture).is_break() {
                 return Ok(());
             }
             last = Stamp::now();

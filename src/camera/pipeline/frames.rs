@@ -44,7 +44,8 @@ pub(super) fn choose(pad: &gst::Pad, shared: &Arc<Shared>) {
     });
 }
 
-fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<Duration> {
+/// The time since the stream began: of a PTS that counts from another moment, as that of a recording cut in pieces does.
+pub(super) fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<Duration> {
     let event = pad.sticky_event::<gst::event::Segment>(0)?;
     let running = event.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(pts)?;
     Some(Duration::from_nanos(running.nseconds()))

@@ -103,7 +103,8 @@ fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>)
         Some(spec) => spec,
         None => {
             let address = Address::parse(&options.camera)?;
-            Spec::new(CameraName::new("snapshot")?, address, pipeline("rtsp-cpu")?, canvas)
+            let fits = if options.camera.starts_with("file:") { "file" } else { "rtsp-cpu" };
+            Spec::new(CameraName::new("snapshot")?, address, pipeline(fits)?, canvas)
         }
     };
     if let Some(name) = &options.pipeline {

@@ -55,6 +55,8 @@ struct Settings {
     keep_probability: Option<f64>,
     cooldown: Duration,
     escalate_after: Option<Duration>,
+    /// Whether it is the prompt's own, or of all.
+    escalate_own: bool,
     escalate_state: Option<State>,
     active: Hours,
     ask_blind: bool,
@@ -100,6 +102,7 @@ pub(super) fn prompts(
         keep_probability: None,
         cooldown: Duration::ZERO,
         escalate_after: None,
+        escalate_own: false,
         escalate_state: None,
         active: Hours::default(),
         ask_blind: false,
@@ -209,6 +212,10 @@ fn on(
             let wrong = "belongs to `answer = \"text\"` and `\"json\"`, and this prompt's is another";
             checker.wrong([path, &["max_tokens"]].concat().as_slice(), wrong);
         }
+        if given.max_time.is_some() && prompt.answer.as_deref().is_some_and(|answer| answer != "json") {
+            let wrong = "belongs to `answer = \"json\"`, and this prompt's is another";
+            checker.wrong([path, &["max_time"]].concat().as_slice(), wrong);
+        }
         settings(checker, path, given, base, limits)
     };
     let (of_groups, of_cameras): (Vec<_>, Vec<_>) =
@@ -257,7 +264,8 @@ fn on(
 }
 
 fn finish(checker: &mut Checker<'_>, prompt: Prompt, cameras: Vec<CameraName>, settings: Settings) -> PromptConfig {
-    let escalate = escalate(checker, &prompt, settings.escalate_after, settings.escalate_state.as_ref());
+    let after = settings.escalate_after.map(|after| (after, settings.escalate_own));
+    let escalate = escalate(checker, &prompt, after, settings.escalate_state.as_ref());
     let keep_probability = settings.keep_probability.unwrap_or(settings.min_probability);
     PromptConfig {
         prompt,
@@ -283,15 +291,25 @@ fn finish(checker: &mut Checker<'_>, prompt: Prompt, cameras: Vec<CameraName>, s
     }
 }
 
-/// Which state escalates: the one that is named, else of a question of yes and no `yes`, else whichever is held.
+/// Which state escalates after how long, which is the prompt's own or is for all: the state that is named, else of a question
+/// of yes and no `yes`, else whichever is held. What is for all is not for a prompt that has no such answer.
 fn escalate(
     checker: &mut Checker<'_>,
     prompt: &Prompt,
-    after: Option<Duration>,
+    after: Option<(Duration, bool)>,
     state: Option<&State>,
 ) -> Option<EscalateConfig> {
     let (labels, name) = (prompt.kind.labels(), &prompt.name);
-    let state = state.filter(|state| !state.is_for_all() || labels.contains(&state.word));
+    let is_meant = |state: &&State| !state.is_for_all() || labels.contains(&state.word);
+    let after = after.filter(|(_, own)| *own || state.is_none_or(|state| is_meant(&state)));
+    if let Some(state) = state.filter(|state| after.is_none() && !state.is_for_all()) {
+        checker.warn(
+            &state.place(),
+            "no state escalates, for `after` is off",
+            "write how long, such as `after = \"5m\"`",
+        );
+    }
+    let state = state.filter(is_meant);
     if let Some(state @ State { word, .. }) = state {
         let at = state.place();
         if labels.is_empty() {
@@ -304,7 +322,7 @@ fn escalate(
     }
     let usual = matches!(prompt.kind, AnswerKind::YesNo).then(|| "yes".to_owned());
     let state = state.map(|state| state.word.clone()).or(usual);
-    after.map(|after| EscalateConfig { after, state })
+    after.map(|(after, _)| EscalateConfig { after, state })
 }
 
 fn settings(
@@ -364,6 +382,7 @@ fn settings(
             base.escalate_after,
             second..=7 * 24 * hour,
         ),
+        escalate_own: base.escalate_own || given.escalate.after.is_some() && path[0] != "defaults",
         escalate_state: state.or_else(|| base.escalate_state.clone()),
         active: active.unwrap_or_else(|| base.active.clone()),
         ask_blind: given.ask_blind.unwrap_or(base.ask_blind),
@@ -474,11 +493,20 @@ fn number(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt) -> Op
     Some(AnswerKind::Number { min, max })
 }
 
-/// Warns where a camera gives fewer frames in a window's span than the window wants.
+/// Warns where a camera gives fewer frames in a window's span than the window wants; where all but the newest are forgotten before
+/// the next one comes, there would never be a window.
 pub(super) fn warn_of_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptConfig], cameras: &[CameraConfig]) {
     for camera in cameras.iter().filter(|camera| camera.enabled) {
         let asked = prompts.iter().filter_map(|prompt| prompt.asked_of(&camera.name));
         for prompt in asked.filter(|prompt| prompt.frames > 1) {
+            let apart = 1.0 / camera.frames_per_second;
+            let reach = prompt.span.as_secs_f64() * (1.0 + 1.0 / (prompt.frames - 1) as f64);
+            if apart > reach && !prompt.span.is_zero() {
+                let wrong = format!("is never asked of camera `{}`, whose frames are {apart:.1} s apart", camera.name);
+                let right = "write `window = { frames = 1 }`, widen `span`, or raise the camera's `frames_per_second`";
+                checker.wrong_with(&["prompts", prompt.prompt.name.as_str(), "window"], wrong, right);
+                continue;
+            }
             let gives = (prompt.span.as_secs_f64() * camera.frames_per_second).floor() as usize + 1;
             if gives < prompt.frames {
                 let (wants, span) = (prompt.frames, duration::print(prompt.span));

@@ -27,6 +27,8 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:1883";
 const DEFAULT_PREFIX: &str = "wader";
 const DEFAULT_HOME_ASSISTANT: &str = "homeassistant";
 const DEFAULT_MODEL: &str = "models/wader-small";
+/// Below it lies what an installed service comes with, which runs there.
+const INSTALLED: &str = "/usr/share/wader";
 const OUTBOX_BYTES: u64 = 16 << 20;
 const HISTORY_BYTES: u64 = 256 << 20;
 const HISTORY_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -154,6 +156,10 @@ fn remote(checker: &mut Checker<'_>, mqtt: &file::Mqtt, url: &str) -> Option<Bro
         checker.wrong_with(&path, "names no host and port that can be reached", format!("write {URL_EXAMPLES}"));
         return None;
     }
+    if mqtt.listen.is_some() {
+        let right = "write `url = \"embedded\"`, or delete it";
+        checker.warn(&["mqtt", "listen"], "is for the broker inside wader, and `url` names another", right);
+    }
     for (key, given) in [("ca", &mqtt.ca), ("cert", &mqtt.cert), ("key", &mqtt.key)] {
         if given.is_some() && !tls {
             checker.wrong_with(&["mqtt", key], "has no meaning without TLS", "write `mqtts` in the URL, or delete it");
@@ -258,9 +264,15 @@ pub(super) fn state(checker: &mut Checker<'_>, paths: &Paths) -> Option<PathBuf>
     Some(folder)
 }
 
+/// The shipped model: of this folder, or, for whoever stands elsewhere, of the installed service where there is one.
+fn shipped(installed: &Path) -> PathBuf {
+    let (here, there) = (PathBuf::from(DEFAULT_MODEL), installed.join(DEFAULT_MODEL));
+    if !here.exists() && there.exists() { there } else { here }
+}
+
 /// `[model]`.
 pub(super) fn model(checker: &mut Checker<'_>, model: file::Model) -> Option<ModelConfig> {
-    let path = model.path.unwrap_or_else(|| DEFAULT_MODEL.into());
+    let path = model.path.unwrap_or_else(|| shipped(Path::new(INSTALLED)));
     if path.as_os_str().is_empty() {
         checker.wrong(&["model", "path"], "must be a folder with `manifest.json`");
     }

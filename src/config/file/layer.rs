@@ -166,10 +166,11 @@ impl Layer {
         }
     }
 
-    /// The names in a table of tables that have this key, each with the place of the name's own key.
-    pub(in crate::config) fn defined(&self, table: &str, key: &str) -> Vec<(String, Place)> {
+    /// The names in a table, of those that are tables with this `key` if one is given, each with the place of the name's own key.
+    pub(in crate::config) fn defined(&self, table: &str, key: Option<&str>) -> Vec<(String, Place)> {
         let found = self.spots.iter().filter_map(|(path, spot)| match path.as_slice() {
-            [first, name, last] if first == table && last == key => {
+            [first, name] if first == table && key.is_none() => Some((name.clone(), spot.key.clone())),
+            [first, name, last] if first == table && Some(last.as_str()) == key => {
                 let around = self.spots.get(&path[..2]).unwrap_or(spot);
                 Some((name.clone(), around.key.clone()))
             }

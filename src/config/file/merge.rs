@@ -15,6 +15,13 @@ use super::{
 ///
 /// Serde stops at the first mistake; so what it found is taken out and it is asked again, until it finds none.
 fn fit(layer: &mut Layer, problems: &mut Vec<Problem>) {
+    let mut lists = Vec::new();
+    find_lists(&layer.values, &mut KeyPath::new(), &mut lists);
+    for path in lists {
+        problems.push(no_table(layer, &path));
+        let removed = remove(&mut layer.values, &path);
+        layer.broken.insert(removed);
+    }
     while let Err(error) = serde_path_to_error::deserialize::<_, File>(Value::Table(layer.values.clone())) {
         let path = key_path(error.path());
         let message = error.inner().message();
@@ -25,6 +32,55 @@ fn fit(layer: &mut Layer, problems: &mut Vec<Problem>) {
         let removed = remove(&mut layer.values, &path);
         layer.broken.insert(removed);
     }
+}
+
+/// Where tables stand; `*` is any name. Serde would take a list for one, its values in the order of the mirror's fields.
+const TABLES: [&[&str]; 22] = [
+    &["mqtt"],
+    &["mqtt", "outbox"],
+    &["homeassistant"],
+    &["history"],
+    &["web"],
+    &["model"],
+    &["paths"],
+    &["log"],
+    &["defaults"],
+    &["defaults", "camera"],
+    &["defaults", "prompt"],
+    &["defaults", "prompt", "window"],
+    &["defaults", "prompt", "escalate"],
+    &["cameras"],
+    &["cameras", "*"],
+    &["groups"],
+    &["prompts"],
+    &["prompts", "*"],
+    &["prompts", "*", "on"],
+    &["prompts", "*", "on", "*"],
+    &["prompts", "*", "window"],
+    &["prompts", "*", "escalate"],
+];
+
+/// The paths of lists that stand where tables should.
+fn find_lists(table: &toml::Table, above: &mut KeyPath, found: &mut Vec<KeyPath>) {
+    for (key, value) in table {
+        above.push(key.clone());
+        let fits = |pattern: &&[&str]| {
+            pattern.len() == above.len() && pattern.iter().zip(&*above).all(|(want, key)| ["*", key].contains(want))
+        };
+        match value {
+            Value::Array(_) if TABLES.iter().any(fits) => found.push(above.clone()),
+            Value::Table(inner) => find_lists(inner, above, found),
+            _ => {}
+        }
+        above.pop();
+    }
+}
+
+fn no_table(layer: &Layer, path: &[String]) -> Problem {
+    let place = layer.spot(path).map_or(Place::Nowhere, |spot| spot.value.clone());
+    let key = spell_path(path);
+    let right = Some(format!("`[{key}]` with single brackets, and its keys by name"));
+    Problem { place, key, value: None, wrong: "must be a table, and is a list".to_owned(), right }
 }
 
 fn key_path(path: &serde_path_to_error::Path) -> KeyPath {
@@ -76,6 +132,10 @@ fn misfit(layer: &Layer, path: &[String], message: &str) -> Problem {
         "a boolean" => "`true` or `false`",
         "f64" => "a number",
         "u32" | "u64" | "usize" => "a whole number, not below 0",
+        "a sequence" if path.last().is_some_and(|key| key == "active") => {
+            "a list, such as `[{ from = \"22:00\", to = \"06:00\" }]`"
+        }
+        "a sequence" if path.last().is_some_and(|key| key == "examples") => "a list: write double brackets around it",
         "a sequence" => "a list, such as `[\"one\", \"two\"]`",
         "path string" => "a path in quotes",
         "a map" => "a table",

@@ -261,13 +261,13 @@ pub(super) struct PromptDefaults {
     /// What the model sees: so many frames, the oldest so long before the newest.
     #[schemars(extend("default" = { "frames": 8, "span": "7s" }))]
     pub(super) window: Window,
-    /// Which answers are published: `on_change` of the state, or `always`.
+    /// Which answers are published: `on_change`, those that differ from the one before or change the state, or `always`.
     #[schemars(schema_with = "schema::publish", extend("default" = "on_change"))]
     pub(super) publish: Option<String>,
-    /// That many equal answers in a row change the state, 1 to 1000.
+    /// That many equal answers in a row change the state, 1 to 1000; a text needs one.
     #[schemars(range(min = 1, max = 1000), extend("default" = 1))]
     pub(super) hold: Option<u32>,
-    /// A closed answer that is less probable than this, 0 to 1, is `unsure`.
+    /// An answer that is less probable than this, 0 to 1, is `unsure`; of a text, its words on average.
     #[schemars(range(min = 0, max = 1), extend("default" = 0.6))]
     pub(super) min_probability: Option<f64>,
     /// The same for the answer that is the state already; without it, as `min_probability`.

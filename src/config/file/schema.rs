@@ -162,8 +162,9 @@ pub(super) fn answers() -> Value {
         rule("json", &["choices", "min", "max", "also", "negation", "examples"]),
     ];
     for closed in &mut rules[..3] {
-        closed["then"]["properties"]["on"] = json!({ "additionalProperties": none(&["max_tokens"]) });
+        closed["then"]["properties"]["on"] = json!({ "additionalProperties": none(&["max_tokens", "max_time"]) });
     }
+    rules[3]["then"]["properties"]["on"] = json!({ "additionalProperties": none(&["max_time"]) });
     rules.push(json!({ "if": { "required": ["examples"] }, "then": none(&["also", "negation"]) }));
     Value::Array(rules)
 }

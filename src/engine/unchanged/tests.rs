@@ -88,6 +88,7 @@ fn answer(window: &Window, prompt: &PromptName) -> Replied {
         spent: Spent::default(),
         done: at(0),
         unchanged_since: None,
+        by_lesson: false,
     }
 }
 

@@ -101,7 +101,8 @@ impl Entry {
     fn bytes(&self) -> usize {
         // The bookkeeping of one entry, so that a million empty messages are not free.
         const BOOKKEEPING: usize = 200;
-        self.message.topic.len() + self.message.payload.len() + BOOKKEEPING
+        let correlation = self.message.correlation.as_ref().map_or(0, |data| data.len());
+        self.message.topic.len() + self.message.payload.len() + correlation + BOOKKEEPING
     }
 
     /// The message with what is left of its time, if anything is.
@@ -182,14 +183,19 @@ impl Outbox {
             return;
         }
         let message = &entry.message;
+        // what empties a topic comes after all that filled it, other classes' messages among them
+        let clears = message.retain && message.payload.is_empty();
         let replaced = message.class.newest_only().then(|| self.newest.get(&message.topic).copied()).flatten();
         let key = match replaced.and_then(|key| self.take_waiting(key).map(|entry| (key, entry))) {
             // In the old place: a state that changes all the time must not wait for ever.
-            Some((key, entry)) => {
-                self.lose(Loss::Replaced, key, &entry);
+            Some((key, before)) if !clears => {
+                self.lose(Loss::Replaced, key, &before);
                 key
             }
-            None => {
+            before => {
+                if let Some((key, before)) = before {
+                    self.lose(Loss::Replaced, key, &before);
+                }
                 self.arrivals += 1;
                 self.arrivals
             }

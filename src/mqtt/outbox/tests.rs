@@ -62,6 +62,17 @@ fn messages_leave_in_order_and_of_a_state_only_the_newest() {
 }
 
 #[test]
+fn what_empties_a_topic_leaves_after_all_that_filled_it() {
+    // cleared, asked again and answered, and cleared for good, before the broker is there
+    let messages =
+        [(Class::Status, "a", ""), (Class::Answer, "a", "a1"), (Class::Status, "s", "s1"), (Class::Status, "a", "")];
+    let mut outbox = outbox(Limits::default(), &messages);
+    let (sent, _) = drain(&mut outbox);
+    assert_eq!(sent, "a1 s1 ", "the first clearing is replaced by the second, and in the second's place");
+    assert_eq!(outbox.losses().of(Loss::Replaced, Class::Status), 1);
+}
+
+#[test]
 fn no_more_are_under_way_than_may_be() {
     let limits = Limits { in_flight: 2, ..Limits::default() };
     let mut outbox = outbox(limits, &[(Class::Event, "e", "1"), (Class::Event, "e", "2"), (Class::Event, "e", "3")]);

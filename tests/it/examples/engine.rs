@@ -7,7 +7,7 @@ use wader::{
     frame::{Frame, Stamp},
     model::{Flamingo, Work},
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Example, Gain, Lacking, PlanError, Prompt, Region, Reply, Shown},
+    prompt::{AnswerKind, Example, Gain, Lacking, Origin, PlanError, Prompt, Region, Reply, Shown},
     window::{Spec, Window},
 };
 
@@ -44,7 +44,8 @@ fn choice(labels: &[&str]) -> AnswerKind {
 
 /// Examples of one frame each: grey and state.
 fn shown(examples: &[(u8, usize)]) -> Shown {
-    let example = |&(level, state): &(u8, usize)| Example { frames: vec![grey(0, level)], state, judged: None };
+    let example =
+        |&(level, state): &(u8, usize)| Example { frames: vec![grey(0, level)], state, origin: Origin::Configuration };
     Shown { region: None, examples: examples.iter().map(example).collect() }
 }
 
@@ -236,7 +237,7 @@ fn an_example_is_the_median_of_its_newest_frames() {
         (vec![grey(0, 20), grey(1, 20)], 1),
         (vec![grey(0, 22)], 1),
     ];
-    let examples = examples.map(|(frames, state)| Example { frames, state, judged: None }).into();
+    let examples = examples.map(|(frames, state)| Example { frames, state, origin: Origin::Configuration }).into();
     let mut worker = worker(&[(camera("yard"), gate)], &[("gate", Shown { region: None, examples })]);
     assert_eq!(worker.work().appearance_frames, 3 + 1 + 2 + 1);
     let replied = worker.answer(&[window("yard", &[Some(grey(1, 14))], &["gate"])]);
@@ -247,7 +248,8 @@ fn an_example_is_the_median_of_its_newest_frames() {
 #[test]
 fn a_region_decides_which_difference_is_meant() {
     let gate = prompt("gate", choice(&["moored", "away"]));
-    let example = |left, right, state| Example { frames: vec![halves(0, left, right)], state, judged: None };
+    let example =
+        |left, right, state| Example { frames: vec![halves(0, left, right)], state, origin: Origin::Configuration };
     // the left half says one thing, the right half the other
     let examples = vec![example(10, 20, 0), example(20, 10, 1)];
     for (edges, moored) in [([0.0, 0.0, 0.5, 1.0], true), ([0.5, 0.2, 1.0, 0.9], false)] {
@@ -321,7 +323,7 @@ fn what_the_model_cannot_take_is_refused_by_name() {
 
 /// What somebody said of an answer about a grey, and whether it had been right.
 fn judged(level: u8, state: usize, right: bool) -> Example {
-    Example { frames: vec![grey(0, level)], state, judged: Some(right) }
+    Example { frames: vec![grey(0, level)], state, origin: Origin::Judged { right } }
 }
 
 #[test]
@@ -357,6 +359,15 @@ fn a_prompt_learns_from_what_was_said_of_its_answers_only_where_that_helps() {
     assert!(lesson.is_learnt());
     assert_eq!([20, 10].map(|level| best(&mut worker, "yard", 3 + u64::from(level), level)), ["reference", "count"]);
     assert_eq!(best(&mut worker, "door", 4, 20), "count", "what was said of one camera is no other's");
+
+    // that what the lesson says is right does not make it useless
+    let of_lesson = |level, state| Example { origin: Origin::OfLesson, ..judged(level, state, true) };
+    let confirmed =
+        [enough.clone(), vec![of_lesson(10, 0), of_lesson(12, 0), of_lesson(20, 1), of_lesson(22, 1)]].concat();
+    let lesson = teach(&mut worker, &confirmed);
+    assert_eq!(lesson.gain, Ok(Gain { judged: 4, before: 2, with: 4 }));
+    let replied = worker.answer(&[window("yard", &[Some(grey(80, 20))], &["gate"])]);
+    assert!(replied[0].by_lesson, "whoever judges it says nothing of what is answered without it");
 
     // half of what was confirmed looks like what was corrected: as many would be spoilt as mended
     let spoils = [enough.clone(), vec![judged(21, 0, true), judged(21, 0, true), judged(20, 0, true)]].concat();
