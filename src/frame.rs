@@ -7,7 +7,7 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A moment on this machine's monotonic clock.
+/// A moment on this machine's monotonic clock, which goes on while the machine sleeps.
 ///
 /// Cameras' clocks jump and drift, and the host's wall clock is set by others; windows are placed on this one only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
