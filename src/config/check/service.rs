@@ -264,15 +264,15 @@ pub(super) fn state(checker: &mut Checker<'_>, paths: &Paths) -> Option<PathBuf>
     Some(folder)
 }
 
-/// The shipped model: of this folder, or, for whoever stands elsewhere, of the installed service where there is one.
-fn shipped(installed: &Path) -> PathBuf {
-    let (here, there) = (PathBuf::from(DEFAULT_MODEL), installed.join(DEFAULT_MODEL));
+/// The shipped model: below this folder, or, for whoever stands elsewhere, where an installed service has it.
+fn shipped([here, installed]: [&Path; 2]) -> PathBuf {
+    let [here, there] = [here, installed].map(|folder| folder.join(DEFAULT_MODEL));
     if !here.exists() && there.exists() { there } else { here }
 }
 
 /// `[model]`.
 pub(super) fn model(checker: &mut Checker<'_>, model: file::Model) -> Option<ModelConfig> {
-    let path = model.path.unwrap_or_else(|| shipped(Path::new(INSTALLED)));
+    let path = model.path.unwrap_or_else(|| shipped([Path::new(""), Path::new(INSTALLED)]));
     if path.as_os_str().is_empty() {
         checker.wrong(&["model", "path"], "must be a folder with `manifest.json`");
     }
@@ -332,4 +332,21 @@ pub(super) fn known_pipelines(folder: Option<&Path>) -> Vec<String> {
     known.sort();
     known.dedup();
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_stands_elsewhere_gets_the_model_of_the_installed_service() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [here, there] = [folders[0].path(), folders[1].path()];
+        let model = |folder: &Path| folder.join(DEFAULT_MODEL);
+        assert_eq!(shipped([here, there]), model(here), "what is missing is missed where one is");
+        std::fs::create_dir_all(model(there)).unwrap();
+        assert_eq!(shipped([here, there]), model(there));
+        std::fs::create_dir_all(model(here)).unwrap();
+        assert_eq!(shipped([here, there]), model(here));
+    }
 }
