@@ -11,7 +11,7 @@ use crate::frame::{Now, Stamp};
 /// Which answers are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Publish {
-    /// Only where the outcome, or the answer's value, differs from the one published last.
+    /// Only where the outcome, or the answer's value, differs from the one published last, or the state changes or escalates.
     #[default]
     OnChange,
     /// Each one.

@@ -351,8 +351,7 @@ impl Answers {
         let answer = standing.answer((id, &self.model), &key.0, reading, &About { seen, replied }, now);
         self.holds.set(&key.0, &key.1, answer.valid_until);
         let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
-        let noted = news.answer || news.state.is_some() || news.escalation.is_some();
-        if noted
+        if news.answer
             && standing.image
             && let Some(newest) = replied.and_then(|replied| replied.newest.last())
         {
@@ -365,10 +364,14 @@ impl Answers {
         let (outcome, state) = (answer.outcome.word(), news.state.as_ref().map(Value::state));
         let age = answer.newest_frame_age;
         Event::Answered { camera: &key.0, prompt: &key.1, outcome, state: state.as_deref(), age }.emit();
-        if noted && let Some(history) = &self.history {
+        if news.answer
+            && let Some(history) = &self.history
+        {
             history.offer(Entry::of(&answer, news.changed));
         }
-        if noted && let Some(replied) = replied {
+        if news.answer
+            && let Some(replied) = replied
+        {
             let judgeable = Judgeable {
                 id: answer.id.to_string(),
                 camera: key.0.clone(),
@@ -378,7 +381,7 @@ impl Answers {
                 by_lesson: replied.by_lesson,
                 pictures: replied.newest.clone(),
             };
-            self.kept.keep(judgeable, news.answer, news.changed || !news.answer);
+            self.kept.keep(judgeable, news.changed || news.escalation.is_some());
         }
         for message in Message::news(&self.topics, &answer, &news, expiry) {
             self.outbox.offer(message);

@@ -282,6 +282,7 @@ impl Changes {
         }
         for camera in &diff.begun {
             self.newcomers.roster.enter(camera);
+            self.watchers.expect(camera);
             self.tell_control(Change::Watched { camera: camera.clone() }).await;
             self.newcomers.tell(Input::CameraDown { camera: camera.clone() }).await;
         }

@@ -52,9 +52,9 @@ impl Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps an answer: one that was `published` until the next to its prompt about its camera, which stands no longer then;
-    /// one that an event or a state was about (`told_of`) for a while.
-    pub(super) fn keep(&self, answer: Judgeable, published: bool, told_of: bool) {
+    /// Keeps an answer that was published until the next to its prompt about its camera; one that an event was about
+    /// (`told_of`) for a while.
+    pub(super) fn keep(&self, answer: Judgeable, told_of: bool) {
         let mut inner = self.lock();
         if told_of {
             inner.bytes += answer.bytes();
@@ -64,9 +64,7 @@ impl Kept {
                 inner.bytes -= oldest.bytes();
             }
         }
-        if published {
-            inner.newest.insert((answer.camera.clone(), answer.prompt.clone()), answer);
-        }
+        inner.newest.insert((answer.camera.clone(), answer.prompt.clone()), answer);
     }
 
     /// Forgets the newest answer to a prompt about a camera: it is asked no more.
@@ -119,24 +117,19 @@ mod tests {
     #[test]
     fn the_newest_and_what_changed_a_state_can_be_judged() {
         let kept = Kept::default();
-        kept.keep(answer("a", "gate", 3), true, true);
-        kept.keep(answer("b", "gate", 3), true, false);
-        kept.keep(answer("c", "light", 3), true, false);
-        kept.keep(answer("d", "gate", 3), true, false);
-        kept.keep(answer("e", "gate", 3), false, true);
-        let found = ["a", "b", "c", "d", "e"].map(|id| kept.find(id).is_some());
-        assert_eq!(
-            found,
-            [true, false, true, true, true],
-            "`b` changed nothing, and `d` came after it, which still stands"
-        );
+        kept.keep(answer("a", "gate", 3), true);
+        kept.keep(answer("b", "gate", 3), false);
+        kept.keep(answer("c", "light", 3), false);
+        kept.keep(answer("d", "gate", 3), false);
+        let found = ["a", "b", "c", "d"].map(|id| kept.find(id).is_some());
+        assert_eq!(found, [true, false, true, true], "`b` changed nothing, and `d` came after it");
     }
 
     #[test]
     fn pictures_take_only_so_much_memory() {
         let kept = Kept::default();
         for id in ["a", "b", "c"] {
-            kept.keep(answer(id, "gate", MOST_BYTES / 2), true, true);
+            kept.keep(answer(id, "gate", MOST_BYTES / 2), true);
         }
         assert_eq!(["a", "b", "c"].map(|id| kept.find(id).is_some()), [false, true, true]);
     }

@@ -38,7 +38,10 @@ mod windows;
 
 use std::{net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
 use alone::Alone;
 use changes::Files;
@@ -48,7 +51,6 @@ use running::Running;
 use crate::{
     config::Loaded,
     engine::Unaskable,
-    frame::Stamp,
     mqtt,
     supervise::{Ended, Stop},
     systemd::Notify,
@@ -191,11 +193,11 @@ impl App {
 /// that is being begun can feed it.
 async fn fed<T>(notify: Notify, work: impl Future<Output = T>) -> T {
     let (mut work, mut feeds) = (pin!(work), tokio::time::interval(FEED_EVERY));
-    let until = Stamp::now().later_by(START_WITHIN);
+    let begun = Instant::now(); // which stands still while the machine sleeps, as systemd's does
     loop {
         tokio::select! {
             done = &mut work => return done,
-            _ = feeds.tick(), if Stamp::now() < until => notify.watchdog(),
+            _ = feeds.tick(), if begun.elapsed() < START_WITHIN => notify.watchdog(),
         }
     }
 }

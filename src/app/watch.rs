@@ -103,7 +103,7 @@ impl Watch {
                     () = stop.given() => break, // as the loop around it will see
                     () = turned(&mut self.off, true) => break,
                     () = &mut wait => break,
-                    _ = look.tick() => self.mind_hours().await,
+                    _ = look.tick() => self.mind().await,
                 }
             }
         }
@@ -119,7 +119,7 @@ impl Watch {
             tokio::select! {
                 () = stop.given() => return false,
                 () = turned(&mut self.off, false) => break,
-                _ = look.tick() => self.mind_hours().await,
+                _ = look.tick() => self.mind().await,
             }
         }
         self.tell(Input::CameraDown { camera: self.name.clone() }).await;
@@ -157,7 +157,7 @@ impl Watch {
                     self.frame(&Arc::new(frame)).await;
                 }
                 _ = look.tick(), if self.up_since.is_some() && !pause.is_given() => {
-                    self.mind_hours().await;
+                    self.mind().await;
                     let prompts = self.sampler.starved(Stamp::now(), self.patience);
                     if !prompts.is_empty() {
                         self.tell(Input::NoFrames { camera: self.name.clone(), prompts }).await;
@@ -169,10 +169,7 @@ impl Watch {
 
     /// Hands on the windows that are due with a frame: to the engine what shows something, the rest as it is.
     async fn frame(&mut self, frame: &Arc<Frame>) {
-        if self.prompts.has_changed().unwrap_or(false) {
-            self.plan();
-        }
-        self.mind_hours().await;
+        self.mind().await;
         let back = self.sampler.leave_out(&self.off.borrow().prompts);
         for prompt in back {
             self.tell(Input::Awake { camera: self.name.clone(), prompt }).await;
@@ -241,6 +238,14 @@ impl Watch {
             _ => {}
         }
         self.blind = blind;
+    }
+
+    /// What is to be minded also while no frame comes.
+    async fn mind(&mut self) {
+        if self.prompts.has_changed().unwrap_or(false) {
+            self.plan();
+        }
+        self.mind_hours().await;
     }
 
     /// Lets prompts sleep and wake as their hours say, and logs each time.

@@ -50,10 +50,14 @@ impl Watchers {
         Self { tasks: Tasks::new(), of_cameras, stops, unasked, roster, engine, answers, switches, turns, zone }
     }
 
+    /// A camera that is new has switches from now on, before anybody hears of it who may turn them.
+    pub(super) fn expect(&self, camera: &CameraName) {
+        self.switches.add(camera);
+    }
+
     /// Begins to watch a camera, as the roster has it.
     pub(super) fn begin(&mut self, camera: Watched) {
         let (name, stop) = (camera.name.clone(), Stop::new());
-        self.switches.add(&name); // before its task follows them
         let (prompts, view) = self.roster.of_task(&name);
         let (engine, answers, zone) = (self.engine.clone(), self.answers.clone(), self.zone.clone());
         let watch = camera.watch(engine, answers, (&self.switches, &self.turns), zone, (prompts, view));

@@ -214,14 +214,17 @@ impl ConfigArguments {
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
     }
 
+    /// Where `${NAME}` is looked up: who named no file means the installed service, and has its passwords if root.
+    fn lookup(&self) -> fn(&str) -> Option<String> {
+        if self.is_given() { crate::config::system_lookup } else { crate::config::lookup_beside_service }
+    }
+
     /// As [`Self::load`], for a command that takes examples: a prompt may have too few of them yet.
     pub(crate) fn load_for_examples(&self) -> Option<crate::config::Config> {
         let sources = crate::config::Sources::of_process(self.config.clone());
         let sources = crate::config::Sources { examples_may_be_few: true, ..sources };
         Self::keep_secrets();
-        let lookup: fn(&str) -> Option<String> =
-            if self.is_given() { crate::config::system_lookup } else { crate::config::lookup_beside_service };
-        match crate::config::load(&sources, &lookup) {
+        match crate::config::load(&sources, &self.lookup()) {
             Ok(loaded) => Some(loaded.config),
             Err(report) => self.refuse(&report),
         }
@@ -256,7 +259,7 @@ impl ConfigArguments {
     pub(crate) fn load(&self) -> Option<crate::config::Loaded> {
         let sources = crate::config::Sources::of_process(self.config.clone());
         Self::keep_secrets();
-        match crate::config::load(&sources, &crate::config::system_lookup) {
+        match crate::config::load(&sources, &self.lookup()) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {
                     say(format_args!("warning: {warning}"));

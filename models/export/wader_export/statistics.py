@@ -38,7 +38,7 @@ def first_half_features() -> dict[str, np.ndarray]:
 
 
 def describe(tokens: np.ndarray) -> dict[str, list[float]]:
-    """Quantiles of every input: object tokens [n, 24, 24] of frames."""
+    """Quantiles of every input: object tokens [n, 24, DIM] of frames."""
     heats = tokens[..., layout.HEATS]
     high, group, valid = heats.max(-1), heats.argmax(-1), tokens[..., layout.VALID] > 0
     rounded = lambda v: [round(float(x), 3) for x in v]  # noqa: E731

@@ -228,6 +228,13 @@ fn an_answer_that_changes_the_state_is_published_and_can_be_judged_though_it_say
         assert_eq!(newest(&rig), kept, "after {at}");
     }
     assert_eq!(rig.answers.kept.changes(), [4], "what changed the state, also when another answer stands");
+    // and so can one that tells that a state lasts
+    let escalate = Some(crate::answer::Escalate { after: Duration::ZERO, state: None });
+    let standing = rig.answers.standing.values_mut().next().unwrap();
+    standing.policy = Policy::new(Spec { escalate, ..Spec::default() });
+    rig.replied(yes(0.9), 6);
+    rig.replied(yes(0.9), 7);
+    assert_eq!(rig.answers.kept.changes(), [4, 6]);
 }
 
 #[test]

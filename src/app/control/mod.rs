@@ -84,15 +84,20 @@ impl Control {
         outbox: Handle,
     ) -> Self {
         let memory = Memory::new(config.state.as_deref(), &config.mqtt.client_id);
-        let remembered = memory.read().unwrap_or_else(|problem| {
+        let mut remembered = memory.read().unwrap_or_else(|problem| {
             Event::MemoryProblem { problem: &problem.to_string() }.emit();
             Remembered::default()
         });
+        let known = known(config);
+        for (camera, off) in &mut remembered.off {
+            // whoever adds a prompt of the name of one that was taken away meanwhile begins anew
+            off.prompts.retain(|prompt| known.get(camera).is_some_and(|known| known.prompts.contains_key(prompt)));
+        }
         Self {
             topics,
             model,
             homeassistant: config.homeassistant.discovery.then(|| config.homeassistant.prefix.clone()),
-            known: known(config),
+            known,
             switches: Switches::new(watched.keys().cloned(), &remembered.off),
             watched,
             images,

@@ -33,6 +33,8 @@ const SPAN: Duration = Duration::from_secs(7);
 const SHOWN_FRAMES: usize = 3;
 const SHOWN_SPAN: Duration = Duration::from_secs(2);
 const MIN_PROBABILITY: f64 = 0.6;
+/// Seconds for which a camera's frames are kept at least: as long as a question that is asked at once may need them.
+const FRAMES_KEPT: f64 = 8.0;
 const MAX_TOKENS: usize = 32;
 const MAX_JSON_TOKENS: usize = 256;
 const MAX_TIME: Duration = Duration::from_secs(10);
@@ -177,6 +179,11 @@ fn one(
     let cameras = groups::asked(checker, &path, prompt.cameras.as_deref(), limits);
     let shown = examples::read(checker, name, prompt, kind.as_ref(), &cameras, limits);
     let on = on(checker, name, prompt, (&cameras, &settings), limits);
+    let escalates = std::iter::once(&settings).chain(on.values()).any(|settings| settings.escalate_after.is_some());
+    if let Some(state) = settings.escalate_state.as_ref().filter(|state| !escalates && !state.is_for_all()) {
+        let right = "write how long, such as `after = \"5m\"`";
+        checker.warn(&state.place(), "no state escalates, for `after` is off", right);
+    }
     let also = wordings::read(checker, name, prompt, kind.as_ref());
     let prompt = Prompt { name: checked?, ask: ask?, also, kind: kind? };
     let config = finish(checker, prompt, cameras, settings);
@@ -302,13 +309,6 @@ fn escalate(
     let (labels, name) = (prompt.kind.labels(), &prompt.name);
     let is_meant = |state: &&State| !state.is_for_all() || labels.contains(&state.word);
     let after = after.filter(|(_, own)| *own || state.is_none_or(|state| is_meant(&state)));
-    if let Some(state) = state.filter(|state| after.is_none() && !state.is_for_all()) {
-        checker.warn(
-            &state.place(),
-            "no state escalates, for `after` is off",
-            "write how long, such as `after = \"5m\"`",
-        );
-    }
     let state = state.filter(is_meant);
     if let Some(state @ State { word, .. }) = state {
         let at = state.place();
@@ -498,10 +498,14 @@ fn number(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt) -> Op
 pub(super) fn warn_of_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptConfig], cameras: &[CameraConfig]) {
     for camera in cameras.iter().filter(|camera| camera.enabled) {
         let asked = prompts.iter().filter_map(|prompt| prompt.asked_of(&camera.name));
+        let reach = |prompt: &PromptConfig| match prompt.frames {
+            0 | 1 => 0.0,
+            frames => prompt.span.as_secs_f64() * (1.0 + 1.0 / (frames - 1) as f64),
+        };
+        let kept = asked.clone().map(reach).fold(FRAMES_KEPT, f64::max);
+        let apart = 1.0 / camera.frames_per_second;
         for prompt in asked.filter(|prompt| prompt.frames > 1) {
-            let apart = 1.0 / camera.frames_per_second;
-            let reach = prompt.span.as_secs_f64() * (1.0 + 1.0 / (prompt.frames - 1) as f64);
-            if apart > reach && !prompt.span.is_zero() {
+            if apart > kept && !prompt.span.is_zero() {
                 let wrong = format!("is never asked of camera `{}`, whose frames are {apart:.1} s apart", camera.name);
                 let right = "write `window = { frames = 1 }`, widen `span`, or raise the camera's `frames_per_second`";
                 checker.wrong_with(&["prompts", prompt.prompt.name.as_str(), "window"], wrong, right);

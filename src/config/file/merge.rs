@@ -34,8 +34,11 @@ fn fit(layer: &mut Layer, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Keys whose lists hold tables.
+const OF_TABLES: [&str; 2] = ["active", "examples"];
+
 /// Where tables stand; `*` is any name. Serde would take a list for one, its values in the order of the mirror's fields.
-const TABLES: [&[&str]; 22] = [
+const TABLES: [&[&str]; 24] = [
     &["mqtt"],
     &["mqtt", "outbox"],
     &["homeassistant"],
@@ -56,6 +59,8 @@ const TABLES: [&[&str]; 22] = [
     &["prompts", "*"],
     &["prompts", "*", "on"],
     &["prompts", "*", "on", "*"],
+    &["prompts", "*", "on", "*", "window"],
+    &["prompts", "*", "on", "*", "escalate"],
     &["prompts", "*", "window"],
     &["prompts", "*", "escalate"],
 ];
@@ -69,6 +74,9 @@ fn find_lists(table: &toml::Table, above: &mut KeyPath, found: &mut Vec<KeyPath>
         };
         match value {
             Value::Array(_) if TABLES.iter().any(fits) => found.push(above.clone()),
+            Value::Array(items) if OF_TABLES.contains(&key.as_str()) && items.iter().any(Value::is_array) => {
+                found.push(above.clone());
+            }
             Value::Table(inner) => find_lists(inner, above, found),
             _ => {}
         }
@@ -79,8 +87,11 @@ fn find_lists(table: &toml::Table, above: &mut KeyPath, found: &mut Vec<KeyPath>
 fn no_table(layer: &Layer, path: &[String]) -> Problem {
     let place = layer.spot(path).map_or(Place::Nowhere, |spot| spot.value.clone());
     let key = spell_path(path);
-    let right = Some(format!("`[{key}]` with single brackets, and its keys by name"));
-    Problem { place, key, value: None, wrong: "must be a table, and is a list".to_owned(), right }
+    let (wrong, right) = match path.last().is_some_and(|key| OF_TABLES.contains(&key.as_str())) {
+        true => ("must be a list of tables, and holds lists", "write each with braces and its keys by name".to_owned()),
+        false => ("must be a table, and is a list", format!("`[{key}]` with single brackets, and its keys by name")),
+    };
+    Problem { place, key, value: None, wrong: wrong.to_owned(), right: Some(right) }
 }
 
 fn key_path(path: &serde_path_to_error::Path) -> KeyPath {

@@ -36,7 +36,7 @@ def neighbours(seconds: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def motion_features(objects: Tensor, seconds: Tensor, present: Tensor) -> Tensor:
-    """Object tokens [B, T, K, 24] -> [B, T, K, FEATURES]."""
+    """Object tokens [B, T, K, DIM] -> [B, T, K, FEATURES]."""
     batch, count, tokens, _ = objects.shape
     box = objects[..., layout.BOX]
     height = (box[..., 3] - box[..., 1]).clamp(min=0.02)

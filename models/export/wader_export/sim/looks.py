@@ -16,8 +16,8 @@ PARTS = 6
 FOLD = 3
 LOOKS = 4 + 4 * PARTS
 REAL = slice(4, 4 + layout.COLOUR_WORDS)  # the shares that a backdrop was seen with
+UNSEEN = 0.005  # of the samples, in the light or in the shade: less is none
 # a codec keeps colours at half the resolution: in the box of somebody so tall (pixels) parts colour one another
-UNSEEN = 0.005  # of the samples: less is none
 BLEEDS = ((12, 40, 100, 200), (0.55, 0.3, 0.12, 0.05))
 
 

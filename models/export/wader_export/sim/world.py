@@ -381,5 +381,6 @@ def clothes(batch: int, rng):
     for cloth, shaded, plain in ((upper_cloth, upper_rgb, PLAIN_UPPER), (lower_cloth, lower_rgb, PLAIN_LOWER)):
         cloth[:, V] = np.concatenate([shaded[:, V], np.broadcast_to([*glass, plain], (batch, VEHICLES, 4))], -1)
     bare = np.where(rng.random(lower.shape) < BARE_LEGS, rng.uniform(0.3, 1, lower.shape), 0)
+    lower_second = np.where(bare > 0, -1, lower_second)
     lower_vague = np.where(bare > 0, lower, lower_vague)  # of a skirt or of shorts one may see too little
     return upper, lower, upper_rgb, lower_rgb, upper_cloth, lower_cloth, upper_second, lower_second, upper_vague, lower_vague, bare

@@ -13,7 +13,7 @@ from .photo_state import ANIMAL_FACTS, ANIMALS, FACT_OF_GROUP, VEHICLE_FACTS, st
 class Bank:
     """Variants of photographs; arrays over their number n."""
 
-    tokens: np.ndarray  # [n, F, 25, 24] float32
+    tokens: np.ndarray  # [n, F, 25, DIM] float32
     state: np.ndarray  # [n, heads + extra] what is clearly true, see `photo_state`
     backdrop: np.ndarray  # [n, F, 24] tokens that are surely nothing real
 
