@@ -19,17 +19,28 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return torch.load(checkpoint, map_location="cpu")["model"] if checkpoint.exists() else names.parameters(folder)
 
 
+def grown(name: str, old: Tensor, like: Tensor) -> Tensor:
+    """A linear layer's weights with as many inputs as `like` has: the old columns and zeros, so that it gives what it gave."""
+    if old.shape == like.shape:
+        return old
+    rows, columns = old.shape
+    if like.shape[0] != rows or like.shape[1] < columns:
+        raise ValueError(f"{name}: {tuple(old.shape)} does not grow to {tuple(like.shape)}")
+    wide = torch.zeros_like(like)
+    wide[:, :columns] = old.to(like)
+    return wide
+
+
 def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
     """Copies the weights of `folder` into the model; says what was new.
 
-    A word keeps its row of the embedding under its new number. A linear layer with more inputs than before gets the
-    old columns and zeros, so that it gives what it gave.
+    A word keeps its row of the embedding under its new number.
     """
     old = weights(folder)
     state = model.state_dict()
     words = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
     kept = [(words[word], number) for word, number in tokenizer.get_vocab().items() if word in words]
-    new, grown = [], []
+    new, wider = [], []
     for name, value in state.items():
         if name not in old or (name.startswith("head.") and old[name].shape != value.shape):
             new.append(name)
@@ -39,12 +50,8 @@ def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
         elif old[name].shape == value.shape:
             value.copy_(old[name])
         else:
-            rows, columns = old[name].shape
-            if value.shape[0] != rows or value.shape[1] < columns:
-                raise ValueError(f"{name}: {tuple(old[name].shape)} does not grow to {tuple(value.shape)}")
-            value.zero_()
-            value[:, :columns] = old[name].to(value)
-            grown.append(name)
+            value.copy_(grown(name, old[name], value))
+            wider.append(name)
     model.load_state_dict(state)
     parts = sorted({name.split(".")[0] for name in new})
-    return f"{len(kept)} of {len(tokenizer.get_vocab())} words known; new: {parts or 'nothing'}; wider: {grown or 'nothing'}"
+    return f"{len(kept)} of {len(tokenizer.get_vocab())} words known; new: {parts or 'nothing'}; wider: {wider or 'nothing'}"
