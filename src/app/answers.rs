@@ -267,8 +267,7 @@ impl Answers {
                 }
                 if !self.up.contains_key(&camera) {
                     // while it slept this was no news of it
-                    let off = self.switches.of(&camera).borrow().camera;
-                    let reason = if off { StaleReason::CameraDisabled } else { StaleReason::CameraOffline };
+                    let reason = self.switches.why_away(&camera);
                     self.unanswered(&camera, vec![prompt], &Outcome::Stale(reason), None, &now);
                 }
             }

@@ -17,7 +17,7 @@ use super::{
     switches::Switches,
 };
 use crate::{
-    answer::{FailedReason, Ids, ModelLabel, Outcome, Reading, StaleReason, read},
+    answer::{FailedReason, Ids, ModelLabel, Outcome, Reading, read},
     engine::{Engine, Replied},
     frame::Stamp,
     mqtt::{
@@ -140,12 +140,7 @@ impl Asks {
         let view = self.roster.view(&question.camera);
         let until = Stamp::now().later_by(question.patience);
         let asked = match view {
-            View { window: None, .. } => {
-                Err(Outcome::Stale(match self.switches.of(&question.camera).borrow().camera {
-                    true => StaleReason::CameraDisabled,
-                    false => StaleReason::CameraOffline,
-                }))
-            }
+            View { window: None, .. } => Err(Outcome::Stale(self.switches.why_away(&question.camera))),
             View { blind: Some(reason), .. } => Err(Outcome::Blind(reason)),
             View { window: Some(window), .. } => {
                 let asked = self.engine.ask(window, question.prompt.clone(), until);

@@ -17,7 +17,7 @@ use crate::{
     model::Manifest,
     name::CameraName,
     prompt::{AnswerKind, Example, Origin, Shown},
-    store::feedback::{Feedback, Stored, kept},
+    store::feedback::{Feedback, Stored, kept, newest},
     telemetry::Event,
 };
 
@@ -70,7 +70,7 @@ pub(super) fn taught(
     let canvas = served::canvas(manifest);
     let (before, mut wrong) = (all.examples.len(), Vec::new());
     for (state, label) in labels.iter().enumerate() {
-        let of_label = said.iter().rev().filter(|stored| stored.feedback.answer == *label).copied().collect();
+        let of_label = said.iter().filter(|stored| stored.feedback.answer == *label).copied().collect();
         for stored in newest(of_label, room) {
             match shown::frames(&stored.pictures, form.frames, canvas) {
                 Ok(frames) => {
@@ -83,13 +83,6 @@ pub(super) fn taught(
         }
     }
     if wrong.is_empty() { Ok((all.examples.len() > before).then_some(all)) } else { Err(wrong) }
-}
-
-/// So many of what was said, the newest of it first; half of it of answers that no lesson gave, if there are as many.
-fn newest(said: Vec<&Stored>, room: usize) -> Vec<&Stored> {
-    let (of_lessons, without): (Vec<_>, Vec<_>) = said.into_iter().partition(|one| one.feedback.by_lesson);
-    let kept = without.len().min(room.div_ceil(2).max(room.saturating_sub(of_lessons.len())));
-    without.into_iter().take(kept).chain(of_lessons).take(room).collect()
 }
 
 /// Teaches prompts while the service runs.
@@ -134,31 +127,5 @@ pub(super) fn tell(lesson: &Lesson) {
             Event::Taught { camera, prompt, judged, before, with, used: gain.helps() }.emit();
         }
         Err(why) => Event::NotTaught { camera, prompt, why: &why.to_string() }.emit(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{name::PromptName, store::feedback::keep};
-
-    #[test]
-    fn of_what_was_said_half_is_of_answers_that_no_lesson_gave() {
-        let folder = tempfile::tempdir().unwrap();
-        let (camera, prompt) = (CameraName::new("yard").unwrap(), PromptName::new("gate").unwrap());
-        for id in 0..6 {
-            let of = |id, by_lesson| Feedback::new(id, (&camera, &prompt), "open?", (Some("yes"), by_lesson), "yes");
-            keep(folder.path(), &of(&format!("{id}"), id >= 3), &[]).unwrap();
-        }
-        let all = kept(folder.path()).unwrap();
-        let newest = |first: usize, room| {
-            let said = all[first..].iter().rev().collect();
-            newest(said, room).iter().map(|one| one.feedback.id.as_str()).collect::<String>()
-        };
-        assert_eq!(newest(0, 4), "2154", "the newest of either");
-        assert_eq!(newest(0, 3), "215");
-        assert_eq!(newest(2, 4), "2543", "where there are fewer, the others have their room");
-        assert_eq!(newest(0, 5), "21054");
-        assert_eq!((newest(0, 9), newest(0, 0)), ("210543".to_owned(), String::new()));
     }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::name::{CameraName, PromptName};
+use crate::{
+    answer::StaleReason,
+    name::{CameraName, PromptName},
+};
 
 /// What of one camera is switched off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +52,11 @@ impl Switches {
     /// Follows a camera's switches; those of a camera that has none are on for good.
     pub(super) fn of(&self, camera: &CameraName) -> watch::Receiver<Off> {
         self.all().get(camera).map_or_else(|| watch::Sender::new(Off::default()).subscribe(), watch::Sender::subscribe)
+    }
+
+    /// Why a camera that shows nothing does so.
+    pub(super) fn why_away(&self, camera: &CameraName) -> StaleReason {
+        if self.of(camera).borrow().camera { StaleReason::CameraDisabled } else { StaleReason::CameraOffline }
     }
 
     /// Whether this prompt is to be asked about this camera now.

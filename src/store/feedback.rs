@@ -95,7 +95,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FeedbackError {
 }
 
 /// Keeps what was said of an answer, with its pictures (PNG); what was said of the same answer before is forgotten, and so
-/// is the oldest of this answer where there are too many: of those that lessons had given while these are more than half. A crash leaves all of it or nothing.
+/// is what is not among the [`newest`] of this answer. A crash leaves all of it or nothing.
 pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<(), FeedbackError> {
     let of_prompt = folder.join(&feedback.camera).join(&feedback.prompt);
     fs::create_dir_all(&of_prompt).map_err(at(&of_prompt))?;
@@ -113,14 +113,16 @@ pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<
     fs::rename(new.keep(), &place).map_err(at(&place))?;
     let mut alike = kept_of(&of_prompt)?;
     alike.retain(|one| one.feedback.answer == feedback.answer);
-    while alike.len() > MOST_OF_AN_ANSWER {
-        // half of them are of answers that no lesson gave: without those nobody could see any more what lessons bring
-        let by_lesson = |one: &Stored| one.feedback.by_lesson;
-        let many = alike.iter().filter(|one| by_lesson(one)).count() > MOST_OF_AN_ANSWER / 2;
-        let oldest = alike.iter().position(|one| by_lesson(one) == many).unwrap_or(0);
-        alike.remove(oldest).remove()?;
-    }
-    Ok(())
+    let stay = newest(alike.iter().collect(), MOST_OF_AN_ANSWER);
+    alike.iter().filter(|one| !stay.contains(one)).try_for_each(Stored::remove)
+}
+
+/// So many of what was said, the newest first, out of all of it, the oldest first. Half of it is of answers that no lesson gave, if
+/// there are as many: without those nobody could see any more what lessons bring.
+pub fn newest(said: Vec<&Stored>, room: usize) -> Vec<&Stored> {
+    let (of_lessons, without): (Vec<_>, Vec<_>) = said.into_iter().rev().partition(|one| one.feedback.by_lesson);
+    let kept = without.len().min(room.div_ceil(2).max(room.saturating_sub(of_lessons.len())));
+    without.into_iter().take(kept).chain(of_lessons).take(room).collect()
 }
 
 /// All that is kept, by camera and prompt, the oldest first. What is no feedback is passed over.
@@ -230,6 +232,25 @@ mod tests {
         }
         let ids: String = ids(folder.path()).iter().map(|id| format!("{} ", &id[5..])).collect();
         assert_eq!(ids, "04 05 06 07 12 13 14 15 ", "the newest of either, half of each");
+    }
+
+    #[test]
+    fn of_what_was_said_half_is_of_answers_that_no_lesson_gave() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in 0..6 {
+            let feedback = Feedback { by_lesson: id >= 3, ..said(id, Some("yes"), "yes") };
+            keep(folder.path(), &feedback, &[]).unwrap();
+        }
+        let all = kept(folder.path()).unwrap();
+        let newest = |first: usize, room| {
+            let said = all[first..].iter().collect();
+            newest(said, room).iter().map(|one| &one.feedback.id[6..]).collect::<String>()
+        };
+        assert_eq!(newest(0, 4), "2154", "the newest of either");
+        assert_eq!(newest(0, 3), "215");
+        assert_eq!(newest(2, 4), "2543", "where there are fewer, the others have their room");
+        assert_eq!(newest(0, 5), "21054");
+        assert_eq!((newest(0, 9), newest(0, 0)), ("210543".to_owned(), String::new()));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(super) fn check(
         beside: sources.file.parent().unwrap_or(Path::new("")),
     };
     let prompts = prompt::prompts(&mut checker, &file.defaults.prompt, file.prompts, &prompt_limits);
-    prompt::warn_of_thin_windows(&mut checker, &prompts, &cameras);
+    prompt::find_thin_windows(&mut checker, &prompts, &cameras);
     if camera_names.is_empty() && !origins.may_be_broken(&["cameras"]) && !origins.broken_below(&["cameras"]) {
         let place = Place::File { path: sources.file.clone().into(), line: 0, column: 0 };
         problems.push(Problem {

@@ -495,7 +495,7 @@ fn number(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt) -> Op
 
 /// Warns where a camera gives fewer frames in a window's span than the window wants; where all but the newest are forgotten before
 /// the next one comes, there would never be a window.
-pub(super) fn warn_of_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptConfig], cameras: &[CameraConfig]) {
+pub(super) fn find_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptConfig], cameras: &[CameraConfig]) {
     for camera in cameras.iter().filter(|camera| camera.enabled) {
         let asked = prompts.iter().filter_map(|prompt| prompt.asked_of(&camera.name));
         let reach = |prompt: &PromptConfig| match prompt.frames {

@@ -186,20 +186,13 @@ impl Outbox {
         // what empties a topic comes after all that filled it, other classes' messages among them
         let clears = message.retain && message.payload.is_empty();
         let replaced = message.class.newest_only().then(|| self.newest.get(&message.topic).copied()).flatten();
-        let key = match replaced.and_then(|key| self.take_waiting(key).map(|entry| (key, entry))) {
-            // In the old place: a state that changes all the time must not wait for ever.
-            Some((key, before)) if !clears => {
-                self.lose(Loss::Replaced, key, &before);
-                key
-            }
-            before => {
-                if let Some((key, before)) = before {
-                    self.lose(Loss::Replaced, key, &before);
-                }
-                self.arrivals += 1;
-                self.arrivals
-            }
-        };
+        let replaced = replaced.and_then(|key| Some((key, self.take_waiting(key)?)));
+        if let Some((key, before)) = &replaced {
+            self.lose(Loss::Replaced, *key, before);
+        }
+        // In the old place: a state that changes all the time must not wait for ever.
+        let key = replaced.filter(|_| !clears).map_or_else(|| self.arrivals + 1, |(key, _)| key);
+        self.arrivals = self.arrivals.max(key);
         self.bytes += entry.bytes();
         self.note(key, entry.message.class, Change::Put);
         self.put_waiting(key, entry);
