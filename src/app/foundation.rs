@@ -130,7 +130,7 @@ impl Foundation {
             }
         }
         for Doubt { prompt, percent, needed } in worker.doubts() {
-            Event::ExamplesContradict { prompt, percent: *percent, needed: *needed }.emit();
+            Event::ExamplesContradict { prompt: &prompt, percent, needed }.emit();
         }
         Ok(Self { config, broker: None, access, web, label, manifest, runs_on, watched, digests, learnt, worker })
     }

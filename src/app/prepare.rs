@@ -104,7 +104,7 @@ pub fn contradictions(config: &Config, prompts: &[&PromptConfig]) -> Result<Vec<
     // examples are held against each other, whatever the camera: one is enough
     let asked: Vec<_> =
         prompts.iter().filter_map(|&prompt| Some((prompt.cameras.first()?.clone(), prompt.clone()))).collect();
-    Ok(worker(model, &asked, &[], &[])?.worker.doubts().to_vec())
+    Ok(worker(model, &asked, &[], &[])?.worker.doubts())
 }
 
 /// What prompts learn from what others said of their answers; the errors are what is wrong with its pictures. Blocks: it

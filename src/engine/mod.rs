@@ -9,6 +9,7 @@ mod compare;
 mod frames;
 mod lesson;
 mod mend;
+mod prompts;
 mod queue;
 mod ready;
 #[cfg(test)]
@@ -33,8 +34,9 @@ use batch::BatchSize;
 pub use compare::Doubt;
 pub use lesson::{Lesson, Unlearnt};
 pub use mend::{Remedy, Trouble};
+pub use prompts::Unaskable;
 pub use queue::{Queue, Tally, Waiting};
-pub use worker::{Unaskable, Worker};
+pub use worker::Worker;
 
 use crate::{
     frame::{Frame, Stamp},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{asking::Question, compare::Compared};
-use crate::prompt::Wording;
+use crate::prompt::{Reply, Wording};
 
 /// What a prompt needs, made when it was first seen.
 pub(super) enum Ready {
@@ -24,6 +24,17 @@ pub(super) enum Ready {
 }
 
 impl Ready {
+    /// The reply to a prompt that the model is not asked; `None` for one that it is.
+    pub(super) fn settled(&self) -> Option<Reply> {
+        match self {
+            Self::Ask(_) | Self::AskAlike { .. } | Self::AskEach(_) | Self::Compare(_) => None,
+            Self::Unknown(words) => Some(Reply::UnknownWords(words.clone())),
+            Self::Doubtful { percent, needed } => {
+                Some(Reply::ContradictingExamples { percent: *percent, needed: *needed })
+            }
+        }
+    }
+
     /// What is asked in words.
     pub(super) fn questions(&self) -> &[Question] {
         match self {

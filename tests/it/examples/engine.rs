@@ -288,7 +288,8 @@ fn examples_that_contradict_each_other_are_never_an_answer() {
     let mixed = [(10, 0), (41, 0), (12, 0), (43, 0), (40, 1), (11, 1), (42, 1), (13, 1)];
     let clear = [(10, 0), (11, 0), (12, 0), (13, 0), (40, 1), (41, 1), (42, 1), (43, 1)];
     let mut worker = worker(&asked, &[("gate", shown(&mixed)), ("lamp", shown(&clear))]);
-    let [doubt] = worker.doubts() else { panic!("{:?}", worker.doubts()) };
+    let doubts = worker.doubts();
+    let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
     assert_eq!((doubt.prompt.as_str(), doubt.needed), ("gate", 80), "told once, whatever the number of cameras");
     assert!(doubt.percent < 80, "{doubt:?}");
     let (percent, before) = (doubt.percent, worker.work());
