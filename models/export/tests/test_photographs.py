@@ -2,19 +2,22 @@
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer
 
 from wader_export import layout, photographs
+from wader_export.encoder import colour_words
 from wader_export.paths import MODEL_DIR, cache_dir
 from wader_export.questions import Writer
-from wader_export.sim import Backdrops, simulate, sources
+from wader_export.sim import Backdrops, colours, simulate, sources
 from wader_export.sim.truth import INDEX, UNCLEAR
-from wader_export.training import bank
+from wader_export.training import bank, clothes
 from wader_export.training.bank import Bank
 from wader_export.training.data import PHOTOGRAPHS, Maker
 from wader_export.training.photo_state import state_of
 
 STILLS = photographs.document()["still"]
+SKIN = len(colours.NAMES)  # the word after the colours
 TRAINED = [s for s in STILLS if photographs.for_training(s)]
 TESTED = [s for s in STILLS if not photographs.for_training(s)]
 
@@ -73,6 +76,56 @@ def test_only_what_is_clear_is_known_of_a_photograph():
     assert value(state, "upper_red") == value(state, "lower_red") == UNCLEAR, "it may be either"
     assert value(state, "upper_blue") == UNCLEAR and value(state, "upper_green") == value(state, "lower_green") == 0
     assert value(state_of(facts | {"wears_unclear": ["any"]}), "upper_green") == UNCLEAR
+
+
+COAT = {"half": "upper", "colour": "black", "outlines": [[[0.2, 0.2], [0.8, 0.2], [0.8, 0.6], [0.2, 0.6]]]}
+TROUSERS = {"half": "lower", "outlines": [[[0.2, 0.6], [0.8, 0.6], [0.8, 1.0], [0.2, 1.0]]]}
+
+
+def dressed(everything: bool) -> dict:
+    facts = {"people": [1, 1], "has": [], "wears": ["black"], "wears_unclear": ["brown"]}
+    return facts | {"clothes": {"all": everything, "garment": [COAT, TROUSERS]}}
+
+
+def test_what_a_garment_is_painted_in_is_worn_and_nothing_else_where_all_are_painted():
+    red, blue = colours.NAMES.index("red"), colours.NAMES.index("blue")
+    state = state_of(dressed(True), painted=[red, blue])
+    worn = [name for name in INDEX if name.startswith(("upper_", "lower_")) and value(state, name)]
+    assert worn == ["upper_red", "lower_blue"]
+    state = state_of(dressed(False), painted=[red, blue])
+    assert value(state, "upper_red") == value(state, "lower_blue") == 1 and value(state, "upper_green") == 0
+    assert value(state, "upper_black") == value(state, "upper_brown") == UNCLEAR, "of somebody else, too, perhaps"
+
+
+def test_a_garment_that_is_not_painted_has_its_own_colour_where_that_can_be_told():
+    for as_it_is in (state_of(dressed(True)), state_of(dressed(True), painted=[clothes.AS_IT_IS] * 2)):
+        assert value(as_it_is, "upper_black") == 1 and value(as_it_is, "lower_black") == UNCLEAR
+        assert value(as_it_is, "upper_brown") == UNCLEAR and value(as_it_is, "upper_red") == 0
+
+
+def test_paint_covers_garments_only_and_has_the_colour_that_is_told():
+    rng, plain = np.random.default_rng(2), np.full((60, 80, 3), 128, np.uint8)
+    told = set()
+    for _ in range(200):
+        picture, numbers = clothes.painted(plain, clothes.garments(dressed(True)), rng)
+        if numbers == [clothes.AS_IT_IS] * 2:
+            assert (picture == plain).all()
+            continue
+        told |= set(numbers)
+        assert np.allclose(picture[:, :12], 128, atol=0.5) and np.allclose(picture[:8], 128, atol=0.5)
+        for middle, number in zip((picture[24, 40], picture[48, 40]), numbers):
+            words = colour_words.shares(torch.from_numpy(middle / 255).float())
+            assert words[number] > 0.3 and words.argmax() in (number, SKIN), (middle, colours.NAMES[number])
+    assert told == set(range(len(colours.NAMES)))
+
+
+@pytest.mark.parametrize("facts", [s for s in STILLS if "clothes" in s], ids=lambda s: s["name"])
+def test_garments_are_outlined_on_photographs_to_train_on_only(facts):
+    assert photographs.for_training(facts) and facts["people"][0]
+    for garment in clothes.garments(facts):
+        assert garment.half in ("upper", "lower") and garment.colour in (*facts.get("wears", ()), None)
+        assert 0.0004 < clothes.mask(garment, 480, 640).mean() < 0.4
+        assert all(0 <= x <= 1 and 0 <= y <= 1 for outline in garment.outlines for x, y in outline)
 
 
 def test_sides_are_mirrored_with_the_picture():

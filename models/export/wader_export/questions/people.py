@@ -346,7 +346,7 @@ def wearing(s, ask):
     upper, lower, dice = s(f"upper_{colour}"), s(f"lower_{colour}"), random.random()
     slots = {"colour": colour, "a_colour": article(colour)}
     if dice < 0.6:
-        if not known(s("light")) or (max(upper, lower) <= 0 and not known(upper, lower)):
+        if max(upper, lower) <= 0 and not known(upper, lower):
             return None
         return yes_no(ask.text(WEARING, place=True, **slots), max(upper, lower) > 0, f"wearing {colour}")
     if dice < 0.82:

@@ -13,9 +13,9 @@ from .photo_state import ANIMAL_FACTS, ANIMALS, FACT_OF_GROUP, VEHICLE_FACTS, st
 class Bank:
     """Variants of photographs; arrays over their number n."""
 
-    tokens: np.ndarray  # [n, F, 25, DIM] float32
+    tokens: np.ndarray  # [n, F, TOKENS, DIM] float32
     state: np.ndarray  # [n, heads + extra] what is clearly true, see `photo_state`
-    backdrop: np.ndarray  # [n, F, 24] tokens that are surely nothing real
+    backdrop: np.ndarray  # [n, F, OBJECTS] tokens that are surely nothing real
 
 
 def absent_groups(facts: dict) -> np.ndarray:
@@ -30,7 +30,7 @@ def absent_groups(facts: dict) -> np.ndarray:
 
 
 def backdrop(tokens: np.ndarray, facts: dict) -> np.ndarray:
-    """The tokens [..., 24] whose every heat is of a group that is not there."""
+    """The tokens [..., OBJECTS] whose every heat is of a group that is not there."""
     objects = tokens[..., : layout.OBJECTS, :]
     seen = objects[..., layout.HEATS] > 0
     return (objects[..., layout.VALID] > 0) & ~(seen & ~absent_groups(facts)).any(-1)
@@ -44,6 +44,7 @@ def load() -> Bank:
         tokens.append(made.tokens)
         free.append(backdrop(made.tokens, still.facts))
         state += [
-            state_of(still.facts if light else dark, mirrored) for mirrored, light in zip(made.mirrored, made.as_light)
+            state_of(still.facts if light else dark, mirrored, worn)
+            for mirrored, light, worn in zip(made.mirrored, made.as_light, made.worn)
         ]
     return Bank(np.concatenate(tokens), np.stack(state), np.concatenate(free))

@@ -1,8 +1,11 @@
 """What the hand-made truth of a photograph says of the values that questions are written from.
 
 Only what is clear: of "two people, one on the left at least" the number is known and how many stand on the left is not.
-Of clothes only which colours nobody wears: the truth does not say whether the red is a jacket or a pair of trousers.
+Of clothes which colours nobody wears, and which are worn where a garment is outlined (see `clothes`): elsewhere the truth
+does not say whether the red is a jacket or a pair of trousers.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from ..questions.words import LIGHTS
 from ..sim import blindness, colours
 from ..sim.events import NEVER, bucket
 from ..sim.truth import INDEX, OTHER_GROUPS, UNCLEAR
+from .clothes import AS_IT_IS, garments
 
 MOTIONLESS = "walk_left walk_right closer away entered gone approaching retreating came went most_walk_left most_walk_right"
 VEHICLES = "vehicles vehicles_first vehicles_ever parked cars big_vehicles sure_vehicles most_vehicles"
@@ -25,8 +29,11 @@ def told(facts: dict, fact: str) -> int:
     return 1 if fact in facts["has"] else UNCLEAR if fact in facts.get("unclear", ()) else 0
 
 
-def state_of(facts: dict, mirrored: bool = False) -> np.ndarray:
-    """The state [heads + extra] of a photograph that stands still; UNCLEAR where the truth does not say."""
+def state_of(facts: dict, mirrored: bool = False, painted: Sequence[int] | None = None) -> np.ndarray:
+    """The state [heads + extra] of a photograph that stands still; UNCLEAR where the truth does not say.
+
+    `painted`: the numbers of the colours in which its garments were painted; None: all are as they are.
+    """
     state = np.full(len(INDEX), UNCLEAR)
 
     def put(names: str, value: int) -> None:
@@ -40,7 +47,7 @@ def state_of(facts: dict, mirrored: bool = False) -> np.ndarray:
     if "light" in facts:
         put("light", LIGHTS.index(facts["light"]))
     put_people(facts, mirrored, put)
-    put_clothes(facts, put)
+    put_clothes(facts, painted, put)
     put_vehicles(facts, put)
     # of an animal that is none of these nobody can say which it is not
     which = told(facts, "any_animal") == 0 or any(told(facts, fact) == 1 for fact in ANIMAL_FACTS)
@@ -73,12 +80,20 @@ def put_people(facts: dict, mirrored: bool, put) -> None:
         put("still", 1)
 
 
-def put_clothes(facts: dict, put) -> None:
-    """The colours that nobody wears."""
+def put_clothes(facts: dict, painted: Sequence[int] | None, put) -> None:
+    """The colours that nobody wears, and those of garments."""
+    worn = garments(facts)
+    painted = [AS_IT_IS] * len(worn) if painted is None else painted
     perhaps = {*facts.get("wears", ()), *facts.get("wears_unclear", ())}
+    if worn and facts["clothes"]["all"] and AS_IT_IS not in painted:
+        perhaps = set()
     for colour in colours.NAMES:
         if not facts["people"][1] or not perhaps & {colour, "any"}:
             put(f"upper_{colour} lower_{colour}", 0)
+    for garment, number in zip(worn, painted, strict=True):
+        colour = garment.colour if number == AS_IT_IS else colours.NAMES[number]
+        if colour:
+            put(f"{garment.half}_{colour}", 1)
 
 
 def put_vehicles(facts: dict, put) -> None:

@@ -18,23 +18,30 @@ from ..grain import noisy
 from ..graphs.goldens import session
 from ..paths import cache_dir
 from ..photographs import Still
+from . import clothes
 
 WIDTH, HEIGHT = 640, 480
 STREAMS, VARIANTS = 2, 10  # streams of each photograph, and variants that follow one another in a stream
+STREAMS_PAINTED = 4  # of a photograph whose clothes are painted
 SETTLE, FRAMES = 6, 16  # pictures of each variant that the coder needs to settle, and those that are kept
 LIGHT_KEPT = 0.85  # a picture darkened below this is no sure "bright"
+LEAST_SATURATION = 0.5
+LEAST_SATURATION_PAINTED = 0.75  # a colour that is known must keep its name
 
 
 @dataclass
 class Variants:
     """Variants of one photograph; arrays over their number n."""
 
-    tokens: np.ndarray  # [n, FRAMES, 25, 24] float32
+    tokens: np.ndarray  # [n, FRAMES, layout.TOKENS, layout.DIM] float32
     mirrored: np.ndarray  # [n]
     as_light: np.ndarray  # [n] what is known of the photograph's light holds here, too
+    worn: np.ndarray  # [n, garments] colour's number of each, see `clothes`
 
 
-def vary(picture: np.ndarray, at_the_edge: bool, rng: np.random.Generator) -> tuple[np.ndarray, bool, bool]:
+def vary(
+    picture: np.ndarray, at_the_edge: bool, least_saturation: float, rng: np.random.Generator
+) -> tuple[np.ndarray, bool, bool]:
     """A variant at the size that is sent, whether it is mirrored, and whether it is about as light.
 
     `at_the_edge`: something that counts stands at the picture's edge, which is then not cut.
@@ -50,16 +57,20 @@ def vary(picture: np.ndarray, at_the_edge: bool, rng: np.random.Generator) -> tu
     gain = rng.uniform(0.6, 1.25)
     shown = (shown.clip(0, 1) ** np.exp(rng.normal(0, 0.15))) * gain * np.exp(rng.normal(0, 0.05, 3))
     grey = shown.mean(-1, keepdims=True)
-    shown = grey + (shown - grey) * rng.uniform(0.5, 1.25)
+    shown = grey + (shown - grey) * rng.uniform(least_saturation, 1.25)
     shown = cv2.GaussianBlur(shown.astype(np.float32), (0, 0), rng.uniform(0.1, 1.0))
     return np.clip(255 * shown, 0, 255), mirrored, gain >= LIGHT_KEPT
 
 
 def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
     """The variants of one stream."""
-    picture, told, sent = still.picture(), [], []
+    picture, garments = still.picture(), clothes.garments(still.facts)
+    least = LEAST_SATURATION_PAINTED if garments else LEAST_SATURATION
+    told, worn, sent = [], [], []
     for _ in range(VARIANTS):
-        shown, *facts = vary(picture, bool(still.facts.get("edge")), rng)
+        dressed, numbers = clothes.painted(picture, garments, rng) if garments else (picture, [])
+        worn.append(numbers)
+        shown, *facts = vary(dressed, bool(still.facts.get("edge")), least, rng)
         told.append(facts)
         grain = rng.uniform(0.5, 5.0)
         for _ in range(SETTLE + FRAMES):
@@ -68,17 +79,19 @@ def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
     kept = got.reshape(VARIANTS, SETTLE + FRAMES, *got.shape[1:])[:, SETTLE:].reshape(-1, *got.shape[1:])
     tokens = np.concatenate([encoder.run(None, {"pixels": p[None]})[0] for p in kept]).astype(np.float32)
     mirrored, as_light = np.array(told).T
-    return Variants(tokens.reshape(VARIANTS, FRAMES, *tokens.shape[1:]), mirrored, as_light)
+    return Variants(tokens.reshape(VARIANTS, FRAMES, *tokens.shape[1:]), mirrored, as_light, np.array(worn, int))
 
 
 def of(still: Still, encoder) -> Variants:
     """All variants of a photograph; made where they are not there yet, in some ten seconds."""
-    depends = (still.facts["sha256"], still.crop, still.frame, pixels.to_model())
-    made_by = sha256(Path(__file__).read_bytes() + repr(depends).encode())
+    garments = clothes.garments(still.facts)
+    depends = (still.facts["sha256"], still.crop, still.frame, garments, pixels.to_model())
+    made_by = sha256(Path(__file__).read_bytes() + Path(clothes.__file__).read_bytes() + repr(depends).encode())
     target = cache_dir("variants", code()) / f"{still.name}-{made_by.hexdigest()[:12]}.npz"
     if not target.exists():
         print(f"photographs to train on: {still.name}", flush=True)
-        parts = [stream(still, encoder(), np.random.default_rng([still.number, n])) for n in range(STREAMS)]
+        streams = STREAMS_PAINTED if garments else STREAMS
+        parts = [stream(still, encoder(), np.random.default_rng([still.number, n])) for n in range(streams)]
         joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in Variants.__dataclass_fields__}
         unfinished = target.with_suffix(".tmp.npz")
         np.savez(unfinished, **joined)
