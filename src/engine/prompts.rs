@@ -145,11 +145,7 @@ impl<M: Model> Prompts<M> {
         camera: &CameraName,
         prompt: &Prompt,
     ) -> Result<Option<Known>, PlanError> {
-        let prepared = self.prepare(model, prompt, None, &mut Before::default());
-        if prepared.is_err() {
-            self.free_prefixes();
-        }
-        let ready = prepared?;
+        let ready = self.prepare(model, prompt, None, &mut Before::default()).inspect_err(|_| self.free_prefixes())?;
         let once = Known { prompt: Arc::new(prompt.clone()), ready, by_lesson: false };
         Ok(self.known.insert((camera.clone(), prompt.name.clone()), once))
     }

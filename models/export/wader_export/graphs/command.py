@@ -26,8 +26,8 @@ def load(folder: Path, others: list[Path]) -> tuple[Flamingo, Tokenizer]:
     saved = earlier.weights(folder)
     beside = [earlier.weights(other) for other in others]
     for name in saved.keys() - {f"head.{key}" for key in model.head.state_dict()}:  # a model folder has no head
-        others = [earlier.grown(name, other[name], saved[name]) for other in beside]
-        saved[name] = sum([saved[name], *others]) / (1 + len(others))
+        alike = [earlier.grown(name, other[name], saved[name]) for other in beside]
+        saved[name] = sum([saved[name], *alike]) / (1 + len(alike))
     model.load_state_dict(saved)
     return model.eval(), tokenizer
 
