@@ -23,7 +23,7 @@ pub use reading::{PropertyReading, Reading, Scores, Thresholds, read};
 pub use crate::sight::BlindReason;
 use crate::{
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Json, Said},
+    prompt::{AnswerKind, Contradiction, Json, Said},
 };
 
 /// What was answered.
@@ -84,12 +84,7 @@ pub enum UnsureReason {
     /// The question holds these words, which the model never saw.
     UnknownWords(Vec<String>),
     /// The prompt's examples contradict each other.
-    ContradictingExamples {
-        /// What an example's right answer got from the other examples on average, in percent.
-        percent: u32,
-        /// What the model wants it to get.
-        needed: u32,
-    },
+    ContradictingExamples(Contradiction),
     /// Two wordings of the question were each sure of another answer; what was said to each.
     Inconsistent(Vec<Said>),
     /// The model ended a text before its first word.
@@ -162,7 +157,7 @@ impl Outcome {
             Self::Unsure(UnsureReason::LowProbability) => "low_probability",
             Self::Unsure(UnsureReason::LowMass) => "low_mass",
             Self::Unsure(UnsureReason::UnknownWords(_)) => "unknown_words",
-            Self::Unsure(UnsureReason::ContradictingExamples { .. }) => "contradicting_examples",
+            Self::Unsure(UnsureReason::ContradictingExamples(_)) => "contradicting_examples",
             Self::Unsure(UnsureReason::Inconsistent(_)) => "inconsistent",
             Self::Unsure(UnsureReason::NoText) => "no_text",
             Self::Unsure(UnsureReason::TokenLimit) => "token_limit",
@@ -184,9 +179,7 @@ impl Outcome {
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::Unsure(UnsureReason::UnknownWords(words)) => Some(words.join(", ")),
-            Self::Unsure(UnsureReason::ContradictingExamples { percent, needed }) => Some(format!(
-                "left out in turn, an example's right answer got {percent} % from the others; {needed} % are needed"
-            )),
+            Self::Unsure(UnsureReason::ContradictingExamples(contradiction)) => Some(contradiction.to_string()),
             Self::Unsure(UnsureReason::Inconsistent(said)) => {
                 let one = |Said { ask, answer, percent }: &Said| format!("`{ask}` {answer} ({percent} %)");
                 Some(said.iter().map(one).collect::<Vec<_>>().join(", "))
@@ -334,7 +327,8 @@ mod tests {
         assert_eq!(words.detail().as_deref(), Some("zebra, gnu"));
         assert_eq!(words.to_string(), "unsure (unknown_words)");
         assert_eq!(Outcome::Answer(Value::Number(2)).to_string(), "2");
-        let contradicting = Outcome::Unsure(UnsureReason::ContradictingExamples { percent: 61, needed: 80 });
+        let contradicting =
+            Outcome::Unsure(UnsureReason::ContradictingExamples(Contradiction { percent: 61, needed: 80 }));
         assert_eq!(contradicting.to_string(), "unsure (contradicting_examples)");
         assert!(contradicting.detail().is_some_and(|detail| detail.contains("got 61 % from the others")));
         let said = |ask: &str, answer: &str, percent| Said { ask: ask.to_owned(), answer: answer.to_owned(), percent };

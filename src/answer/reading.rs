@@ -77,8 +77,8 @@ pub fn read(reply: &Reply, kind: &AnswerKind, thresholds: &Thresholds, held: Opt
         Reply::UnknownWords(words) => {
             Reading { outcome: Outcome::Unsure(UnsureReason::UnknownWords(words.clone())), scores: None }
         }
-        Reply::ContradictingExamples { percent, needed } => {
-            let reason = UnsureReason::ContradictingExamples { percent: *percent, needed: *needed };
+        Reply::ContradictingExamples(contradiction) => {
+            let reason = UnsureReason::ContradictingExamples(*contradiction);
             Reading { outcome: Outcome::Unsure(reason), scores: None }
         }
         Reply::Closed { scores, mass, evidence } => {
@@ -315,7 +315,7 @@ fn json(value: &Value) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prompt::Said;
+    use crate::prompt::{Contradiction, Said};
 
     fn scored(pairs: &[(&str, f64)]) -> Vec<Scored> {
         pairs.iter().map(|&(label, share)| Scored { label: label.to_owned(), share }).collect()
@@ -379,7 +379,7 @@ mod tests {
         }
         let reply = Reply::UnknownWords(vec!["gnu".to_owned()]);
         assert_eq!(read(&reply, &kind, &thresholds, None).outcome.to_string(), "unsure (unknown_words)");
-        let reply = Reply::ContradictingExamples { percent: 61, needed: 80 };
+        let reply = Reply::ContradictingExamples(Contradiction { percent: 61, needed: 80 });
         assert_eq!(read(&reply, &kind, &thresholds, None).outcome.to_string(), "unsure (contradicting_examples)");
     }
 

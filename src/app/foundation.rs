@@ -14,10 +14,11 @@ use super::{
 use crate::{
     answer::ModelLabel,
     config::{BrokerConfig, Config, PromptConfig},
-    engine::{Doubt, Worker},
+    engine::Worker,
     model::{Flamingo, Manifest},
     mqtt::{Access, broker::Embedded},
     name::{CameraName, PromptName},
+    prompt::Contradiction,
     supervise::Stop,
     systemd::Notify,
     telemetry::Event,
@@ -129,7 +130,7 @@ impl Foundation {
                 Err(problem) => Event::FeedbackProblem { problem }.emit(),
             }
         }
-        for Doubt { prompt, percent, needed } in worker.doubts() {
+        for (prompt, Contradiction { percent, needed }) in worker.contradictions() {
             Event::ExamplesContradict { prompt: &prompt, percent, needed }.emit();
         }
         Ok(Self { config, broker: None, access, web, label, manifest, runs_on, watched, digests, learnt, worker })

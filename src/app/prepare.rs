@@ -1,6 +1,9 @@
 //! Makes the engine's worker ready to be asked: its prompts, what they are shown, and what others taught them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::{
     Error, assemble, lessons, served,
@@ -8,10 +11,10 @@ use super::{
 };
 use crate::{
     config::{Config, PromptConfig},
-    engine::{Added, Doubt, Lesson, Worker},
+    engine::{Added, Lesson, Worker},
     model::Flamingo,
     name::{CameraName, PromptName},
-    prompt::Prompt,
+    prompt::{Contradiction, Prompt},
     store::feedback::Stored,
 };
 
@@ -99,12 +102,15 @@ pub(super) fn whole(config: &Config, said: &[Stored]) -> Result<Prepared, Error>
 }
 
 /// Which of these prompts have examples that contradict each other. Blocks: it loads the model and decodes pictures.
-pub fn contradictions(config: &Config, prompts: &[&PromptConfig]) -> Result<Vec<Doubt>, Error> {
+pub fn contradictions(
+    config: &Config,
+    prompts: &[&PromptConfig],
+) -> Result<BTreeMap<PromptName, Contradiction>, Error> {
     let model = Flamingo::load(&config.model.path, &served::model_spec(config)).map_err(Box::new)?;
     // examples are held against each other, whatever the camera: one is enough
     let asked: Vec<_> =
         prompts.iter().filter_map(|&prompt| Some((prompt.cameras.first()?.clone(), prompt.clone()))).collect();
-    Ok(worker(model, &asked, &[], &[])?.worker.doubts())
+    Ok(worker(model, &asked, &[], &[])?.worker.contradictions())
 }
 
 /// What prompts learn from what others said of their answers; the errors are what is wrong with its pictures. Blocks: it

@@ -2,8 +2,8 @@
 
 use crate::{
     app, cli, config,
-    engine::Doubt,
     model::{Language, Manifest, Template},
+    name::PromptName,
     prompt::{AnswerKind, Asked, Plan, PlanError},
 };
 
@@ -67,7 +67,7 @@ fn model(config: &config::Config) -> Option<(Template, Manifest)> {
 fn askable(loaded: &config::Loaded, template: &Template, manifest: &Manifest) -> bool {
     let mut askable = true;
     for prompt in loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()) {
-        let at = place(loaded, prompt);
+        let at = place(loaded, &prompt.prompt.name);
         askable &=
             if prompt.examples.is_empty() { sayable(prompt, template, &at) } else { showable(prompt, manifest, &at) };
         for asked in prompt.asked() {
@@ -75,17 +75,16 @@ fn askable(loaded: &config::Loaded, template: &Template, manifest: &Manifest) ->
         }
     }
     if askable {
-        contradictions(&loaded.config);
+        contradictions(loaded);
     }
     askable
 }
 
 /// Where a prompt stands, as mistakes of the files are shown: `wader.toml:12:1: prompts.NAME`.
-fn place(loaded: &config::Loaded, prompt: &config::PromptConfig) -> String {
-    let name = &prompt.prompt.name;
-    match loaded.place(&["prompts", name.as_str()]) {
-        Some(place) => format!("{place}: prompts.{name}"),
-        None => format!("prompts.{name}"), // of nobody's writing: the caption of a file without prompts
+fn place(loaded: &config::Loaded, prompt: &PromptName) -> String {
+    match loaded.place(&["prompts", prompt.as_str()]) {
+        Some(place) => format!("{place}: prompts.{prompt}"),
+        None => format!("prompts.{prompt}"), // of nobody's writing: the caption of a file without prompts
     }
 }
 
@@ -112,18 +111,18 @@ fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) ->
 
 /// Tells of examples that contradict each other, as the start will: the prompt is then always `unsure`. The model is
 /// run for it, so where it cannot be run, that is told.
-fn contradictions(config: &config::Config) {
-    let shown: Vec<_> = config.prompts.iter().filter(|p| p.enabled && !p.examples.is_empty()).collect();
+fn contradictions(loaded: &config::Loaded) {
+    let shown: Vec<_> = loaded.config.prompts.iter().filter(|p| p.enabled && !p.examples.is_empty()).collect();
     if shown.is_empty() {
         return;
     }
-    match app::contradictions(config, &shown) {
-        Ok(doubts) => {
-            for Doubt { prompt, percent, needed } in doubts {
+    match app::contradictions(&loaded.config, &shown) {
+        Ok(contradictions) => {
+            for (prompt, contradiction) in contradictions {
+                let at = place(loaded, &prompt);
                 cli::say(format_args!(
-                    "warning: prompts.{prompt} will always be `unsure`: its examples contradict each other. Left out in \
-                     turn, an example's right answer got {percent} % from the others; {needed} % are needed. Look for one \
-                     with the wrong answer, or mark the `region` that is meant"
+                    "warning: {at} will always be `unsure`: its examples contradict each other: {contradiction}. Look for \
+                     one with the wrong answer, or mark the `region` that is meant"
                 ));
             }
         }

@@ -9,26 +9,16 @@ use std::{
 use crate::{
     frame::Frame,
     model::{self, Cells, Comparison, Examples, Model},
-    name::{CameraName, PromptName},
+    name::CameraName,
     prompt::{
-        Example, Gain, Origin, PlanError, Prompt, Reply, Shown, compared_reply, contests, fits, leave_out, share_of,
+        Contradiction, Example, Gain, Origin, PlanError, Prompt, Reply, Shown, compared_reply, contests, fits,
+        leave_out, share_of,
     },
     window::Window,
 };
 
 /// Frames whose looks are kept for one camera from batch to batch: windows share the newest frames, and a look is large.
 const LOOKS_KEPT: usize = 128;
-
-/// A prompt whose examples contradict each other: left out in turn, their right answers get too little from the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
-    /// The prompt.
-    pub prompt: PromptName,
-    /// What an example's right answer got from the other examples on average, in percent.
-    pub percent: u32,
-    /// What the model wants it to get.
-    pub needed: u32,
-}
 
 /// A prompt's examples as they look.
 #[derive(Debug)]
@@ -38,16 +28,12 @@ pub(super) struct Compared {
     region: Vec<f32>,
 }
 
-/// What comes of looking at a prompt's examples.
-#[derive(Debug, Clone)]
-pub(super) enum Prepared {
-    Good(Arc<Compared>),
-    Doubtful { percent: u32, needed: u32 },
-}
+/// A prompt's examples as they look, unless they contradict each other.
+pub(super) type Agreeing = Result<Arc<Compared>, Contradiction>;
 
-impl Prepared {
+impl Compared {
     /// Looks at each example once, and where there are enough of them, whether they agree with each other.
-    pub(super) fn new<M: Model>(model: &mut M, prompt: &Prompt, shown: &Shown) -> Result<Self, PlanError> {
+    pub(super) fn new<M: Model>(model: &mut M, prompt: &Prompt, shown: &Shown) -> Result<Agreeing, PlanError> {
         let labels = prompt.kind.labels();
         if labels.len() < 2 {
             return Err(PlanError::OpenWithExamples);
@@ -62,19 +48,16 @@ impl Prepared {
         }
         let region = shown.region.map_or_else(|| vec![1.0; form.count()], |region| region.weights(form.cells));
         let compared = Compared { labels, examples, region };
-        let percent = |share: f64| (share * 100.0) as u32;
-        let needed = (form.min_probability_loo * 100.0).round() as u32;
-        let good = |compared| Ok(Self::Good(Arc::new(compared)));
-        match compared.left_out(model)? {
-            None => good(compared),
-            Some(share) if share >= form.min_probability_loo => good(compared),
-            // a share that is no number is in doubt too
-            Some(share) => Ok(Self::Doubtful { percent: percent(share), needed }),
-        }
+        let needed = form.min_probability_loo;
+        let agree = |share| share >= needed; // a share that is no number does not agree
+        Ok(match compared.left_out(model)? {
+            Some(share) if !agree(share) => {
+                Err(Contradiction { percent: (share * 100.0) as u32, needed: (needed * 100.0).round() as u32 })
+            }
+            _ => Ok(Arc::new(compared)),
+        })
     }
-}
 
-impl Compared {
     /// What an example's right answer gets from the others on average, when it is left out; `None` where there are too
     /// few to see.
     fn left_out<M: Model>(&self, model: &mut M) -> Result<Option<f64>, model::Error> {

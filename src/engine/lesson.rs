@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::compare::{Compared, Prepared};
+use super::compare::Compared;
 use crate::{
     model::Model,
     name::{CameraName, PromptName},
-    prompt::{Gain, Lacking, PlanError, Prompt, Shown, lacking},
+    prompt::{Contradiction, Gain, Lacking, PlanError, Prompt, Shown, lacking},
 };
 
 /// What came of examples out of what others said of a prompt's answers about a camera.
@@ -34,13 +34,8 @@ pub enum Unlearnt {
     #[error(transparent)]
     Lacking(#[from] Lacking),
     /// They contradict each other.
-    #[error("the examples contradict each other: left out, an answer gets {percent} %, and {needed} % are needed")]
-    Doubtful {
-        /// What an example's right answer got from the other examples on average, in percent.
-        percent: u32,
-        /// What the model wants it to get.
-        needed: u32,
-    },
+    #[error("the examples contradict each other: {0}")]
+    Contradicting(#[from] Contradiction),
 }
 
 /// What comes of looking at examples.
@@ -56,9 +51,9 @@ pub(super) fn learn<M: Model>(model: &mut M, prompt: &Prompt, shown: &Shown) -> 
     if let Some(lacking) = lacking(&shown.examples, prompt.kind.labels().len()) {
         return Ok(nothing(lacking.into()));
     }
-    Ok(match Prepared::new(model, prompt, shown)? {
-        Prepared::Doubtful { percent, needed } => nothing(Unlearnt::Doubtful { percent, needed }),
-        Prepared::Good(compared) => {
+    Ok(match Compared::new(model, prompt, shown)? {
+        Err(contradiction) => nothing(contradiction.into()),
+        Ok(compared) => {
             let gain = compared.gain(model, &shown.examples)?;
             Learnt { compared: Some(compared), gain: Ok(gain) }
         }

@@ -31,7 +31,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use asks::Asks;
 pub use asks::Busy;
 use batch::BatchSize;
-pub use compare::Doubt;
 pub use lesson::{Lesson, Unlearnt};
 pub use mend::{Remedy, Trouble};
 pub use prompts::Unaskable;

@@ -2,7 +2,7 @@
 //! picture, the answer with the gates shut, and examples as they look.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -10,14 +10,14 @@ use std::{
 use super::{
     Added,
     asking::Question,
-    compare::{Doubt, Prepared},
+    compare::{Agreeing, Compared},
     lesson::{Learnt, Lesson, learn},
     ready::Ready,
 };
 use crate::{
     model::{self, Model, TokenId},
     name::{CameraName, PromptName},
-    prompt::{Origin, Plan, PlanError, Prompt, Shown},
+    prompt::{Contradiction, Origin, Plan, PlanError, Prompt, Shown},
     window::{Spec, Window},
 };
 
@@ -72,15 +72,12 @@ impl<M: Model> Prompts<M> {
     }
 
     /// The prompts whose examples contradict each other, each once whatever the number of cameras.
-    pub(super) fn doubts(&self) -> Vec<Doubt> {
-        let doubt = |((_, prompt), known): (&Key, &Known)| match known.ready {
-            Ready::Doubtful { percent, needed } => Some(Doubt { prompt: prompt.clone(), percent, needed }),
+    pub(super) fn contradictions(&self) -> BTreeMap<PromptName, Contradiction> {
+        let contradiction = |((_, prompt), known): (&Key, &Known)| match known.ready {
+            Ready::Contradicting(contradiction) => Some((prompt.clone(), contradiction)),
             _ => None,
         };
-        let mut doubts: Vec<Doubt> = self.known.iter().filter_map(doubt).collect();
-        doubts.sort_by(|one, other| one.prompt.cmp(&other.prompt));
-        doubts.dedup();
-        doubts
+        self.known.iter().filter_map(contradiction).collect()
     }
 
     /// Prepares more prompts, and forgets those of their names about their cameras; where one cannot be asked, nothing is
@@ -283,23 +280,20 @@ impl<M: Model> Prompts<M> {
 #[derive(Default)]
 struct Before<'a> {
     questions: HashMap<Prompt, Question>,
-    compared: HashMap<&'a PromptName, Prepared>,
+    compared: HashMap<&'a PromptName, Agreeing>,
 }
 
 impl<'a> Before<'a> {
     /// A prompt with examples.
     fn compared<M: Model>(&mut self, model: &mut M, prompt: &'a Prompt, shown: &Shown) -> Result<Ready, PlanError> {
-        let prepared = match self.compared.get(&prompt.name) {
-            Some(prepared) => prepared.clone(),
+        let agreeing = match self.compared.get(&prompt.name) {
+            Some(agreeing) => agreeing.clone(),
             None => {
-                let prepared = Prepared::new(model, prompt, shown)?;
-                self.compared.insert(&prompt.name, prepared.clone());
-                prepared
+                let agreeing = Compared::new(model, prompt, shown)?;
+                self.compared.insert(&prompt.name, agreeing.clone());
+                agreeing
             }
         };
-        Ok(match prepared {
-            Prepared::Good(compared) => Ready::Compare(compared),
-            Prepared::Doubtful { percent, needed } => Ready::Doubtful { percent, needed },
-        })
+        Ok(agreeing.map_or_else(Ready::Contradicting, Ready::Compare))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{asking::Question, compare::Compared};
-use crate::prompt::{Reply, Wording};
+use crate::prompt::{Contradiction, Reply, Wording};
 
 /// What a prompt needs, made when it was first seen.
 pub(super) enum Ready {
@@ -17,10 +17,7 @@ pub(super) enum Ready {
     AskEach(Vec<Question>),
     Compare(Arc<Compared>),
     Unknown(Vec<String>),
-    Doubtful {
-        percent: u32,
-        needed: u32,
-    },
+    Contradicting(Contradiction),
 }
 
 impl Ready {
@@ -29,9 +26,7 @@ impl Ready {
         match self {
             Self::Ask(_) | Self::AskAlike { .. } | Self::AskEach(_) | Self::Compare(_) => None,
             Self::Unknown(words) => Some(Reply::UnknownWords(words.clone())),
-            Self::Doubtful { percent, needed } => {
-                Some(Reply::ContradictingExamples { percent: *percent, needed: *needed })
-            }
+            Self::Contradicting(contradiction) => Some(Reply::ContradictingExamples(*contradiction)),
         }
     }
 
@@ -40,7 +35,7 @@ impl Ready {
         match self {
             Self::Ask(question) => std::slice::from_ref(&**question),
             Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
-            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &[],
+            Self::Compare(_) | Self::Unknown(_) | Self::Contradicting(_) => &[],
         }
     }
 
@@ -49,7 +44,7 @@ impl Ready {
         match self {
             Self::Ask(question) => std::slice::from_mut(&mut **question),
             Self::AskAlike { questions, .. } | Self::AskEach(questions) => questions,
-            Self::Compare(_) | Self::Unknown(_) | Self::Doubtful { .. } => &mut [],
+            Self::Compare(_) | Self::Unknown(_) | Self::Contradicting(_) => &mut [],
         }
     }
 }

@@ -4,7 +4,7 @@
 //! The only place that knows the order of the three graphs.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -12,7 +12,7 @@ use std::{
 use super::{
     Added, Replied, Seen, Spent, Waiting,
     asking::{Ask, ask_all, combine},
-    compare::{Compared, Doubt, Looks},
+    compare::{Compared, Looks},
     frames::{Frames, Layout, lay_out},
     lesson::Lesson,
     mend::Mending,
@@ -24,7 +24,7 @@ use crate::{
     frame::Stamp,
     model::{self, Language, Model},
     name::{CameraName, PromptName},
-    prompt::{Pictures, PlanError, Prompt, Reply, Shown},
+    prompt::{Contradiction, Pictures, PlanError, Prompt, Reply, Shown},
     window::{Spec, Window},
 };
 
@@ -149,8 +149,8 @@ impl<M: Model> Worker<M> {
     }
 
     /// The prompts whose examples contradict each other; they get [`Reply::ContradictingExamples`] each time.
-    pub fn doubts(&self) -> Vec<Doubt> {
-        self.prompts.doubts()
+    pub fn contradictions(&self) -> BTreeMap<PromptName, Contradiction> {
+        self.prompts.contradictions()
     }
 
     /// Counts of work so far.

@@ -16,8 +16,8 @@ pub use json::{Asked, Json, NotByProperty, Property, Schema, SchemaError};
 pub use plan::{Candidate, Pictures, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply, written_reply};
 pub use shown::{
-    Example, Gain, Lacking, LeftOut, Origin, Region, Shown, compared_reply, contests, fits, lacking, leave_out,
-    share_of,
+    Contradiction, Example, Gain, Lacking, LeftOut, Origin, Region, Shown, compared_reply, contests, fits, lacking,
+    leave_out, share_of,
 };
 pub use wordings::{Said, Worded, Wording, combined_reply};
 
@@ -131,10 +131,5 @@ pub enum Reply {
     /// The question holds words the model never saw in training; it was not asked.
     UnknownWords(Vec<String>),
     /// The prompt's examples contradict each other; no window was compared with them.
-    ContradictingExamples {
-        /// What an example's right answer got from the other examples on average, in percent.
-        percent: u32,
-        /// What the model wants it to get.
-        needed: u32,
-    },
+    ContradictingExamples(Contradiction),
 }

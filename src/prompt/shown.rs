@@ -145,6 +145,16 @@ const ENOUGH_TO_LEARN: usize = 2;
 /// Fewer answers that were confirmed do not show what the examples would spoil.
 const ENOUGH_CONFIRMED: usize = 2;
 
+/// Examples contradict each other: left out in turn, their right answers get too little from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("left out in turn, an example's right answer got {percent} % from the others; {needed} % are needed")]
+pub struct Contradiction {
+    /// What an example's right answer got from the other examples on average, in percent.
+    pub percent: u32,
+    /// What the model wants it to get.
+    pub needed: u32,
+}
+
 /// What is still to be said of a prompt's answers before it can be seen whether examples of them would help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Lacking {

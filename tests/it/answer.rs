@@ -11,7 +11,7 @@ use wader::{
     },
     frame::{Now, Stamp},
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Ended, Reply, Said, Schema, Scored},
+    prompt::{AnswerKind, Contradiction, Ended, Reply, Said, Schema, Scored},
 };
 
 /// The wall time at which all samples are answered.
@@ -113,7 +113,7 @@ fn readings() -> Vec<(AnswerKind, Reading)> {
         (AnswerKind::YesNo, yes_no(0.93)),
         (AnswerKind::YesNo, yes_no(0.6)),
         (AnswerKind::YesNo, Reply::UnknownWords(vec!["zebra".to_owned()])),
-        (AnswerKind::YesNo, Reply::ContradictingExamples { percent: 61, needed: 80 }),
+        (AnswerKind::YesNo, Reply::ContradictingExamples(Contradiction { percent: 61, needed: 80 })),
         (AnswerKind::YesNo, inconsistent(1.0)),
         (AnswerKind::Number { min: 0, max: 3 }, number),
         (text.clone(), caption("A man in a red coat walks a dog.")),
@@ -249,7 +249,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
             other => other,
         }),
         1 => Just(Reply::UnknownWords(vec!["zebra".to_owned()])),
-        1 => Just(Reply::ContradictingExamples { percent: 61, needed: 80 }),
+        1 => Just(Reply::ContradictingExamples(Contradiction { percent: 61, needed: 80 })),
         1 => (0.0..=1.0_f64).prop_map(inconsistent),
         1 => Just(Reply::Closed { scores: Vec::new(), mass: 1.0, evidence: 0.0 }),
     ];

@@ -87,7 +87,7 @@ fn of_two_answers_the_first_is_state_one_whatever_its_words() {
     let lamp = prompt("lamp", AnswerKind::YesNo);
     let asked = [(camera("yard"), gate), (camera("yard"), lamp)];
     let mut worker = worker(&asked, &[("gate", shown(&GATE)), ("lamp", shown(&[(20, 1), (22, 1), (10, 0), (12, 0)]))]);
-    assert!(worker.doubts().is_empty(), "two of each are too few to doubt");
+    assert!(worker.contradictions().is_empty(), "two of each are too few to see");
     for (level, number) in [(15, 1), (16, 2), (17, 3), (40, 4)] {
         let replied = worker.answer(&[window("yard", &[Some(grey(number, level))], &["gate", "lamp"])]);
         let odds = log_odds(f64::from(level), 11.0, 21.0);
@@ -288,18 +288,18 @@ fn examples_that_contradict_each_other_are_never_an_answer() {
     let mixed = [(10, 0), (41, 0), (12, 0), (43, 0), (40, 1), (11, 1), (42, 1), (13, 1)];
     let clear = [(10, 0), (11, 0), (12, 0), (13, 0), (40, 1), (41, 1), (42, 1), (43, 1)];
     let mut worker = worker(&asked, &[("gate", shown(&mixed)), ("lamp", shown(&clear))]);
-    let doubts = worker.doubts();
-    let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
-    assert_eq!((doubt.prompt.as_str(), doubt.needed), ("gate", 80), "told once, whatever the number of cameras");
-    assert!(doubt.percent < 80, "{doubt:?}");
-    let (percent, before) = (doubt.percent, worker.work());
+    let contradictions: Vec<_> = worker.contradictions().into_iter().collect();
+    let [(prompt, contradiction)] = &contradictions[..] else { panic!("{contradictions:?}") };
+    assert_eq!((prompt.as_str(), contradiction.needed), ("gate", 80), "told once, whatever the number of cameras");
+    assert!(contradiction.percent < 80, "{contradiction:?}");
+    let before = worker.work();
     assert_eq!((before.appearance_frames, before.comparisons), (16, 64), "each of 16 pairs, from both sides");
     let replied = worker.answer(&[window("yard", &[Some(grey(1, 10))], &["gate", "lamp"])]);
-    assert_eq!(replied[0].reply, Ok(Reply::ContradictingExamples { percent, needed: 80 }));
+    assert_eq!(replied[0].reply, Ok(Reply::ContradictingExamples(*contradiction)));
     let lamp = (share(&replied[1], "yes") / share(&replied[1], "no")).ln();
     assert!((lamp - log_odds(10.0, 11.5, 41.5)).abs() < 1e-3, "others notice nothing");
     let replied = worker.answer(&[window("door", &[Some(grey(1, 10))], &["gate"])]);
-    assert!(matches!(replied[0].reply, Ok(Reply::ContradictingExamples { .. })));
+    assert!(matches!(replied[0].reply, Ok(Reply::ContradictingExamples(_))));
     assert_eq!(worker.work().appearance_frames, before.appearance_frames + 1, "nobody looks for a prompt in doubt");
 }
 

@@ -153,9 +153,12 @@ async fn contradicting_examples_are_told_loudly_and_break_nothing_else() {
         text += &format!("[[prompts.gate.examples]]\npath = \"{name}\"\nanswer = \"{label}\"\n");
     }
     let file = folder.path().join("wader.toml");
-    fs::write(&file, text).unwrap();
+    fs::write(&file, &text).unwrap();
     let check = wader(&["check", "--config", file.to_str().unwrap()]).await;
-    assert!(check.err.contains("warning: prompts.gate will always be `unsure`: its examples contradict"), "{check:?}");
+    let line = text.lines().position(|line| line == "[prompts.gate]").unwrap() + 1;
+    let told =
+        format!("wader.toml:{line}:1: prompts.gate will always be `unsure`: its examples contradict each other: ");
+    assert!(check.err.contains(&told), "{check:?}");
     assert_eq!((check.code, check.err.matches("contradict").count()), (0, 1), "{check:?}");
     let mut service = Service::start_in(folder, &[]);
     let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
