@@ -30,6 +30,11 @@ impl Spec {
             n => self.span / (n as u32 - 1),
         }
     }
+
+    /// How far back such a window may look: a place takes the frame nearest to it.
+    pub fn reach(&self) -> Duration {
+        self.span + self.step()
+    }
 }
 
 /// When a prompt wants a window of this camera, and of which form.
@@ -118,7 +123,7 @@ impl Sampler {
     /// Keeps frames for at least as long as this form needs, so that it can be asked about at any time.
     #[must_use]
     pub fn keeping(mut self, spec: Spec) -> Self {
-        self.keep_least = self.keep_least.max(reach(spec));
+        self.keep_least = self.keep_least.max(spec.reach());
         self.keep = self.keep.max(self.keep_least);
         self
     }
@@ -177,7 +182,7 @@ impl Sampler {
 
     /// Plans for these schedules from now on, none of which sleeps; those that were planned for before go on where they are.
     pub fn plan(&mut self, schedules: Vec<Schedule>) {
-        let keep = schedules.iter().map(|schedule| reach(schedule.window)).max().unwrap_or_default();
+        let keep = schedules.iter().map(|schedule| schedule.window.reach()).max().unwrap_or_default();
         self.keep = keep.max(self.keep_least);
         let before = std::mem::take(&mut self.planned);
         let planned = |schedule| {
@@ -218,7 +223,7 @@ impl Sampler {
                 continue;
             }
             let slot = planned.slot(now);
-            let reach = reach(*window).max(*every * 3).max(patience);
+            let reach = window.reach().max(*every * 3).max(patience);
             if now.since(newest) > reach && planned.asked != Some(slot) {
                 starved.push(prompt.clone());
                 planned.asked = Some(slot);
@@ -226,11 +231,6 @@ impl Sampler {
         }
         starved
     }
-}
-
-/// How far back a window of this form may look: a place takes the frame nearest to it.
-fn reach(spec: Spec) -> Duration {
-    spec.span + spec.step()
 }
 
 /// Whether the frames reach far enough back to be asked about at all: half of the span.

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     answer::{Answer, Frames, Ids, Latency, ModelLabel, Reading, Thresholds, read},
     camera::{self, Canvas},
+    config::{MIN_PROBABILITY, WINDOW},
     engine::{Replied, Worker},
     frame::{Now, Stamp},
     model::Flamingo,
@@ -17,12 +18,6 @@ use crate::{
     prompt::{AnswerKind, Prompt, Schema, SchemaError},
     window::{Sampler, Spec, Window},
 };
-
-/// The window that a question is about: so many frames over so much time.
-pub(super) const WINDOW: Spec = Spec { frames: 8, span: Duration::from_secs(7) };
-
-/// How probable the answer to a question must be that is asked once, as a standing prompt's must that says nothing of it.
-const MIN_PROBABILITY: f64 = 0.6;
 
 /// The longest text, in tokens.
 pub const LONGEST_TEXT: usize = 48;

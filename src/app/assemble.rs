@@ -12,7 +12,6 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Error,
     answers::{Answers, Input, Standing},
-    ask::WINDOW,
     asks::Asks,
     control::Control,
     holds::Holds,
@@ -28,7 +27,7 @@ use super::{
 use crate::{
     answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
     camera::{self, Address, Camera, Canvas, Description},
-    config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig},
+    config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig, WINDOW},
     engine::{Engine, Reminder},
     model::Manifest,
     mqtt::{self, Access, CameraStatus, Handle, Topics},

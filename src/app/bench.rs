@@ -71,7 +71,7 @@ pub fn bench(config: &Config, recording: &Path, at_least: Duration) -> Result<Me
     if asked.is_empty() {
         return Err(Error::Question("no enabled prompt asks about an enabled camera".to_owned()));
     }
-    let longest = asked.iter().map(|(_, prompt)| prompt.span.max(prompt.every)).max().unwrap_or_default();
+    let longest = asked.iter().map(|(_, prompt)| prompt.window.span.max(prompt.every)).max().unwrap_or_default();
     let cameras: Vec<Shown> = watched
         .iter()
         .filter_map(|watched| {

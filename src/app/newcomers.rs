@@ -86,7 +86,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// Leaves out the prompts of others that ask for more frames than this model takes.
 pub(super) fn drop_too_long(config: &mut Config, own: &BTreeSet<PromptName>, manifest: &Manifest) {
     let most = manifest.resampler.max_frames;
-    let taken = |prompt: &PromptConfig| manifest.window(prompt.frames, prompt.span).is_ok();
+    let taken = |prompt: &PromptConfig| manifest.window(prompt.window.frames, prompt.window.span).is_ok();
     let fits = |prompt: &PromptConfig| own.contains(&prompt.prompt.name) || taken(prompt);
     let too_long = config.prompts.iter().filter(|prompt| !fits(prompt));
     let why = |prompt: &PromptConfig| (prompt.prompt.name.clone(), format!("the model takes {most} frames at most"));

@@ -99,5 +99,5 @@ pub(super) fn prompt_hash(prompt: &Prompt, window: window::Spec, shown: Option<&
 
 /// The same of a standing prompt.
 pub(super) fn standing_hash(prompt: &PromptConfig, shown: Option<&String>) -> String {
-    prompt_hash(&prompt.prompt, window::Spec { frames: prompt.frames, span: prompt.span }, shown)
+    prompt_hash(&prompt.prompt, prompt.window, shown)
 }

@@ -289,8 +289,7 @@ fn looks() -> tokio::time::Interval {
 
 /// When a prompt, fitted to the model, is asked about a camera.
 pub(super) fn schedule(prompt: &PromptConfig) -> Schedule {
-    let window = window::Spec { frames: prompt.frames, span: prompt.span };
-    Schedule { prompt: prompt.prompt.name.clone(), every: prompt.every, window }
+    Schedule { prompt: prompt.prompt.name.clone(), every: prompt.every, window: prompt.window }
 }
 
 /// Those that are asked also about pictures that show nothing: who asks about the camera itself wants to know what the model

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::Error;
-use crate::{config::PromptConfig, model::Manifest, telemetry::Event};
+use crate::{config::PromptConfig, model::Manifest, telemetry::Event, window::Spec};
 
 /// A prompt with the window that the model is given for it.
 pub(super) fn fit(mut prompt: PromptConfig, manifest: &Manifest) -> Result<PromptConfig, Error> {
-    match manifest.window(prompt.frames, prompt.span) {
+    match manifest.window(prompt.window.frames, prompt.window.span) {
         Ok((frames, span)) => {
-            (prompt.frames, prompt.span) = (frames, span);
+            prompt.window = Spec { frames, span };
             Ok(prompt)
         }
         Err(most) => Err(Error::Config(format!(
             "prompt `{}` asks for {} frames; the model `{}` takes {most} at most",
-            prompt.prompt.name, prompt.frames, manifest.name
+            prompt.prompt.name, prompt.window.frames, manifest.name
         ))),
     }
 }
@@ -24,7 +24,7 @@ pub(super) fn fit(mut prompt: PromptConfig, manifest: &Manifest) -> Result<Promp
 pub(super) fn tell_untrained<'a>(prompts: impl IntoIterator<Item = &'a PromptConfig>, manifest: &Manifest) {
     // the words do not go through the three graphs where examples are compared
     let told = prompts.into_iter().filter(|prompt| prompt.examples.is_empty());
-    let words = told.filter_map(|p| Some((p.prompt.name.clone(), manifest.untrained(p.frames, p.span)?)));
+    let words = told.filter_map(|p| Some((p.prompt.name.clone(), manifest.untrained(p.window.frames, p.window.span)?)));
     for (prompt, problem) in words.collect::<BTreeSet<_>>() {
         Event::UntrainedWindow { prompt: &prompt, problem: &problem }.emit();
     }

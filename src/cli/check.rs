@@ -90,17 +90,17 @@ fn place(loaded: &config::Loaded, prompt: &PromptName) -> String {
 
 /// Whether the model takes a prompt's window; warns of one that it never saw in training, and of frames it does not look at.
 fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) -> bool {
-    let (frames, span) = match manifest.window(prompt.frames, prompt.span) {
+    let (frames, span) = match manifest.window(prompt.window.frames, prompt.window.span) {
         Ok(window) => window,
         Err(most) => {
-            cli::say(format_args!("{at}.window.frames = {}: the model takes {most} at most", prompt.frames));
+            cli::say(format_args!("{at}.window.frames = {}: the model takes {most} at most", prompt.window.frames));
             return false;
         }
     };
-    if frames < prompt.frames {
+    if frames < prompt.window.frames {
         cli::say(format_args!(
             "warning: {at}.window.frames = {}: the model looks at single pictures, and is given the newest",
-            prompt.frames
+            prompt.window.frames
         ));
     }
     if let Some(problem) = manifest.untrained(frames, span).filter(|_| prompt.examples.is_empty()) {

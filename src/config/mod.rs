@@ -37,7 +37,14 @@ use crate::{
     name::{CameraName, PromptName},
     prompt::{Hours, Prompt, Region},
     telemetry,
+    window::Spec,
 };
+
+/// What a prompt looks at that says nothing of it, and a question that is asked once.
+pub const WINDOW: Spec = Spec { frames: 8, span: Duration::from_secs(7) };
+
+/// How probable an answer must be, likewise.
+pub const MIN_PROBABILITY: f64 = 0.6;
 
 /// What was loaded, and where each value came from.
 #[derive(Debug, Clone)]
@@ -249,10 +256,8 @@ pub struct PromptConfig {
     pub region: Option<Region>,
     /// The time from one answer to the next.
     pub every: Duration,
-    /// How many frames the model sees.
-    pub frames: usize,
-    /// The time from the oldest to the newest of them.
-    pub span: Duration,
+    /// The frames that the model sees.
+    pub window: Spec,
     /// Which answers are published.
     pub publish: Publish,
     /// That many equal answers in a row change the state.

@@ -248,7 +248,8 @@ fn prompt(page: &mut Page<'_>, config: &PromptConfig) {
 fn settings(page: &mut Page<'_>, path: &[&str], config: &PromptConfig) {
     let at = |key: &'static str| [path, &[key]].concat();
     page.time(&at("every"), config.every);
-    let window = format!("{{ frames = {}, span = {} }}", config.frames, spell(&duration::print(config.span)));
+    let window =
+        format!("{{ frames = {}, span = {} }}", config.window.frames, spell(&duration::print(config.window.span)));
     page.line(&at("window"), &window);
     let publish = match config.publish {
         Publish::OnChange => "on_change",

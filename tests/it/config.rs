@@ -134,7 +134,10 @@ fn a_file_with_a_camera_only_gets_a_caption() {
     assert_eq!(caption.prompt.name.as_str(), "caption");
     assert_eq!(caption.prompt.ask, "Describe what happens.");
     assert!(matches!(caption.prompt.kind, AnswerKind::Text { .. }));
-    assert_eq!((caption.every, caption.frames, caption.span), (Duration::from_secs(10), 8, Duration::from_secs(7)));
+    assert_eq!(
+        (caption.every, caption.window.frames, caption.window.span),
+        (Duration::from_secs(10), 8, Duration::from_secs(7))
+    );
     assert_eq!(caption.cameras, std::slice::from_ref(&camera.name));
 }
 
@@ -335,8 +338,8 @@ fn a_prompt_is_what_it_says_of_a_camera_then_what_it_says_then_what_all_prompts_
     let (there, here) = (named("person").asked_of(door).unwrap(), named("person").asked_of(yard).unwrap());
     assert_eq!((there.min_probability, there.keep_probability), (0.7, 0.55));
     assert_eq!((here.min_probability, here.keep_probability), (0.5, 0.5), "what is kept never needs more");
-    assert_eq!((there.frames, there.span, there.hold.get()), (8, Duration::from_secs(7), 1));
-    assert_eq!((here.frames, here.span, here.hold.get()), (4, Duration::from_secs(7), 3));
+    assert_eq!((there.window.frames, there.window.span, there.hold.get()), (8, Duration::from_secs(7), 1));
+    assert_eq!((here.window.frames, here.window.span, here.hold.get()), (4, Duration::from_secs(7), 3));
     assert_eq!((there.cooldown, here.cooldown), (Duration::from_secs(30), Duration::from_secs(30)));
     let escalate = |prompt: &PromptConfig| prompt.escalate.clone().map(|escalate| (escalate.after, escalate.state));
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
@@ -431,7 +434,11 @@ fn examples_are_found_beside_the_file_that_names_them() {
     assert_eq!(open.pictures, [beside.join("open/10.png"), beside.join("open/2.png")], "by name, and nothing else");
     assert_eq!(shut.pictures, [beside.join("shut.jpg")]);
     assert_eq!(prompt.region.unwrap().edges(), [0.0, 0.25, 0.5, 1.0]);
-    assert_eq!((prompt.frames, prompt.span), (3, Duration::from_secs(2)), "who walks by is not to be seen");
+    assert_eq!(
+        (prompt.window.frames, prompt.window.span),
+        (3, Duration::from_secs(2)),
+        "who walks by is not to be seen"
+    );
     let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
     assert_eq!(warning.wrong, "the examples are of one camera, and 2 cameras are held against them");
     // what is printed can be loaded again, from anywhere
@@ -442,7 +449,7 @@ fn examples_are_found_beside_the_file_that_names_them() {
     // what was written about windows holds for these too
     let window = "[defaults.prompt]\nwindow = { frames = 5, span = \"4s\" }\n";
     fs::write(layers.folder.path().join("wader.toml"), format!("{cameras}{window}")).unwrap();
-    assert_eq!(layers.load().unwrap().config.prompts[0].frames, 5);
+    assert_eq!(layers.load().unwrap().config.prompts[0].window.frames, 5);
 }
 
 #[test]

@@ -76,8 +76,8 @@ fn askers(config: &Config, label: &str) -> String {
 
 /// Frames a second of a prompt's window.
 fn sampling(prompt: &PromptConfig) -> Option<f64> {
-    let steps = prompt.frames.checked_sub(1)?;
-    (steps > 0 && !prompt.span.is_zero()).then(|| steps as f64 / prompt.span.as_secs_f64())
+    let step = prompt.window.step().as_secs_f64();
+    (step > 0.0).then(|| 1.0 / step)
 }
 
 /// Makes the next folder for an answer: `open-1`, `open-2`, …

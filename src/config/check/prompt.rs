@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use super::{
     super::{
-        CameraConfig, EscalateConfig, PromptConfig, Publish,
+        CameraConfig, EscalateConfig, MIN_PROBABILITY, PromptConfig, Publish, WINDOW,
         allowed::{LONGEST_ASK, LONGEST_LABEL},
         duration, file,
         problem::suggest,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     name::{CameraName, PromptName},
     prompt::{AnswerKind, Hours, MOST_ANSWERS, Prompt},
+    window::Spec,
 };
 
 /// The standing prompt of files that name none.
@@ -27,14 +28,8 @@ const CAPTION_ASK: &str = "Describe what happens.";
 const CAPTION_EVERY: Duration = Duration::from_secs(10);
 
 const EVERY: Duration = Duration::from_secs(2);
-const FRAMES: usize = 8;
-const SPAN: Duration = Duration::from_secs(7);
 /// What a prompt with examples looks at: enough for who walks by not to be seen.
-const SHOWN_FRAMES: usize = 3;
-const SHOWN_SPAN: Duration = Duration::from_secs(2);
-const MIN_PROBABILITY: f64 = 0.6;
-/// Seconds for which a camera's frames are kept at least: as long as a question that is asked at once may need them.
-const FRAMES_KEPT: f64 = 8.0;
+const SHOWN: Spec = Spec { frames: 3, span: Duration::from_secs(2) };
 const MAX_TOKENS: usize = 32;
 const MAX_JSON_TOKENS: usize = 256;
 const MAX_TIME: Duration = Duration::from_secs(10);
@@ -48,8 +43,7 @@ struct Settings {
     max_tokens: Option<usize>,
     max_time: Duration,
     every: Duration,
-    frames: usize,
-    span: Duration,
+    window: Spec,
     publish: Publish,
     hold: u32,
     min_probability: f64,
@@ -96,8 +90,7 @@ pub(super) fn prompts(
         max_tokens: None,
         max_time: MAX_TIME,
         every: EVERY,
-        frames: FRAMES.min(limits.max_window_frames),
-        span: SPAN,
+        window: within(WINDOW, limits),
         publish: Publish::OnChange,
         hold: 1,
         min_probability: MIN_PROBABILITY,
@@ -117,8 +110,7 @@ pub(super) fn prompts(
         return caption(checker, Settings { every, ..base }, limits).into_iter().collect();
     }
     let told = defaults.window.frames.is_some() || defaults.window.span.is_some();
-    let (frames, span) = if told { (base.frames, base.span) } else { (SHOWN_FRAMES, SHOWN_SPAN) };
-    let shown = Settings { frames: frames.min(limits.max_window_frames), span, ..base.clone() };
+    let shown = Settings { window: within(if told { base.window } else { SHOWN }, limits), ..base.clone() };
     let base_of = |prompt: &file::Prompt| if prompt.examples.is_some() { &shown } else { &base };
     let all = prompts.len();
     let read = prompts.into_iter().filter_map(|(name, prompt)| one(checker, &name, &prompt, base_of(&prompt), limits));
@@ -205,6 +197,11 @@ fn one(
     Some(PromptConfig { on, ..config })
 }
 
+/// A window of as many frames as there may be.
+fn within(window: Spec, limits: &Limits<'_>) -> Spec {
+    Spec { frames: window.frames.min(limits.max_window_frames), ..window }
+}
+
 /// What is different on some of a prompt's cameras: what is written of a camera, then of its group.
 fn on(
     checker: &mut Checker<'_>,
@@ -274,15 +271,15 @@ fn finish(checker: &mut Checker<'_>, prompt: Prompt, cameras: Vec<CameraName>, s
     let after = settings.escalate_after.map(|after| (after, settings.escalate_own));
     let escalate = escalate(checker, &prompt, after, settings.escalate_state.as_ref());
     let keep_probability = settings.keep_probability.unwrap_or(settings.min_probability);
+    let Spec { frames, span } = settings.window;
     PromptConfig {
         prompt,
         cameras,
         examples: Vec::new(),
         region: None,
         every: settings.every,
-        frames: settings.frames,
         // One frame has no span, whatever was inherited.
-        span: if settings.frames == 1 { Duration::ZERO } else { settings.span },
+        window: Spec { span: if frames == 1 { Duration::ZERO } else { span }, frames },
         publish: settings.publish,
         hold: NonZeroU32::new(settings.hold).unwrap_or(NonZeroU32::MIN),
         min_probability: settings.min_probability,
@@ -335,9 +332,10 @@ fn settings(
     let at = |key: &'static str| [path, &[key]].concat();
     let window = |key: &'static str| [path, &["window", key]].concat();
     let publish = [("on_change", Publish::OnChange), ("always", Publish::Always)];
-    let frames = checker.within(&window("frames"), given.window.frames, base.frames, 1..=limits.max_window_frames);
+    let frames =
+        checker.within(&window("frames"), given.window.frames, base.window.frames, 1..=limits.max_window_frames);
     let hour = Duration::from_secs(3600);
-    let span = checker.time_within(&window("span"), given.window.span, base.span, Duration::ZERO..=hour);
+    let span = checker.time_within(&window("span"), given.window.span, base.window.span, Duration::ZERO..=hour);
     if span.is_zero() && frames > 1 && given.window.span.is_some() {
         checker.wrong_with(&window("span"), format!("{frames} frames need time between them"), "such as `\"7s\"`");
     }
@@ -369,8 +367,7 @@ fn settings(
             Duration::from_millis(100)..=hour,
         ),
         every: checker.time_within(&at("every"), given.every, base.every, Duration::from_millis(100)..=24 * hour),
-        frames,
-        span,
+        window: Spec { frames, span },
         publish: checker.choose(&at("publish"), given.publish.as_deref(), base.publish, &publish),
         hold: checker.within(&at("hold"), given.hold, base.hold, 1..=1000),
         min_probability,
@@ -498,22 +495,19 @@ fn number(checker: &mut Checker<'_>, path: &[&str], prompt: &file::Prompt) -> Op
 pub(super) fn find_thin_windows(checker: &mut Checker<'_>, prompts: &[PromptConfig], cameras: &[CameraConfig]) {
     for camera in cameras.iter().filter(|camera| camera.enabled) {
         let asked = prompts.iter().filter_map(|prompt| prompt.asked_of(&camera.name));
-        let reach = |prompt: &PromptConfig| match prompt.frames {
-            0 | 1 => 0.0,
-            frames => prompt.span.as_secs_f64() * (1.0 + 1.0 / (frames - 1) as f64),
-        };
-        let kept = asked.clone().map(reach).fold(FRAMES_KEPT, f64::max);
+        // as long as a question that is asked once may need them
+        let kept = asked.clone().map(|prompt| prompt.window.reach()).fold(WINDOW.reach(), Duration::max).as_secs_f64();
         let apart = 1.0 / camera.frames_per_second;
-        for prompt in asked.filter(|prompt| prompt.frames > 1) {
-            if apart > kept && !prompt.span.is_zero() {
+        for prompt in asked.filter(|prompt| prompt.window.frames > 1) {
+            if apart > kept && !prompt.window.span.is_zero() {
                 let wrong = format!("is never asked of camera `{}`, whose frames are {apart:.1} s apart", camera.name);
                 let right = "write `window = { frames = 1 }`, widen `span`, or raise the camera's `frames_per_second`";
                 checker.wrong_with(&["prompts", prompt.prompt.name.as_str(), "window"], wrong, right);
                 continue;
             }
-            let gives = (prompt.span.as_secs_f64() * camera.frames_per_second).floor() as usize + 1;
-            if gives < prompt.frames {
-                let (wants, span) = (prompt.frames, duration::print(prompt.span));
+            let gives = (prompt.window.span.as_secs_f64() * camera.frames_per_second).floor() as usize + 1;
+            if gives < prompt.window.frames {
+                let (wants, span) = (prompt.window.frames, duration::print(prompt.window.span));
                 let wrong = format!("wants {wants} frames in {span}, and camera `{}` gives {gives}", camera.name);
                 let right = "widen `span`, lower `frames`, or raise the camera's `frames_per_second`";
                 checker.warn(&["prompts", prompt.prompt.name.as_str(), "window"], wrong, right);
