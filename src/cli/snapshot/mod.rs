@@ -16,7 +16,7 @@ use crate::{
     app,
     camera::{self, Address, Camera, Canvas, Description, Latest, Spec},
     cli,
-    config::Config,
+    config::{self, Config},
     frame::{Frame, Size, Stamp},
     model::Manifest,
     name::CameraName,
@@ -54,7 +54,7 @@ pub(super) struct Options {
     /// Width and height of the pictures: what the configuration's model asks for, else 384x288.
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<Size>,
-    /// The pipeline that receives it: the configured camera's, else `rtsp-cpu`.
+    /// The pipeline that receives it: the configured camera's, else the one that fits the URL.
     #[arg(long)]
     pipeline: Option<String>,
     /// Give up after this many seconds.
@@ -100,16 +100,20 @@ fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>)
     let pipelines = config.and_then(|config| config.pipelines.as_deref());
     let pipeline = |name: &str| Description::find(name, pipelines);
     let mut spec = match named {
-        Some(spec) => spec,
+        Some(mut spec) => {
+            if let Some(name) = &options.pipeline {
+                spec.pipeline = pipeline(name)?;
+            }
+            spec
+        }
         None => {
             let address = Address::parse(&options.camera)?;
-            let fits = if options.camera.starts_with("file:") { "file" } else { "rtsp-cpu" };
-            Spec::new(CameraName::new("snapshot")?, address, pipeline(fits)?, canvas)
+            let name = options.pipeline.as_deref().or(config::usual_pipeline(address.scheme()));
+            let name =
+                name.context("no built-in pipeline opens this kind of URL; name one of your own with --pipeline")?;
+            Spec::new(CameraName::new("snapshot")?, address, pipeline(name)?, canvas)
         }
     };
-    if let Some(name) = &options.pipeline {
-        spec.pipeline = pipeline(name)?;
-    }
     spec.frames_per_second = options.rate.unwrap_or(1.0);
     Ok(spec)
 }

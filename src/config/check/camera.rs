@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
 use super::{
-    super::{CameraConfig, LoginConfig, Secret, allowed::CAMERA_SCHEMES, file, problem::suggest},
+    super::{
+        CameraConfig, LoginConfig, Secret,
+        allowed::{BUILT_IN_PIPELINES, CAMERA_SCHEMES, usual_pipeline},
+        file,
+        problem::suggest,
+    },
     checker::Checker,
 };
 use crate::name::CameraName;
@@ -202,33 +207,26 @@ fn has_strayed_user(url: &Url) -> bool {
         && (strayed || url.fragment().is_some_and(|part| part.contains('@')))
 }
 
-/// The pipeline that is named, or else the one that fits the URL's scheme.
+/// The pipeline that is named, or else the usual one for the URL's scheme.
 fn pipeline(checker: &mut Checker<'_>, path: &[&str], url: &Url, named: Option<&str>) -> Option<String> {
-    let at = |key: &'static str| [path, &[key]].concat();
-    let fits: &[&str] = match named {
-        Some("rtsp-cpu" | "rtsp-nvdec" | "rtsp-vaapi") => &["rtsp", "rtsps"],
-        Some("file") => &["file"],
-        Some("test-pattern") => &["test"],
-        // A user's own pipeline knows what it can open.
-        Some(other) => return Some(other.to_owned()),
-        None => match url.scheme() {
-            "rtsp" | "rtsps" => return Some("rtsp-cpu".to_owned()),
-            "file" => return Some("file".to_owned()),
-            "test" => return Some("test-pattern".to_owned()),
-            _ => {
-                let right =
-                    "`rtsp`, `rtsps`, `file` and `test` have one; for `http` and `https` name a `pipeline` of your own";
-                checker.wrong_with(&at("url"), "no built-in pipeline opens this kind of URL", right);
-                return None;
-            }
-        },
+    let at = [path, &["url"]].concat();
+    let Some(named) = named else {
+        let usual = usual_pipeline(url.scheme()).map(str::to_owned);
+        if usual.is_none() {
+            let right =
+                "`rtsp`, `rtsps`, `file` and `test` have one; for `http` and `https` name a `pipeline` of your own";
+            checker.wrong_with(&at, "no built-in pipeline opens this kind of URL", right);
+        }
+        return usual;
     };
-    if !fits.contains(&url.scheme()) {
-        let right = format!("it opens URLs that begin with `{}:`", fits[0]);
-        checker.wrong_with(&at("url"), format!("pipeline `{}` cannot open this URL", named.unwrap_or_default()), right);
+    let built_in = BUILT_IN_PIPELINES.iter().find(|(name, _)| *name == named);
+    // a user's own pipeline knows what it can open
+    if let Some((_, opens)) = built_in.filter(|(_, opens)| !opens.contains(&url.scheme())) {
+        let right = format!("it opens URLs that begin with `{}:`", opens[0]);
+        checker.wrong_with(&at, format!("pipeline `{named}` cannot open this URL"), right);
         return None;
     }
-    named.map(str::to_owned)
+    Some(named.to_owned())
 }
 
 /// Undoes percent-encoding; `None` when the bytes are not UTF-8.

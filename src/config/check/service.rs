@@ -328,7 +328,7 @@ pub(super) fn pipelines(checker: &mut Checker<'_>, paths: Paths, beside: &Path) 
 pub(super) fn known_pipelines(folder: Option<&Path>) -> Vec<String> {
     let files = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let names = files.filter_map(|file| file.file_name().to_str()?.strip_suffix(".gst").map(str::to_owned));
-    let mut known: Vec<String> = BUILT_IN_PIPELINES.iter().map(|&name| name.to_owned()).chain(names).collect();
+    let mut known: Vec<String> = BUILT_IN_PIPELINES.iter().map(|&(name, _)| name.to_owned()).chain(names).collect();
     known.sort();
     known.dedup();
     known

@@ -220,7 +220,7 @@ pub(super) fn device(_: &mut SchemaGenerator) -> Schema {
 
 /// The names of built-in pipelines are for completion: a folder may hold others.
 pub(super) fn pipeline(_: &mut SchemaGenerator) -> Schema {
-    any_of(vec![json!({ "enum": BUILT_IN_PIPELINES }), json!({ "minLength": 1 })])
+    any_of(vec![json!({ "enum": BUILT_IN_PIPELINES.map(|(name, _)| name) }), json!({ "minLength": 1 })])
 }
 
 pub(super) fn broker(_: &mut SchemaGenerator) -> Schema {

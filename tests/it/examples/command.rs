@@ -121,6 +121,7 @@ async fn an_example_that_cannot_be_meant_is_not_taken() {
             "no prompt `elsewhere`, which is the last part of --out",
         ),
         (["rtsp://127.0.0.1:9/none", "--label", "open", "--out", out], 1, "cannot reach"),
+        (["http://127.0.0.1:9/none", "--label", "open", "--out", out], 1, "name one of your own with --pipeline"),
     ] {
         let said = wader(&[&["snapshot", "--config", &file], &arguments[..]].concat()).await;
         assert_eq!(said.code, code, "{said:?}");
