@@ -5,11 +5,14 @@ mod checker;
 mod examples;
 mod groups;
 mod hours;
+mod kind;
 mod limits;
 mod prompt;
 mod schema;
 mod service;
+mod settings;
 mod text;
+mod windows;
 mod wordings;
 
 pub(super) use hours::print as print_time;
@@ -55,7 +58,7 @@ pub(super) fn check(
         beside: sources.file.parent().unwrap_or(Path::new("")),
     };
     let prompts = prompt::prompts(&mut checker, &file.defaults.prompt, file.prompts, &prompt_limits);
-    prompt::find_thin_windows(&mut checker, &prompts, &cameras);
+    windows::find_thin(&mut checker, &prompts, &cameras);
     if camera_names.is_empty() && !origins.may_be_broken(&["cameras"]) && !origins.broken_below(&["cameras"]) {
         let place = Place::File { path: sources.file.clone().into(), line: 0, column: 0 };
         problems.push(Problem {
