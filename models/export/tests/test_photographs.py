@@ -11,7 +11,7 @@ from wader_export.paths import MODEL_DIR, cache_dir
 from wader_export.questions import Writer
 from wader_export.sim import Backdrops, colours, simulate, sources
 from wader_export.sim.truth import INDEX, UNCLEAR
-from wader_export.training import bank, clothes
+from wader_export.training import bank, clothes, data
 from wader_export.training.bank import Bank
 from wader_export.training.data import PHOTOGRAPHS, Maker
 from wader_export.training.photo_state import state_of
@@ -181,7 +181,7 @@ def bank_of(*objects: tuple[int, float]) -> Bank:
     """A bank of one photograph that shows these, none of them real."""
     tokens = np.tile(frame(*objects), (1, 16, 1, 1))
     state = state_of({"people": [0, 0], "has": [], "light": "bright"})[None]
-    return Bank(tokens, state, tokens[..., : layout.OBJECTS, layout.VALID] > 0)
+    return Bank(tokens, state, tokens[..., : layout.OBJECTS, layout.VALID] > 0, np.ones(1))
 
 
 def test_scenes_before_a_backdrop_have_its_false_things_as_they_are():
@@ -196,6 +196,25 @@ def test_scenes_before_a_backdrop_have_its_false_things_as_they_are():
     drawn = ~own & (objects[..., layout.VALID] > 0) & (features.thing < 0)
     assert drawn[before].sum(-1).mean() < 0.6 * drawn[~before].sum(-1).mean()  # second peaks of real things remain
     assert np.allclose(features.tokens[before, :, layout.OBJECTS, layout.MEAN_RGB.start], 0.5)
+
+
+def test_what_photographs_are_asked_of_clothes_does_not_mean_no(monkeypatch):
+    monkeypatch.setattr(data, "OF_CLOTHES", 1.0)
+    nobody = state_of({"people": [0, 0], "has": [], "light": "bright"})
+    garment = {"half": "upper", "outlines": [[[0, 0], [1, 0], [1, 1]]]}
+    somebody = {"people": [1, 1], "has": [], "light": "bright", "clothes": {"all": True, "garment": [garment]}}
+    states = [state for colour in range(10) for state in (nobody, nobody, nobody, state_of(somebody, painted=[colour]))]
+    tokens = np.tile(frame(), (len(states), 16, 1, 1))
+    backdrop, chance = np.zeros((*tokens.shape[:2], layout.OBJECTS), bool), np.full(len(states), 1 / len(states))
+    tokenizer = Tokenizer.from_file(str(MODEL_DIR / "tokenizer.json"))
+    maker = Maker(tokenizer, 3, photographs=Bank(tokens, np.stack(states), backdrop, chance))
+    answers = []
+    for _ in range(90):
+        batch = maker.batch(64, text=True)
+        clips = [asked for clip, asked in enumerate(batch.questions) if batch.photograph[clip]]
+        answers += [question.answer for asked in clips for question in asked if question.kind == "wearing"]
+    # a fortieth of all that could be asked has a yes; each colour has a balance of its own, and begins with some of both
+    assert len(answers) > 300 and 0.12 < np.mean(np.array(answers) == "yes") < 0.75
 
 
 def test_photographs_are_shown_in_place_of_clips_and_only_asked_about():

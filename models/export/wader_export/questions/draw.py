@@ -1,6 +1,7 @@
 """Draws questions: by the weight of their kind, only answerable ones, with balanced answers."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -40,15 +41,19 @@ class Writer:
     """Writes questions and remembers what it wrote, so that no answer of a wording's meaning prevails.
 
     `held_out`: asks in the wordings that training never sees, and only in these. `clear`: asks only what is clear.
+    `multiples`: kinds that are drawn so many times more often than their weight says.
     """
 
-    def __init__(self, random: Random, held_out: bool = False, clear: bool = False):
+    def __init__(
+        self, random: Random, held_out: bool = False, clear: bool = False, multiples: Mapping[str, float] | None = None
+    ):
         self.random, self.wording = random, Wording(random, held_out, clear)
         self.last = None  # a scene that shows something: its questions are what a blind camera cannot answer
         self.asked: dict[str, list[float]] = defaultdict(lambda: [1.0, 1.0])
         self.values: dict[str, dict[str, float]] = defaultdict(dict)
         self.names = list(KINDS)
-        self.weights = [weight for _, weight in KINDS.values()]
+        multiples = multiples or {}
+        self.weights = [weight * multiples.get(name, 1.0) for name, (_, weight) in KINDS.items()]
 
     def accept(self, draft) -> bool:
         """Keeps rare answers, and frequent ones as often as the rare ones come."""

@@ -16,6 +16,7 @@ class Bank:
     tokens: np.ndarray  # [n, F, TOKENS, DIM] float32
     state: np.ndarray  # [n, heads + extra] what is clearly true, see `photo_state`
     backdrop: np.ndarray  # [n, F, OBJECTS] tokens that are surely nothing real
+    chance: np.ndarray  # [n] of being shown: each photograph as often as another, however many variants it has
 
 
 def absent_groups(facts: dict) -> np.ndarray:
@@ -38,13 +39,15 @@ def backdrop(tokens: np.ndarray, facts: dict) -> np.ndarray:
 
 def load() -> Bank:
     """The bank; what was never made is made, which takes some minutes."""
-    tokens, state, free = [], [], []
-    for still, made in variants.of_all():
+    tokens, state, free, chance = [], [], [], []
+    all_made = variants.of_all()
+    for still, made in all_made:
         dark = {name: value for name, value in still.facts.items() if name != "light"}
         tokens.append(made.tokens)
         free.append(backdrop(made.tokens, still.facts))
+        chance += [1 / len(all_made) / len(made.tokens)] * len(made.tokens)
         state += [
             state_of(still.facts if light else dark, mirrored, worn)
             for mirrored, light, worn in zip(made.mirrored, made.as_light, made.worn)
         ]
-    return Bank(np.concatenate(tokens), np.stack(state), np.concatenate(free))
+    return Bank(np.concatenate(tokens), np.stack(state), np.concatenate(free), np.array(chance))

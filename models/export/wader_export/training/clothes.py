@@ -1,8 +1,7 @@
 """Clothes of people on photographs, painted in other colours.
 
-What people wear on the few photographs to train on is black, white and striped; and nobody there moves. A model that has
-seen no real picture with a red coat takes real pictures for pictures without one. Painted, each colour is worn as often as
-any other, and by people whose box, face and background are real.
+What people wear on the few photographs to train on is black, white and striped: of every colour they would only teach that
+nobody wears it. Painted, each colour is worn as often as any other, and by people whose box, face and background are real.
 """
 
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ def mask(garment: Garment, rows: int, columns: int) -> np.ndarray:
 
 def painted(picture: np.ndarray, worn: list[Garment], rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
     """A picture [rows, columns, 3] in 0..255 whose garments mostly have new colours, and the colours' numbers."""
-    if rng.random() >= PAINTED:
+    if not worn or rng.random() >= PAINTED:
         return picture, [AS_IT_IS] * len(worn)
     picture, numbers = picture.astype(np.float32), []
     light = picture.mean(-1, keepdims=True)

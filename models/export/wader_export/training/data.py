@@ -22,7 +22,9 @@ FRAMES = (8, 4, 16)
 FRAMES_SHARE = (0.70, 0.13, 0.17)
 INTERLEAVED = 4  # every so many steps the rows hold three media each
 WORKER_SEEDS = 1_000_003  # from the seed of one worker to the next one's: no two stages of two workers meet
-PHOTOGRAPHS = 10  # one clip in so many is a real photograph of the half for training
+PHOTOGRAPHS = 7  # one clip in so many is a real photograph of the half for training ...
+OF_CLOTHES = 0.3  # ... and such a part of the questions about it is of clothes, where their answers are balanced
+STUDIED = {"wearing": 2.7}  # what is learnt slowest, asked so many times more often than in tests
 BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
 
 
@@ -68,6 +70,7 @@ class Batch:
     present: np.ndarray
     state: np.ndarray  # for the state head
     told: np.ndarray  # for questions: of a photograph it is known whether people are on the left, but not how many
+    photograph: np.ndarray  # [B] what is no simulated scene
     token_targets: dict[str, np.ndarray]
     rows: list[Rows]
     questions: list[list[Question]]
@@ -137,7 +140,9 @@ class Maker:
         self.backdrops = photographs and Backdrops(photographs.tokens, photographs.backdrop)
         self.words = tokens.Words(tokenizer)
         self.rng, self.random = sources(split, seed)
-        self.writer = Writer(self.random)
+        self.writer = Writer(self.random, multiples=STUDIED if split == "train" else None)
+        # few photographs show one of ten colours: where all questions share one balance, a real picture means that none is worn
+        self.clothes_writer = Writer(self.random)
         self.questions = questions
         self.step = 0
 
@@ -148,7 +153,8 @@ class Maker:
         present = world.present
         targets = token_targets(world, facts, features.thing, present)
         times = world.times.astype(np.float32)
-        batch = Batch(features.tokens, times, present, facts.state, facts.state.copy(), targets, [], [])
+        photograph = np.zeros(count, bool)
+        batch = Batch(features.tokens, times, present, facts.state, facts.state.copy(), photograph, targets, [], [])
         if self.photographs is not None:
             self.show_photographs(batch)
         return batch
@@ -157,7 +163,8 @@ class Maker:
         """Photographs in the place of the last clips; nothing but questions is asked about them."""
         count, frames = len(batch.frames) // PHOTOGRAPHS, batch.frames.shape[1]
         last = slice(len(batch.frames) - count, None)
-        which = self.rng.integers(0, len(self.photographs.tokens), count)
+        batch.photograph[last] = True
+        which = self.rng.choice(len(self.photographs.tokens), count, p=self.photographs.chance)
         shown = self.rng.permutation(self.photographs.tokens.shape[1])[:frames]
         batch.frames[last] = self.photographs.tokens[which][:, np.sort(shown)]
         batch.told[last], batch.state[last] = self.photographs.state[which], UNCLEAR
@@ -174,11 +181,18 @@ class Maker:
             batch.rows = self.interleaved(batch) if interleaved else self.single(batch)
         return batch
 
+    def ask(self, batch: Batch, clip: int) -> Question:
+        """One question about a clip."""
+        of_clothes = None
+        if batch.photograph[clip] and self.random.random() < OF_CLOTHES:
+            of_clothes = self.clothes_writer.one(batch.told[clip], "wearing")
+        return of_clothes or self.writer.one(batch.told[clip])
+
     def single(self, batch: Batch) -> list[Rows]:
         """Each row one clip and one question."""
         items = []
-        for clip, state in enumerate(batch.told):
-            asked = [self.writer.one(state) for _ in range(self.questions)]
+        for clip in range(len(batch.told)):
+            asked = [self.ask(batch, clip) for _ in range(self.questions)]
             batch.questions.append(asked)
             items += [([segment(self.words, q, self.random)], [clip]) for q in asked]
         return pack(items)
@@ -188,7 +202,7 @@ class Maker:
         items = []
         for _ in range(len(batch.told)):
             media = self.random.sample(range(len(batch.told)), self.random.choice((2, 3, 3)))
-            segments = [segment(self.words, self.writer.one(batch.told[m]), self.random) for m in media]
+            segments = [segment(self.words, self.ask(batch, m), self.random) for m in media]
             items.append((segments, media + [media[-1]] * (3 - len(media))))
         return pack(items)
 

@@ -68,7 +68,7 @@ def stream(still: Still, encoder, rng: np.random.Generator) -> Variants:
     least = LEAST_SATURATION_PAINTED if garments else LEAST_SATURATION
     told, worn, sent = [], [], []
     for _ in range(VARIANTS):
-        dressed, numbers = clothes.painted(picture, garments, rng) if garments else (picture, [])
+        dressed, numbers = clothes.painted(picture, garments, rng)
         worn.append(numbers)
         shown, *facts = vary(dressed, bool(still.facts.get("edge")), least, rng)
         told.append(facts)
