@@ -10,8 +10,6 @@ use super::{
 };
 use crate::prompt::{AnswerKind, MOST_ANSWERS};
 
-pub(super) const MAX_TOKENS: usize = 32;
-pub(super) const MAX_JSON_TOKENS: usize = 256;
 const MIN_NUMBER: u32 = 0;
 const MAX_NUMBER: u32 = 10;
 
@@ -56,10 +54,10 @@ pub(super) fn kind(
         "yes_no" => Some(AnswerKind::YesNo),
         "choice" => choice(checker, &at("choices"), prompt.choices.as_deref()),
         "number" => number(checker, path, prompt),
-        "text" => Some(AnswerKind::Text { max_tokens: settings.max_tokens.unwrap_or(MAX_TOKENS) }),
+        "text" => Some(AnswerKind::Text { max_tokens: settings.text_tokens() }),
         _ => Some(AnswerKind::Json {
             schema: schema::read(checker, &at("schema"), prompt.schema.as_ref(), limits)?,
-            max_tokens: settings.max_tokens.unwrap_or(MAX_JSON_TOKENS),
+            max_tokens: settings.json_tokens(),
             max_time: settings.max_time,
         }),
     }

@@ -6,7 +6,7 @@ use super::{
     super::{EscalateConfig, PromptConfig, allowed::LONGEST_ASK, file, problem::suggest},
     checker::Checker,
     examples, groups,
-    kind::{MAX_JSON_TOKENS, MAX_TOKENS, is_open, kind},
+    kind::{is_open, kind},
     limits::Limits,
     settings::{Settings, State, within},
     text::text_for_model,
@@ -60,7 +60,7 @@ fn caption(checker: &mut Checker<'_>, settings: Settings, limits: &Limits<'_>) -
         name: PromptName::new(CAPTION).ok()?,
         ask: CAPTION_ASK.to_owned(),
         also: Vec::new(),
-        kind: AnswerKind::Text { max_tokens: settings.max_tokens.unwrap_or(MAX_TOKENS) },
+        kind: AnswerKind::Text { max_tokens: settings.text_tokens() },
     };
     let cameras = limits.cameras.iter().filter_map(|name| CameraName::new(name).ok()).collect();
     Some(finish(checker, prompt, cameras, settings))
@@ -112,10 +112,10 @@ fn one(
     let config = PromptConfig { examples: shown.0, region: shown.1, ..config };
     let on = on.into_iter().map(|(camera, settings)| {
         let kind = match config.prompt.kind {
-            AnswerKind::Text { .. } => AnswerKind::Text { max_tokens: settings.max_tokens.unwrap_or(MAX_TOKENS) },
+            AnswerKind::Text { .. } => AnswerKind::Text { max_tokens: settings.text_tokens() },
             AnswerKind::Json { ref schema, .. } => AnswerKind::Json {
                 schema: schema.clone(),
-                max_tokens: settings.max_tokens.unwrap_or(MAX_JSON_TOKENS),
+                max_tokens: settings.json_tokens(),
                 max_time: settings.max_time,
             },
             ref kind => kind.clone(),

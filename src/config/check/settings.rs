@@ -6,13 +6,14 @@ use super::{
     super::{MIN_PROBABILITY, Publish, WINDOW, file},
     checker::Checker,
     hours,
-    kind::MAX_TOKENS,
     limits::Limits,
 };
 use crate::{prompt::Hours, window::Spec};
 
 const EVERY: Duration = Duration::from_secs(2);
 const MAX_TIME: Duration = Duration::from_secs(10);
+const MAX_TOKENS: usize = 32;
+const MAX_JSON_TOKENS: usize = 256;
 
 /// What a prompt may leave out.
 #[derive(Debug, Clone)]
@@ -39,6 +40,16 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// The most tokens of an answer that is a text.
+    pub(super) fn text_tokens(&self) -> usize {
+        self.max_tokens.unwrap_or(MAX_TOKENS)
+    }
+
+    /// The same of one that is JSON.
+    pub(super) fn json_tokens(&self) -> usize {
+        self.max_tokens.unwrap_or(MAX_JSON_TOKENS)
+    }
+
     /// Where nothing is written.
     pub(super) fn built_in(limits: &Limits<'_>) -> Self {
         Self {
