@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     answer::{FailedReason, Ids, ModelLabel, Outcome, Reading, read},
+    config::{LONGEST_ASK, LONGEST_LABEL},
     engine::{Engine, Replied},
     frame::Stamp,
     mqtt::{
@@ -25,7 +26,7 @@ use crate::{
         wire::{AskMessage, read_ask},
     },
     name::{CameraName, PromptName},
-    prompt::{AnswerKind, Prompt},
+    prompt::{AnswerKind, MOST_ANSWERS, Prompt},
     supervise::Stop,
     telemetry::Event,
 };
@@ -38,10 +39,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long an asker waits who does not say so, and at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
-/// The longest question and answer, in characters, and the most answers.
-const LONGEST_QUESTION: usize = 1000;
-const LONGEST_CHOICE: usize = 64;
-const MOST_CHOICES: usize = 101;
 
 /// A question, understood.
 struct Question {
@@ -188,8 +185,8 @@ fn allows(lately: &mut VecDeque<Stamp>, now: Stamp) -> bool {
 /// The kind of answer that somebody wants. The error is for whoever asked.
 pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
     let question = asked.question.trim();
-    if question.is_empty() || question.chars().count() > LONGEST_QUESTION {
-        return Err(format!("a question has 1 to {LONGEST_QUESTION} characters"));
+    if question.is_empty() || question.chars().count() > LONGEST_ASK {
+        return Err(format!("a question has 1 to {LONGEST_ASK} characters"));
     }
     let bounded = asked.min.is_some() || asked.max.is_some();
     if let Some(schema) = &asked.schema {
@@ -201,20 +198,20 @@ pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
     match (asked.answer.as_deref(), &asked.choices) {
         (None | Some("choice"), Some(choices)) => {
             let choices: Vec<String> = choices.iter().map(|choice| choice.trim().to_owned()).collect();
-            let fits = |choice: &String| !choice.is_empty() && choice.chars().count() <= LONGEST_CHOICE;
+            let fits = |choice: &String| !choice.is_empty() && choice.chars().count() <= LONGEST_LABEL;
             let distinct = choices.iter().enumerate().all(|(place, choice)| !choices[..place].contains(choice));
-            if (2..=MOST_CHOICES).contains(&choices.len()) && choices.iter().all(fits) && distinct {
+            if (2..=MOST_ANSWERS).contains(&choices.len()) && choices.iter().all(fits) && distinct {
                 return Ok(AnswerKind::Choice(choices));
             }
-            Err(format!("`choices` are 2 to {MOST_CHOICES} different texts of 1 to {LONGEST_CHOICE} characters"))
+            Err(format!("`choices` are 2 to {MOST_ANSWERS} different texts of 1 to {LONGEST_LABEL} characters"))
         }
         (Some("choice"), None) => Err("`answer` is `choice`, and `choices` is missing".to_owned()),
         (Some("number"), None) | (None, None) if asked.answer.is_some() || bounded => {
             let (min, max) = (asked.min.unwrap_or(0), asked.max.unwrap_or(10));
-            if min < max && (max - min) as usize <= MOST_CHOICES {
+            if min < max && (max - min) as usize <= MOST_ANSWERS {
                 return Ok(AnswerKind::Number { min, max });
             }
-            Err(format!("`min` is below `max`, and they are at most {MOST_CHOICES} apart"))
+            Err(format!("`min` is below `max`, and they are at most {MOST_ANSWERS} apart"))
         }
         (Some("json"), None) => Err("`answer` is `json`, and `schema` is missing".to_owned()),
         (Some("yes_no"), None) => Ok(AnswerKind::YesNo),
@@ -225,7 +222,7 @@ pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
         }
         (Some(other), _) => Err(format!(
             "`answer` is `{}`; it may be `yes_no`, `choice`, `number`, `text` or `json`",
-            other.chars().take(LONGEST_CHOICE).collect::<String>().escape_debug()
+            other.chars().take(LONGEST_LABEL).collect::<String>().escape_debug()
         )),
     }
 }

@@ -2,9 +2,10 @@
 
 use jiff::civil::Weekday;
 
-/// The longest question and the longest label, in characters.
-pub(super) const LONGEST_ASK: usize = 1000;
-pub(super) const LONGEST_LABEL: usize = 64;
+/// The longest question, in characters.
+pub const LONGEST_ASK: usize = 1000;
+/// The longest label of an answer, in characters.
+pub const LONGEST_LABEL: usize = 64;
 
 /// The most wordings of a question, its own counted: each is a row of the decoder about each window.
 pub(super) const MOST_WORDINGS: usize = 8;

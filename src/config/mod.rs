@@ -24,7 +24,7 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf
 use jiff::tz::TimeZone;
 use url::Url;
 
-pub use allowed::usual_pipeline;
+pub use allowed::{LONGEST_ASK, LONGEST_LABEL, usual_pipeline};
 pub use diff::Diff;
 pub use file::json_schema;
 pub use load::{added, load};
