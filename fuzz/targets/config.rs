@@ -39,6 +39,12 @@ fn without_secrets(loaded: &Loaded) -> Config {
     for camera in &mut config.cameras {
         camera.login = None;
         camera.url.set_query(None);
+        if camera.url.has_host() && camera.url.path().contains(['@', '=']) {
+            // who may have strayed into the path, or is told there, is not printed
+            camera.url.set_host(Some("***")).expect("a host");
+            camera.url.set_port(None).expect("a port");
+            camera.url.set_path("");
+        }
     }
     config
 }

@@ -58,8 +58,10 @@ pub(super) fn redact(text: &str) -> String {
     format!("{scheme}{credentials}{address}")
 }
 
-/// A URL without secrets; whether it has a user is told, not who. What stands before an `@` may be a user that strayed into
-/// the path, and the fragment a password's end.
+/// A camera's URL without secrets; whether it had a user is told, not who.
+///
+/// Behind the host an `@` may be of a user's name, or a password may have strayed there, so that nothing of it is sure; a
+/// fragment may be a password's end.
 pub(super) fn redact_url(url: &Url, has_login: bool) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
@@ -68,10 +70,8 @@ pub(super) fn redact_url(url: &Url, has_login: bool) -> String {
     }
     let shown = hide_named(url.as_str());
     match shown.split_once("://") {
-        Some((scheme, rest)) if has_login || (url.has_host() && rest.contains('@')) => {
-            let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
-            format!("{scheme}://{HIDDEN}@{address}")
-        }
+        Some((scheme, rest)) if url.has_host() && rest.contains('@') => format!("{scheme}://{HIDDEN}"),
+        Some((scheme, rest)) if has_login => format!("{scheme}://{HIDDEN}@{rest}"),
         _ => shown,
     }
 }
@@ -146,8 +146,10 @@ mod tests {
             ("rtsp://10.0.0.5/a?token=hun@ter2", true, "rtsp://***@10.0.0.5/a?***"),
             ("rtsp://10.0.0.5/a?token=hun@ter2", false, "rtsp://10.0.0.5/a?***"),
             ("rtsp://10.0.0.5/a#hunter2", false, "rtsp://10.0.0.5/a"),
-            ("rtsp://admin:1234/hunter2@10.0.0.5/a", false, "rtsp://***@10.0.0.5/a"),
-            ("rtsp://1234/hunter2@10.0.0.5/a", true, "rtsp://***@10.0.0.5/a"),
+            ("rtsp://10.0.0.5/user=a&password=hun@ter2", true, "rtsp://***@10.0.0.5/user=a&password=***"),
+            ("http://10.0.0.5/user=me@home", true, "http://***"),
+            ("rtsp://ss/hunter2=@10.0.0.5/a", true, "rtsp://***"),
+            ("rtsp://admin:1234/hunter2@10.0.0.5/a", false, "rtsp://***"),
             ("file:///srv/yard.mp4", false, "file:///srv/yard.mp4"),
             ("file:///srv/left@yard.mp4", false, "file:///srv/left@yard.mp4"),
         ] {

@@ -23,8 +23,8 @@ const FROZEN_AFTER: Duration = Duration::from_secs(60);
 /// Silence is told within 5 s, looking once a second.
 const SILENCE: Duration = Duration::from_secs(4);
 
-/// What mends a URL whose user or password holds signs that end it.
-const ESCAPES: &str = "in a user or password write `%23` for `#`, `%2F` for `/`, `%3F` for `?`, `%40` for `@`, \
+/// What mends a URL whose user, password or path holds signs that mean something else there.
+const ESCAPES: &str = "in a user, password or path write `%23` for `#`, `%2F` for `/`, `%3F` for `?`, `%40` for `@`, \
     or take it from a secret: `${NAME}` does so by itself";
 
 /// What a camera may leave out.
@@ -177,7 +177,7 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
         return None;
     }
     if has_strayed_user(&url) {
-        checker.wrong_with(&at, "holds a user or password behind what is read as its host", ESCAPES);
+        checker.wrong_with(&at, "holds an `@` behind what is read as its host", ESCAPES);
         return None;
     }
     let user = decode(url.username());
@@ -195,14 +195,13 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
     Some((url, login))
 }
 
-/// Whether a `#`, `/` or `?` in a password has ended the host early: `rtsp://admin:1234#5@10.0.0.5/s` is a URL, of the host
-/// `admin` and the port 1234, and its password would be shown as a part of its path.
+/// Whether a `#`, `/`, `?` or `@` in a password has ended the host early: `rtsp://admin:1234#5@10.0.0.5/s` is a URL, of the
+/// host `admin` and the port 1234, as `rtsp://admin:p@ss/5@10.0.0.5/s` is of the host `ss`, and the rest of the password
+/// would be shown as a part of the path.
 fn has_strayed_user(url: &Url) -> bool {
-    let has_user = !url.username().is_empty() || url.password().is_some();
     let rest = [url.path(), url.query().unwrap_or_default()].join("?");
-    // an `@` behind a user may be meant, as one in `user=admin&password=p@ss` is; in a fragment, which no camera is ever sent,
-    // none is
-    let strayed = rest.split_once('@').is_some_and(|(before, _)| !has_user && !before.contains(['=', '&']));
+    // one in `user=admin&password=p@ss` is meant; in a fragment, which no camera is ever sent, none is
+    let strayed = rest.split_once('@').is_some_and(|(before, _)| !before.contains(['=', '&']));
     url.host_str().is_some_and(|host| !host.is_empty())
         && (strayed || url.fragment().is_some_and(|part| part.contains('@')))
 }
