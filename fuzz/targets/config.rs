@@ -8,7 +8,7 @@
 use std::{cell::Cell, fs};
 
 use libfuzzer_sys::fuzz_target;
-use wader::config::{BrokerConfig, Config, Loaded, LoginConfig, Secret, Sources, load, print};
+use wader::config::{BrokerConfig, Config, Found, Loaded, LoginConfig, Secret, Sources, load, print};
 use wader_fuzz::{folder, parts};
 
 /// What every secret's value begins with: long enough that no input holds it by chance. libFuzzer sees what is compared with
@@ -16,11 +16,11 @@ use wader_fuzz::{folder, parts};
 const CANARY: &str = "cAnArY-0123456789";
 
 /// Each secret has a value of its own, so that it is known which of them a text tells.
-fn secrets() -> impl Fn(&str) -> Option<String> {
+fn secrets() -> impl Fn(&str) -> Found {
     let count = Cell::new(0);
     move |name| {
         count.set(count.get() + 1);
-        (!name.starts_with('_')).then(|| format!("{CANARY}-{:03}@/", count.get()))
+        Ok((!name.starts_with('_')).then(|| format!("{CANARY}-{:03}@/", count.get())))
     }
 }
 
@@ -87,7 +87,7 @@ fuzz_target!(|data: &[u8]| {
         }
         fs::write(&file, page.as_bytes()).expect("a file");
         fs::write(folder.path().join("conf.d/10.toml"), "").expect("a file");
-        match load(&Sources::of_file(&file), &|_| None) {
+        match load(&Sources::of_file(&file), &|_| Ok(None)) {
             Ok(again) => {
                 assert_eq!(without_secrets(&again), without_secrets(&loaded), "it changes when printed:\n{page}")
             }

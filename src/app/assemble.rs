@@ -160,6 +160,7 @@ pub fn camera_spec(config: &Config, camera: &CameraConfig, canvas: impl Into<Can
     if let Some(login) = &camera.login {
         address = address.with_login(&login.user, login.password.reveal());
     }
+    address = address.hiding(camera.hidden.iter().map(|part| part.reveal().to_owned()));
     let folder = config.pipelines.as_deref();
     let pipeline = Description::find(&camera.pipeline, folder).map_err(|e| wrong(e.to_string()))?;
     Ok(camera::Spec {

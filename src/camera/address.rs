@@ -42,6 +42,8 @@ pub struct Address {
     password: Option<String>,
     /// The password as it stood in the URL.
     escaped: Option<String>,
+    /// What else of the URL is not to be shown.
+    hidden: Vec<String>,
 }
 
 impl Address {
@@ -62,13 +64,19 @@ impl Address {
         let password = escaped.as_deref().map(decode).transpose()?;
         // Both fail only for URLs that cannot hold a user, which then have none to remove.
         url.set_username("").and_then(|()| url.set_password(None)).ok();
-        Ok(Self { url, user, password, escaped })
+        Ok(Self { url, user, password, escaped, hidden: Vec::new() })
     }
 
     /// The same address for this user, in plain text.
     #[must_use]
     pub fn with_login(self, user: &str, password: &str) -> Self {
         Self { user: Some(user.to_owned()), password: Some(password.to_owned()), escaped: None, ..self }
+    }
+
+    /// The same address, of whose path these parts are not to be shown: a token that some relays want there.
+    #[must_use]
+    pub fn hiding(self, parts: impl IntoIterator<Item = String>) -> Self {
+        Self { hidden: parts.into_iter().collect(), ..self }
     }
 
     /// The URL to open: without user and password, with the query. Not for printing.
@@ -114,7 +122,8 @@ impl Address {
     /// All is found in the text as it is, before anything is taken out: else one secret could hide the end of another.
     pub fn scrub(&self, text: &str) -> String {
         let secrets = [self.url.query(), self.url.fragment(), self.password(), self.escaped.as_deref()];
-        let secrets = secrets.into_iter().flatten().filter(|secret| !secret.is_empty());
+        let hidden = self.hidden.iter().map(String::as_str);
+        let secrets = secrets.into_iter().flatten().chain(hidden).filter(|secret| !secret.is_empty());
         let found = secrets.flat_map(|secret| occurrences(text, secret));
         let mut found: Vec<Range<usize>> = found.chain(users(text)).collect();
         found.sort_by_key(|range| range.start);
@@ -149,13 +158,14 @@ fn decode(text: &str) -> Result<String, AddressError> {
     percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| AddressError::NotUtf8)
 }
 
+/// A text without the values of `password=…` and its like, each up to the next space: nobody knows where else it ends.
 fn redact_path(path: &str) -> String {
     let mut shown = path.to_owned();
     for key in PASSWORD_KEYS {
         let mut from = 0;
         while let Some(found) = shown[from..].to_ascii_lowercase().find(key) {
             let start = from + found + key.len();
-            let end = shown[start..].find(['&', '_', '/', ';', ' ']).map_or(shown.len(), |length| start + length);
+            let end = shown[start..].find(' ').map_or(shown.len(), |length| start + length);
             shown.replace_range(start..end, "…");
             from = start;
         }
@@ -169,6 +179,9 @@ impl fmt::Display for Address {
         let query = if url.query().is_some() { "?…" } else { "" };
         url.set_query(None);
         url.set_fragment(None);
+        for part in &self.hidden {
+            url.set_path(&url.path().replace(part, "***"));
+        }
         write!(f, "{}{query}", redact_path(url.as_str()))
     }
 }
@@ -204,7 +217,7 @@ mod tests {
     fn nothing_secret_is_shown() {
         for text in [
             "rtsp://admin:hunter2@cam/s?user=admin&password=hunter2",
-            "rtsp://cam/user=admin&password=hunter2&channel=1_stream=0.sdp",
+            "rtsp://cam/user=admin&password=a_hunter2&channel=1_stream=0.sdp",
             "rtsp://cam/s?token=hunter2#hunter2",
         ] {
             let address = Address::parse(text).unwrap();
@@ -216,6 +229,15 @@ mod tests {
             assert!(address.password().is_none() || !foreign.contains("hunter2"), "{foreign}");
             assert!(!foreign.contains("password=hunter2") && !foreign.contains("token=hunter2"), "{foreign}");
         }
+    }
+
+    #[test]
+    fn what_is_hidden_of_a_path_is_shown_nowhere() {
+        let address = Address::parse("rtsps://relay:7441/hunter2?enableSrtp").unwrap().hiding(["hunter2".to_owned()]);
+        assert_eq!(address.to_string(), "rtsps://relay:7441/***?…");
+        assert!(!format!("{address:?}").contains("hunter2"));
+        assert_eq!(address.scrub("no rtsps://relay:7441/hunter2 there"), "no rtsps://relay:7441/… there");
+        assert_eq!(address.location(), "rtsps://relay:7441/hunter2?enableSrtp");
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl ConfigArguments {
     }
 
     /// Where `${NAME}` is looked up: who named no file means the installed service, and has its passwords if root.
-    fn lookup(&self) -> fn(&str) -> Option<String> {
+    fn lookup(&self) -> fn(&str) -> crate::config::Found {
         if self.is_given() { crate::config::system_lookup } else { crate::config::lookup_beside_service }
     }
 

@@ -92,7 +92,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("wader.toml");
         fs::write(&file, text).unwrap();
-        load(&Sources::of_file(&file), &|_| None).unwrap().config
+        load(&Sources::of_file(&file), &|_| Ok(None)).unwrap().config
     }
 
     const BEFORE: &str = r#"

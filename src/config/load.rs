@@ -43,9 +43,9 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
     // What was filled in is remembered, so that no report tells it.
     let values = RefCell::new(Vec::new());
     let lookup: Lookup<'_> = &|name| {
-        let value = lookup(name);
+        let value = lookup(name)?;
         values.borrow_mut().extend(value.clone());
-        value
+        Ok(value)
     };
     let written = sources.written(); // before they are read: what is written meanwhile is a change
     let mut problems = Vec::new();
@@ -63,7 +63,7 @@ fn load_with(sources: &Sources, lookup: Lookup<'_>, added: Option<(&Path, &str)>
     let first = usize::from(files.first() == Some(&sources.file));
     find_doubles(&layers[first..], &mut problems);
     if let Some((name, text)) = added {
-        layers.push(Layer::file(&Arc::new(name.to_owned()), text, &|_| None, &mut problems));
+        layers.push(Layer::file(&Arc::new(name.to_owned()), text, &|_| Ok(None), &mut problems));
     }
     layers.push(Layer::environment(sources.environment.iter().cloned(), lookup, &mut problems));
     let unread = problems.iter().any(|problem| matches!(problem.place, Place::File { line: 0, .. }));

@@ -32,7 +32,7 @@ pub use print::{example, print};
 pub use problem::{Place, Problem, Report};
 pub use secret::Secret;
 pub use sources::{DEFAULT_FILE, Sources, Written};
-pub use template::{lookup_beside_service, system_lookup};
+pub use template::{Found, lookup_beside_service, system_lookup};
 
 use crate::{
     name::{CameraName, PromptName},
@@ -228,6 +228,8 @@ pub struct CameraConfig {
     pub url: Url,
     /// User and password, when it asks for them.
     pub login: Option<LoginConfig>,
+    /// What `${…}` put into the URL's path, as it stands there: not to be shown.
+    pub hidden: Vec<Secret>,
     /// The name of the pipeline description that decodes it.
     pub pipeline: String,
     /// How many frames are sampled a second.

@@ -175,7 +175,7 @@ fn camera(page: &mut Page<'_>, camera: &CameraConfig) {
     let path = ["cameras", camera.name.as_str()];
     let at = |key: &'static str| [path[0], path[1], key];
     page.table(&path);
-    page.word(&at("url"), &redact_url(&camera.url, camera.login.is_some()));
+    page.word(&at("url"), &redact_url(&camera.url, camera.login.is_some(), &camera.hidden));
     page.word(&at("pipeline"), &camera.pipeline);
     page.line(&at("frames_per_second"), &camera.frames_per_second.to_string());
     page.time(&at("latency"), camera.latency);

@@ -58,13 +58,16 @@ pub(super) fn redact(text: &str) -> String {
     format!("{scheme}{credentials}{address}")
 }
 
-/// A camera's URL without secrets; whether it had a user is told, not who.
+/// A camera's URL without secrets and what else is `hidden` in its path; whether it had a user is told, not who.
 ///
 /// Behind the host an `@` may be of a user's name, or a password may have strayed there, so that nothing of it is sure; a
 /// fragment may be a password's end.
-pub(super) fn redact_url(url: &Url, has_login: bool) -> String {
+pub(super) fn redact_url(url: &Url, has_login: bool, hidden: &[Secret]) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
+    for part in hidden {
+        url.set_path(&url.path().replace(part.reveal(), HIDDEN));
+    }
     if url.query().is_some() {
         url.set_query(Some(HIDDEN));
     }
@@ -153,7 +156,9 @@ mod tests {
             ("file:///srv/yard.mp4", false, "file:///srv/yard.mp4"),
             ("file:///srv/left@yard.mp4", false, "file:///srv/left@yard.mp4"),
         ] {
-            assert_eq!(redact_url(&Url::parse(url).unwrap(), has_login), shown);
+            assert_eq!(redact_url(&Url::parse(url).unwrap(), has_login, &[]), shown);
         }
+        let url = Url::parse("rtsp://10.0.0.5/hunter2/live").unwrap();
+        assert_eq!(redact_url(&url, false, &[Secret::new("hunter2")]), "rtsp://10.0.0.5/***/live");
     }
 }

@@ -7,29 +7,54 @@
 //! | `${NAME:?hint}` | the value; an error that shows `hint` when it is not set or empty |
 //! | `$${` | the characters `${` |
 
-use std::{fmt::Write, path::Path};
+use std::{env::VarError, fmt::Write, io::ErrorKind, path::Path};
 
 /// systemd's own folder for the unit of this name (systemd.exec, section "Credentials").
 const CREDENTIALS_OF_SERVICE: &str = "/run/credentials/wader.service";
 
+/// The value of a name, none where it is not set, or what keeps it from being read.
+pub type Found = Result<Option<String>, String>;
+
 /// Where systemd, Docker and Podman put secrets, then the environment: the first that has `name` gives its value.
 ///
 /// A file's last line break is not part of its value.
-pub fn system_lookup(name: &str) -> Option<String> {
+///
+/// # Errors
+///
+/// There is such a file, which cannot be read, and none of the other places has it.
+pub fn system_lookup(name: &str) -> Found {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
     let folders = credentials.as_deref().map(Path::new).into_iter().chain([Path::new("/run/secrets")]);
-    lookup_in(folders, name).or_else(|| std::env::var(name).ok())
+    match (lookup_in(folders, name), std::env::var(name)) {
+        (Ok(Some(value)), _) | (_, Ok(value)) => Ok(Some(value)),
+        (Ok(None), Err(VarError::NotUnicode(_))) => Err("what the environment has is not UTF-8".to_owned()),
+        (found, Err(_)) => found,
+    }
 }
 
 /// As [`system_lookup`], then where systemd keeps the credentials of the installed service: for root, who asks about it beside it.
-pub fn lookup_beside_service(name: &str) -> Option<String> {
-    system_lookup(name).or_else(|| lookup_in([Path::new(CREDENTIALS_OF_SERVICE)].into_iter(), name))
+pub fn lookup_beside_service(name: &str) -> Found {
+    match system_lookup(name) {
+        Ok(None) => lookup_in([Path::new(CREDENTIALS_OF_SERVICE)].into_iter(), name),
+        found => found,
+    }
 }
 
-fn lookup_in<'a>(mut folders: impl Iterator<Item = &'a Path>, name: &str) -> Option<String> {
-    let text = folders.find_map(|folder| std::fs::read_to_string(folder.join(name)).ok())?;
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    Some(line.to_owned())
+fn lookup_in<'a>(folders: impl Iterator<Item = &'a Path>, name: &str) -> Found {
+    let mut unreadable = Ok(None);
+    for folder in folders {
+        let file = folder.join(name);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                let line =
+                    text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+                return Ok(Some(line.to_owned()));
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => unreadable = Err(format!("`{}` cannot be read ({error})", file.display())),
+        }
+    }
+    unreadable
 }
 
 /// Why a text could not be filled in. Holds names and hints, never a value.
@@ -45,6 +70,8 @@ pub(super) enum Error {
     Unset(String),
     #[error("`{0}` is not set: {1}")]
     Required(String, String),
+    #[error("`{0}` is not known: {1}")]
+    Unreadable(String, String),
 }
 
 /// A text that holds one `${…}` at least which [`fill`] can fill, as a regular expression.
@@ -58,7 +85,7 @@ pub(super) fn is_template(text: &str) -> bool {
 /// Replaces each `${…}` of a text.
 ///
 /// A value that comes to stand in a URL's user or password is percent-encoded, so that a password may hold `@` or `/`.
-pub(super) fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
+pub(super) fn fill(text: &str, lookup: &dyn Fn(&str) -> Found) -> Result<String, Error> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -82,7 +109,7 @@ pub(super) fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Resul
     Ok(filled)
 }
 
-fn look_up(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
+fn look_up(inside: &str, lookup: &dyn Fn(&str) -> Found) -> Result<String, Error> {
     let (name, otherwise) = match inside.find(':') {
         Some(colon) => (&inside[..colon], Some(&inside[colon + 1..])),
         None => (inside, None),
@@ -92,7 +119,7 @@ fn look_up(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Stri
     if name.is_empty() || name.starts_with(['-', '.']) || !name.chars().all(legal) {
         return Err(Error::Name(name.to_owned()));
     }
-    let value = lookup(name);
+    let value = lookup(name).map_err(|wrong| Error::Unreadable(name.to_owned(), wrong))?;
     match otherwise.map(|text| (text.get(..1), text.get(1..).unwrap_or_default())) {
         None => value.ok_or_else(|| Error::Unset(name.to_owned())),
         Some((Some("-"), default)) => Ok(value.filter(|v| !v.is_empty()).unwrap_or_else(|| default.to_owned())),
@@ -131,11 +158,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn values(name: &str) -> Option<String> {
+    fn values(name: &str) -> Found {
         match name {
-            "DOOR" => Some("hun@ter/2".to_owned()),
-            "EMPTY" => Some(String::new()),
-            _ => None,
+            "DOOR" => Ok(Some("hun@ter/2".to_owned())),
+            "EMPTY" => Ok(Some(String::new())),
+            "LOCKED" => Err("`/run/secrets/LOCKED` cannot be read".to_owned()),
+            _ => Ok(None),
         }
     }
 
@@ -165,6 +193,7 @@ mod tests {
             ("${../passwd}", Error::Name("../passwd".into())),
             ("${..}", Error::Name("..".into())),
             ("${DOOR:x}", Error::Name("DOOR:x".into())),
+            ("${LOCKED:-open}", Error::Unreadable("LOCKED".into(), "`/run/secrets/LOCKED` cannot be read".into())),
             ("${NONE:?run `pass init`}", Error::Required("NONE".into(), "run `pass init`".into())),
         ] {
             assert_eq!(fill(text, &values), Err(error), "{text}");
@@ -176,10 +205,20 @@ mod tests {
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(second.path().join("DOOR"), "two\n").unwrap();
         let folders = || [first.path(), second.path()].into_iter();
-        assert_eq!(lookup_in(folders(), "DOOR").as_deref(), Some("two"));
+        assert_eq!(lookup_in(folders(), "DOOR"), Ok(Some("two".to_owned())));
         std::fs::write(first.path().join("DOOR"), "one\r\n").unwrap();
-        assert_eq!(lookup_in(folders(), "DOOR").as_deref(), Some("one"));
-        assert_eq!(lookup_in(folders(), "YARD"), None);
+        assert_eq!(lookup_in(folders(), "DOOR"), Ok(Some("one".to_owned())));
+        assert_eq!(lookup_in(folders(), "YARD"), Ok(None));
+    }
+
+    #[test]
+    fn a_secret_that_is_there_and_cannot_be_read_is_not_called_unset() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(first.path().join("DOOR"), [0xff]).unwrap();
+        let folders = || [first.path(), second.path()].into_iter();
+        assert!(lookup_in(folders(), "DOOR").unwrap_err().contains("DOOR` cannot be read"));
+        std::fs::write(second.path().join("DOOR"), "two").unwrap();
+        assert_eq!(lookup_in(folders(), "DOOR"), Ok(Some("two".to_owned())));
     }
 
     proptest! {
@@ -188,7 +227,7 @@ mod tests {
             static FITS: LazyLock<jsonschema::Validator> =
                 LazyLock::new(|| jsonschema::validator_for(&serde_json::json!({ "pattern": PATTERN })).unwrap());
             let text = format!("a${{{inside}}}b");
-            let filled = fill(&text, &|_| Some("value".to_owned()));
+            let filled = fill(&text, &|_| Ok(Some("value".to_owned())));
             prop_assert_eq!(FITS.is_valid(&text.into()), filled.is_ok());
         }
 

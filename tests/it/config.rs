@@ -77,7 +77,7 @@ fn a_value_that_is_filled_in_is_in_no_report() {
     let file = folder.path().join("wader.toml");
     let prompt = "ask = \"Is it?\"\nanswer = \"yes_no\"\nexamples = [{ path = \"a/${KEY}.png\", answer = \"yes\" }]\n";
     fs::write(&file, format!("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"\n[prompts.p]\n{prompt}")).unwrap();
-    let report = load(&Sources::of_file(&file), &|_| Some("hunter2/".to_owned())).unwrap_err().to_string();
+    let report = load(&Sources::of_file(&file), &|_| Ok(Some("hunter2/".to_owned()))).unwrap_err().to_string();
     assert!(report.contains("there is no `") && report.contains("a/***.png"), "{report}");
     assert!(!report.contains("hunter2"), "{report}");
     // in a schema it may be a key, which says where
@@ -85,12 +85,12 @@ fn a_value_that_is_filled_in_is_in_no_report() {
         answer = "json"
         schema = '{"type": "object", "properties": {"a": {"t${KEY}ype": "boolean"}}}'"#;
     fs::write(&file, format!("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"\n[prompts.p]\n{prompt}")).unwrap();
-    let report = load(&Sources::of_file(&file), &|_| Some("hunter2/".to_owned())).unwrap_err().to_string();
+    let report = load(&Sources::of_file(&file), &|_| Ok(Some("hunter2/".to_owned()))).unwrap_err().to_string();
     assert!(report.contains("t***ype") && !report.contains("hunter2"), "{report}");
     // one that could stand in a URL was percent-encoded
     let prompt = "ask = \"What?\"\nanswer = \"json\"\nschema = \"rtsp://me:${KEY}@10.0.0.5/sub\"\n";
     fs::write(&file, format!("[cameras]\ndoor = \"rtsp://10.0.0.5/sub\"\n[prompts.p]\n{prompt}")).unwrap();
-    let report = load(&Sources::of_file(&file), &|_| Some("p@ss/word".to_owned())).unwrap_err().to_string();
+    let report = load(&Sources::of_file(&file), &|_| Ok(Some("p@ss/word".to_owned()))).unwrap_err().to_string();
     assert!(report.contains("rtsp://me:***@10.0.0.5/sub` cannot be read"), "{report}");
 }
 
@@ -163,7 +163,7 @@ impl Layers {
             environment: self.environment.clone(),
             ..Sources::of_file(self.folder.path().join("wader.toml"))
         };
-        let loaded = load(&sources, &|name| (name == "DOOR").then(|| "p@ss/word".to_owned()))?;
+        let loaded = load(&sources, &|name| Ok((name == "DOOR").then(|| "p@ss/word".to_owned())))?;
         for file in &loaded.files {
             assert_of_schema(&fs::read_to_string(file).expect("a temporary file"), true);
         }
@@ -223,6 +223,31 @@ fn a_secret_reaches_its_place_and_nothing_that_is_shown() {
     let printed = print(&loaded);
     assert!(printed.contains("password = \"***\"") && printed.contains("rtsp://***@10.0.0.5/sub?***"), "{printed}");
     assert!(!printed.contains("p@ss") && !printed.contains("p%40ss"), "{printed}");
+}
+
+/// Relays and recorders want a token in the path, which is nobody's password by its place.
+#[test]
+fn what_a_secret_puts_into_a_path_is_not_shown_either() {
+    for (url, shown) in [
+        ("rtsp://10.0.0.5/${DOOR}/live", "rtsp://10.0.0.5/***/live"),
+        ("rtsp://10.0.0.5/live/a ${TOKEN}b?c", "rtsp://10.0.0.5/live/a%20***?***"),
+        ("${WHOLE}/live", "rtsp://***@10.0.0.5/***/live"),
+    ] {
+        let text = format!("[cameras]\ndoor = \"{url}\"\n");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("wader.toml"), text).unwrap();
+        let values = |name: &str| match name {
+            "DOOR" => Ok(Some("/hunter2".to_owned())),
+            "TOKEN" => Ok(Some("hun ter2?hunter2".to_owned())),
+            _ => Ok(Some("rtsp://me:hunter2@10.0.0.5/hun/ter2".to_owned())),
+        };
+        let loaded = load(&Sources::of_file(folder.path().join("wader.toml")), &values).unwrap();
+        let printed = print(&loaded);
+        assert!(printed.contains(&format!("url = \"{shown}\"")), "{printed}");
+        let size = wader::frame::Size { width: 384, height: 288 };
+        let address = wader::app::camera_spec(&loaded.config, &loaded.config.cameras[0], size).unwrap().address;
+        assert!(!format!("{address} {address:?}").contains("ter2"), "{address}");
+    }
 }
 
 #[test]
@@ -545,7 +570,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("wader.toml");
         fs::write(&file, &text).unwrap();
-        let shown = match load(&Sources::of_file(file), &|_| Some("S3CR3T/@".to_owned())) {
+        let shown = match load(&Sources::of_file(file), &|_| Ok(Some("S3CR3T/@".to_owned()))) {
             Ok(loaded) => format!("{}{:?}", print(&loaded), loaded.config),
             Err(report) => report.to_string(),
         };

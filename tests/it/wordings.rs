@@ -150,7 +150,7 @@ async fn a_word_that_no_wording_may_hold_is_told_before_anything_runs() {
     let said = wader(&["check", "--config", file.to_str().unwrap()]).await;
     let expected = "prompts.person will always be `unsure`: the model never learned `yacht`, `zeppelin`";
     assert!(said.err.contains(expected), "{said:?}");
-    let loaded = load(&Sources::of_file(&file), &|_| None).unwrap();
+    let loaded = load(&Sources::of_file(&file), &|_| Ok(None)).unwrap();
     let also: Vec<_> = loaded.config.prompts[0].prompt.also.iter().map(|w| (w.ask.as_str(), w.negated)).collect();
     assert_eq!(also, [("Is a yacht there?", false), ("Is a zeppelin there?", true)]);
     let printed = print(&loaded);

@@ -73,10 +73,12 @@ pub(super) fn cameras(
         let pipeline =
             address.as_ref().and_then(|(url, _)| pipeline(checker, &path, url, settings.pipeline.as_deref()));
         let (url, login) = address?;
+        let hidden = filled_path(&url, checker.origins.filled(&[path.as_slice(), &["url"]].concat()));
         Some(CameraConfig {
             name: checked?,
             url,
             login,
+            hidden,
             pipeline: pipeline?,
             frames_per_second: settings.frames_per_second,
             latency: settings.latency,
@@ -193,6 +195,25 @@ fn address(checker: &mut Checker<'_>, path: &[&str], given: Option<&str>) -> Opt
         return None;
     }
     Some((url, login))
+}
+
+/// What stands in a URL's path out of these values, each of which is somewhere in the URL, or is all of it.
+fn filled_path(url: &Url, values: &[Secret]) -> Vec<Secret> {
+    let mut parts = Vec::new();
+    for value in values.iter().map(Secret::reveal) {
+        // the value may have begun before the host
+        let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+        let behind_host = rest.split_once('/').map(|(_, path)| path);
+        for part in [Some(value), behind_host].into_iter().flatten() {
+            let part = part.split(['?', '#']).next().unwrap_or_default();
+            let mut alone = url.clone();
+            alone.set_path(part);
+            let escaped = alone.path().trim_start_matches('/');
+            let stands = |part: &&str| !part.is_empty() && url.path().contains(*part);
+            parts.extend([part, escaped].into_iter().find(stands).map(Secret::new));
+        }
+    }
+    parts
 }
 
 /// Whether a `#`, `/`, `?` or `@` in a password has ended the host early: `rtsp://admin:1234#5@10.0.0.5/s` is a URL, of the

@@ -3,6 +3,7 @@
 //! Reports what cannot be read: syntax, and `${…}` that cannot be filled.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::PathBuf,
@@ -16,12 +17,12 @@ use toml::{
 
 use super::super::{
     problem::{Place, Problem},
-    secret::{HIDDEN, names_its_secret, redact},
+    secret::{HIDDEN, Secret, names_its_secret, redact},
     template,
 };
 
 /// Finds the value of a name in `${…}`.
-pub(in crate::config) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(in crate::config) type Lookup<'a> = &'a dyn Fn(&str) -> template::Found;
 
 /// The names of the tables around a key, then the key; an item of a list goes by its number.
 pub(super) type KeyPath = Vec<String>;
@@ -41,6 +42,8 @@ pub(super) struct Spot {
     pub(super) written: Option<String>,
     /// The text came out of `${…}` or the environment, so it may stand for a number or a truth value.
     pub(super) untyped: bool,
+    /// What `${…}` put into it.
+    pub(super) filled: Vec<Secret>,
 }
 
 /// The values of one file or of the environment.
@@ -102,13 +105,14 @@ impl Layer {
     ) {
         let place = Place::Environment(variable);
         let written = Some(show(&path, &spell(text)));
-        let spot = Spot { key: place.clone(), value: place.clone(), written: written.clone(), untyped: true };
+        let (filled_in, filled) = fill(text, lookup);
+        let spot = Spot { key: place.clone(), value: place.clone(), written: written.clone(), untyped: true, filled };
         for length in 1..path.len() {
-            let around = Spot { written: None, ..spot.clone() };
+            let around = Spot { written: None, filled: Vec::new(), ..spot.clone() };
             self.spots.entry(path[..length].to_vec()).or_insert(around);
         }
         self.spots.insert(path.clone(), spot);
-        let value = template::fill(text, lookup).map_err(|error| error.to_string()).and_then(|text| {
+        let value = filled_in.and_then(|text| {
             if !text.starts_with(['[', '{']) {
                 return Ok(Value::String(text));
             }
@@ -246,7 +250,7 @@ impl Reader<'_> {
         let text = self.text.get(at).unwrap_or_default();
         let written = (!is_table).then(|| show(path, text));
         let untyped = matches!(&value, DeValue::String(text) if template::is_template(text));
-        let spot = Spot { key, value: place, written, untyped };
+        let mut spot = Spot { key, value: place, written, untyped, filled: Vec::new() };
         self.layer.spots.insert(path.clone(), spot.clone());
         match value {
             DeValue::Table(table) => Some(Value::Table(self.table(table, path))),
@@ -260,8 +264,11 @@ impl Reader<'_> {
                 // All items are looked at, so that each mistake is reported.
                 read.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
             }
-            scalar => match self.scalar(scalar) {
-                Ok(value) => Some(value),
+            scalar => match self.scalar(scalar, &mut spot.filled) {
+                Ok(value) => {
+                    self.layer.spots.insert(path.clone(), spot);
+                    Some(value)
+                }
                 Err(wrong) => {
                     let Spot { value: place, written, .. } = spot;
                     self.problems.push(Problem { place, key: spell_path(path), value: written, wrong, right: None });
@@ -271,10 +278,12 @@ impl Reader<'_> {
         }
     }
 
-    fn scalar(&self, value: DeValue<'_>) -> Result<Value, String> {
+    fn scalar(&self, value: DeValue<'_>, filled: &mut Vec<Secret>) -> Result<Value, String> {
         match value {
             DeValue::String(text) => {
-                template::fill(&text, self.lookup).map(Value::String).map_err(|error| error.to_string())
+                let (text, values) = fill(&text, self.lookup);
+                *filled = values;
+                text.map(Value::String)
             }
             DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
                 .map(Value::Integer)
@@ -287,6 +296,17 @@ impl Reader<'_> {
             _ => Err("no key takes a date; put it in quotes if it is text".to_owned()),
         }
     }
+}
+
+/// A text with each `${…}` replaced, and what came in their places.
+fn fill(text: &str, lookup: Lookup<'_>) -> (Result<String, String>, Vec<Secret>) {
+    let values = RefCell::new(Vec::new());
+    let filled = template::fill(text, &|name| {
+        let found = lookup(name)?;
+        values.borrow_mut().extend(found.clone().map(Secret::new));
+        Ok(found)
+    });
+    (filled.map_err(|error| error.to_string()), values.into_inner())
 }
 
 /// A text as TOML writes it, in quotes.

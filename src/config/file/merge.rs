@@ -6,7 +6,10 @@ use serde_path_to_error::Segment;
 use toml::{Value, de::DeValue};
 
 use super::{
-    super::problem::{Place, Problem, suggest},
+    super::{
+        problem::{Place, Problem, suggest},
+        secret::Secret,
+    },
     File,
     layer::{KeyPath, Layer, Spot, spell_path},
 };
@@ -207,6 +210,11 @@ impl Origins {
     /// Where the value at a path was written; `None` for a built-in default.
     pub(in crate::config) fn place(&self, path: &[&str]) -> Option<&Place> {
         self.spots.get(&owned(path)).map(|spot| &spot.value)
+    }
+
+    /// What `${…}` put into the value at a path.
+    pub(in crate::config) fn filled(&self, path: &[&str]) -> &[Secret] {
+        self.spots.get(&owned(path)).map_or(&[], |spot| &spot.filled)
     }
 
     /// Whether something may have been written at this path that could not be read, and so must not be called missing.

@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use wader::config::{Loaded, Report, Sources, json_schema, load};
+use wader::config::{Found, Loaded, Report, Sources, json_schema, load};
 
 /// A configuration that consists of this text alone; what is right is of the schema, too.
 pub(crate) fn load_text(text: &str) -> Result<Loaded, Report> {
@@ -44,8 +44,8 @@ pub(crate) fn uncomment(sample: &str, examples: bool) -> String {
 }
 
 /// Knows no value for any `${NAME}`.
-pub(crate) fn no_values(_: &str) -> Option<String> {
-    None
+pub(crate) fn no_values(_: &str) -> Found {
+    Ok(None)
 }
 
 /// The repository's root.
