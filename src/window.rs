@@ -80,6 +80,11 @@ impl Window {
     }
 }
 
+/// So many frames are kept as they come. Where windows reach so far back that there are more, the older ones are thinned.
+const MANY: usize = 256;
+/// The parts of a span in each of which one frame is kept, once frames are thinned.
+const PARTS: u32 = 128;
+
 /// Turns the frames of one camera into windows.
 ///
 /// Prompts that want the same form at the same time share one window, so that its frames are encoded and resampled
@@ -89,8 +94,8 @@ pub struct Sampler {
     camera: CameraName,
     planned: Vec<Planned>,
     recent: VecDeque<Arc<Frame>>,
-    /// How long frames are kept, whatever is planned.
-    keep_least: Duration,
+    /// For this form frames are kept, whatever is planned.
+    keep_least: Option<Spec>,
     keep: Duration,
     left_out: BTreeSet<PromptName>,
 }
@@ -113,9 +118,8 @@ impl Planned {
 impl Sampler {
     /// A sampler without frames.
     pub fn new(camera: CameraName, schedules: Vec<Schedule>) -> Self {
-        let (keep_least, keep) = (Duration::ZERO, Duration::ZERO);
-        let (planned, recent) = (Vec::new(), VecDeque::new());
-        let mut sampler = Self { camera, planned, recent, keep_least, keep, left_out: BTreeSet::new() };
+        let (planned, recent, keep) = (Vec::new(), VecDeque::new(), Duration::ZERO);
+        let mut sampler = Self { camera, planned, recent, keep_least: None, keep, left_out: BTreeSet::new() };
         sampler.plan(schedules);
         sampler
     }
@@ -123,8 +127,8 @@ impl Sampler {
     /// Keeps frames for at least as long as this form needs, so that it can be asked about at any time.
     #[must_use]
     pub fn keeping(mut self, spec: Spec) -> Self {
-        self.keep_least = self.keep_least.max(spec.reach());
-        self.keep = self.keep.max(self.keep_least);
+        self.keep_least = Some(spec);
+        self.keep = self.keep.max(spec.reach());
         self
     }
 
@@ -147,6 +151,9 @@ impl Sampler {
         self.recent.push_back(frame);
         while self.recent.front().is_some_and(|oldest| now.since(oldest.taken) > self.keep) {
             self.recent.pop_front();
+        }
+        if self.recent.len() > MANY {
+            self.thin(now);
         }
         let mut windows: Vec<Window> = Vec::new();
         for planned in &mut self.planned {
@@ -172,6 +179,24 @@ impl Sampler {
         windows
     }
 
+    /// Leaves of the frames so many as the forms that reach back to them can tell from each other: a window holds a few, and an
+    /// hour of them all is gigabytes.
+    fn thin(&mut self, now: Stamp) {
+        let forms: Vec<Spec> = self.planned.iter().map(|p| p.schedule.window).chain(self.keep_least).collect();
+        let apart = |age: Duration| {
+            let wanted_by = forms.iter().filter(|form| form.reach() >= age);
+            wanted_by.map(|form| form.span / PARTS).min().unwrap_or_default()
+        };
+        let mut before: Option<Stamp> = None;
+        self.recent.retain(|frame| {
+            let keep = before.is_none_or(|kept| frame.taken.since(kept) >= apart(now.since(frame.taken)));
+            if keep {
+                before = Some(frame.taken);
+            }
+            keep || frame.taken == now
+        });
+    }
+
     /// A window of the newest frames there are, for a question that is asked now; `None` before the first frame. Frames are
     /// kept for as long as prompts need them, so a longer span has absent places.
     pub fn newest(&self, spec: Spec) -> Option<Window> {
@@ -182,8 +207,8 @@ impl Sampler {
 
     /// Plans for these schedules from now on, none of which sleeps; those that were planned for before go on where they are.
     pub fn plan(&mut self, schedules: Vec<Schedule>) {
-        let keep = schedules.iter().map(|schedule| schedule.window.reach()).max().unwrap_or_default();
-        self.keep = keep.max(self.keep_least);
+        let forms = schedules.iter().map(|schedule| schedule.window).chain(self.keep_least);
+        self.keep = forms.map(|form| form.reach()).max().unwrap_or_default();
         let before = std::mem::take(&mut self.planned);
         let planned = |schedule| {
             let asked = before.iter().find(|planned| planned.schedule == schedule).and_then(|same| same.asked);
@@ -377,6 +402,28 @@ mod tests {
             7,
             "no longer than for the one that asks now, and for what is asked at once"
         );
+    }
+
+    #[test]
+    fn however_far_windows_reach_back_few_frames_are_kept_and_each_window_has_its_own() {
+        let hour = 3_600_000;
+        let forms = vec![schedule("wide", 2000, 8, hour), schedule("near", 2000, 8, 7000)];
+        let mut sampler = Sampler::new(CameraName::new("c").unwrap(), forms);
+        let (mut most, mut last) = (0, Vec::new());
+        for number in 0..20_000 {
+            let windows = sampler.offer(frame(number, number * 500));
+            last = if windows.is_empty() { last } else { windows };
+            most = most.max(sampler.recent.len());
+        }
+        assert!(most <= MANY + 1, "{most}");
+        let ages = |window: &Window| -> Vec<f64> {
+            let newest = window.newest().unwrap().taken;
+            window.frames.iter().flatten().map(|frame| newest.since(frame.taken).as_secs_f64()).collect()
+        };
+        let [wide, near] = &last[..] else { panic!("{last:?}") };
+        assert_eq!(ages(near), [7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
+        let wanted = (0..8).rev().map(|place| f64::from(place) * 3600.0 / 7.0);
+        assert!(ages(wide).into_iter().zip(wanted).all(|(is, wanted)| (is - wanted).abs() <= 30.0), "{:?}", ages(wide));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
     engine::{Engine, Replied},
     frame::Stamp,
     mqtt::{
-        Arrival, Code, Complaint, Handle, Message, Topics, covers, in_a_line,
+        Arrival, Code, Complaint, Handle, LONGEST_TOPIC, MOST_LEVELS, Message, Topics, covers, in_a_line,
         wire::{AskMessage, read_ask},
     },
     name::{CameraName, PromptName},
@@ -106,10 +106,11 @@ impl Asks {
             None => self.topics.ask_answer(&camera),
             Some(wanted) if self.allowed.iter().any(|filter| covers(filter, wanted)) => wanted.clone(),
             Some(wanted) => {
+                let shown: String = wanted.chars().take(LONGEST_LABEL).collect();
                 let message = format!(
                     "an answer on `{}` is not allowed: take a topic below `{}`, or name it in `response_topics` below \
-                     `[mqtt]`",
-                    wanted.escape_debug(),
+                     `[mqtt]`; it has up to {MOST_LEVELS} levels and {LONGEST_TOPIC} bytes",
+                    shown.escape_debug(),
                     self.topics.responses()
                 );
                 return Err((Code::BadResponseTopic, message));

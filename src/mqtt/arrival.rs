@@ -54,10 +54,17 @@ pub(super) fn arrival(publish: Publish) -> Arrival {
     }
 }
 
+/// The longest topic, in bytes, that others may choose, and the most levels of it: no more than brokers allow, which end the
+/// connection of whoever publishes on another.
+pub const LONGEST_TOPIC: usize = 256;
+/// As [`LONGEST_TOPIC`].
+pub const MOST_LEVELS: usize = 16;
+
 /// Whether a topic filter, with its wildcards, covers a topic that may be published on.
 pub fn covers(filter: &str, topic: &str) -> bool {
-    // a broker ends the connection of whoever publishes on a topic with such a character
+    // as for length, so for a character like these
     let is_plain = !topic.is_empty() && !topic.contains(char::is_control);
+    let is_plain = is_plain && topic.len() <= LONGEST_TOPIC && topic.split('/').count() <= MOST_LEVELS;
     is_plain && rumqttc::valid_topic(topic) && rumqttc::valid_filter(filter) && rumqttc::matches(topic, filter)
 }
 
@@ -74,6 +81,11 @@ mod tests {
             ["", "wader/response/+", "wader/response/#", "wader/response/a\0", "wader/response/a\n", "wader/state"]
         {
             assert!(!covers("wader/response/#", topic), "{topic:?}");
+        }
+        for (part, fits) in [("/a", MOST_LEVELS - 2), ("a", LONGEST_TOPIC - "wader/response/".len())] {
+            let topic = |parts| format!("wader/response/{}", part.repeat(parts)).replace("//", "/");
+            assert!(covers("wader/response/#", &topic(fits)), "{}", topic(fits));
+            assert!(!covers("wader/response/#", &topic(fits + 1)), "{}", topic(fits + 1));
         }
     }
 }

@@ -67,6 +67,11 @@ impl Content {
             Self::Nothing => None,
         }
     }
+
+    /// Whether it is UTF-8 (MQTT 5, payload format indicator).
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Json)
+    }
 }
 
 /// Whether the service is there.
@@ -154,6 +159,11 @@ impl Message {
         // nobody waits for it longer; kept, it would answer the next who listens
         let expiry = Some(Duration::from_secs(60));
         Self { retain: false, expiry, correlation, ..Self::new(topic, payload, Class::Answer, Content::Json) }
+    }
+
+    /// Whether this answers a question that was asked once: of answers the only ones that are not retained.
+    pub const fn is_reply(&self) -> bool {
+        matches!(self.class, Class::Answer) && !self.retain
     }
 
     /// A camera came, went, or is left alone.

@@ -24,7 +24,7 @@ mod topics;
 pub mod wire;
 
 pub use access::{Access, AccessError};
-pub use arrival::{Arrival, covers};
+pub use arrival::{Arrival, LONGEST_TOPIC, MOST_LEVELS, covers};
 pub use client::{Error, Publisher, Spec};
 pub use complaint::{Code, Complaint, in_a_line};
 pub use handle::{Disk, Handle, Link};

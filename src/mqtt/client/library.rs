@@ -106,7 +106,7 @@ pub(super) fn is_tls(error: &ConnectionError) -> bool {
 /// How a message is sent.
 pub(super) fn publish_options(message: &Message) -> PublishOptions {
     let properties = PublishProperties {
-        payload_format_indicator: message.content.mime().map(|_| 1),
+        payload_format_indicator: message.content.is_text().then_some(1),
         message_expiry_interval: message.expiry.map(seconds),
         content_type: message.content.mime().map(str::to_owned),
         correlation_data: message.correlation.clone(),

@@ -248,11 +248,19 @@ impl Outbox {
         Some(topic)
     }
 
-    /// The connection is lost: what was under way waits again, before all that came later.
+    /// The connection is lost: what was under way waits again, before all that came later. But for replies: the topic of one
+    /// is an asker's choice, and may be what the broker ended the connection for.
     pub fn connection_lost(&mut self) {
-        for (key, entry) in std::mem::take(&mut self.under_way) {
+        // the newest first, so that of two states under way it is the one that waits again
+        for (key, entry) in std::mem::take(&mut self.under_way).into_iter().rev() {
             let newer = entry.message.class.newest_only() && self.newest.contains_key(&entry.message.topic);
-            if newer { self.lose(Loss::Replaced, key, &entry) } else { self.put_waiting(key, entry) }
+            if newer {
+                self.lose(Loss::Replaced, key, &entry);
+            } else if entry.message.is_reply() {
+                self.lose(Loss::Refused, key, &entry);
+            } else {
+                self.put_waiting(key, entry);
+            }
         }
     }
 

@@ -99,6 +99,31 @@ fn what_was_under_way_comes_back_before_all_that_came_later() {
 }
 
 #[test]
+fn of_two_states_under_way_the_newer_one_comes_back() {
+    let mut outbox = outbox(Limits::default(), &[(Class::State, "s", "s1"), (Class::Event, "e", "e1")]);
+    assert_eq!(drain(&mut outbox).0, "s1 e1");
+    outbox.offer(message(Class::State, "s", "s2"), at(1));
+    outbox.offer(message(Class::Status, "c", "c1"), at(1));
+    outbox.offer(message(Class::Status, "c", ""), at(1));
+    assert_eq!(drain(&mut outbox).0, "s2 ");
+    outbox.connection_lost();
+    outbox.connected(false, at(2));
+    assert_eq!(drain(&mut outbox).0, "e1 s2 ");
+    assert_eq!(outbox.losses().of(Loss::Replaced, Class::State), 1);
+}
+
+/// A broker ends the connection of whoever publishes on a topic that it does not bear, and a reply's is a stranger's choice.
+#[test]
+fn a_reply_that_was_under_way_does_not_come_back() {
+    let mut outbox = outbox(Limits::default(), &[(Class::Event, "e", "e1")]);
+    outbox.offer(Message { retain: false, ..message(Class::Answer, "r/a/a/a", "r1") }, at(0));
+    assert_eq!(drain(&mut outbox).0, "e1 r1");
+    outbox.connection_lost();
+    assert_eq!(drain(&mut outbox).0, "e1");
+    assert_eq!(outbox.losses().of(Loss::Refused, Class::Answer), 1);
+}
+
+#[test]
 fn a_new_connection_gets_states_again_and_a_forgetful_broker_all_that_is_retained() {
     for (forgot, expected) in [(false, "a2 s1 c1"), (true, "a2 b1 s1 c1")] {
         let mut outbox = outbox(
