@@ -121,6 +121,12 @@ impl Policy {
         Self { spec, state: None, row: None, published: None, event: None, suppressed: 0 }
     }
 
+    /// These rules, for a prompt that was asked under others before: what it held, it holds.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        Self { spec: self.spec, ..before }
+    }
+
     /// Whether this outcome is an answer, and enough like it came in a row to be the state.
     pub fn is_settled(&self, outcome: &Outcome) -> bool {
         outcome.value().is_some_and(|value| self.state() == Some(value))

@@ -82,6 +82,13 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// The same question, asked as this says from now on: what was known of it still is, so that its next answer is the next, and
+    /// no first one.
+    fn after(self, before: Self) -> Self {
+        let Self { policy, evidence, holds_until, said_of, told_of_words, .. } = before;
+        Self { policy: self.policy.after(policy), evidence, holds_until, said_of, told_of_words, ..self }
+    }
+
     /// How long an answer says something about the camera, on its own.
     const fn valid(&self) -> Duration {
         self.every.saturating_mul(3)
@@ -246,7 +253,14 @@ impl Answers {
                 });
                 self.unanswered(&camera, prompts, &Outcome::Stale(StaleReason::Late), Some(seen), &now);
             }
-            Input::Added { camera, prompt, standing } => _ = self.standing.insert((camera, prompt), *standing),
+            Input::Added { camera, prompt, standing } => {
+                let key = (camera, prompt);
+                let standing = match self.standing.remove(&key) {
+                    Some(before) if before.prompt == standing.prompt => standing.after(before),
+                    _ => *standing,
+                };
+                self.standing.insert(key, standing);
+            }
             Input::Removed { camera, prompt, done } => {
                 self.forget(&camera, &prompt);
                 done.send(()).ok(); // or nobody waits for it

@@ -1,10 +1,6 @@
 //! Questions that are asked once, of the running service: who may ask what, about which window, and the answer.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -13,6 +9,7 @@ use tokio::sync::mpsc;
 use super::{
     ask::{self, LONGEST_TEXT, json_of, kind_of},
     complain::{complain, not_retained},
+    rations::{MOST_A_MINUTE, Rations},
     roster::{Roster, View},
     switches::Switches,
 };
@@ -33,9 +30,6 @@ use crate::{
 
 /// Questions that wait to be understood.
 pub(super) const QUESTIONS: usize = 32;
-/// How often a camera may be asked about in a minute.
-const MOST_A_MINUTE: usize = 30;
-const MINUTE: Duration = Duration::from_secs(60);
 /// How long an asker waits who does not say so, and at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
@@ -71,8 +65,7 @@ pub(super) struct Asks {
     pub(super) min_mass: f64,
     pub(super) ids: Ids,
     pub(super) outbox: Handle,
-    /// When each camera was asked about in the last minute.
-    pub(super) lately: BTreeMap<CameraName, VecDeque<Stamp>>,
+    pub(super) rations: Rations,
 }
 
 impl Asks {
@@ -116,7 +109,7 @@ impl Asks {
                 return Err((Code::BadResponseTopic, message));
             }
         };
-        if !allows(self.lately.entry(camera.clone()).or_default(), Stamp::now()) {
+        if !self.rations.allow(&camera, Stamp::now()) {
             let message = format!("`{camera}` is asked about more than {MOST_A_MINUTE} times a minute; ask later");
             return Err((Code::TooMany, message));
         }
@@ -171,18 +164,6 @@ impl Asks {
     }
 }
 
-/// Whether a camera may be asked about once more; counts it, if so.
-fn allows(lately: &mut VecDeque<Stamp>, now: Stamp) -> bool {
-    while lately.front().is_some_and(|&first| now.since(first) >= MINUTE) {
-        lately.pop_front();
-    }
-    let allowed = lately.len() < MOST_A_MINUTE;
-    if allowed {
-        lately.push_back(now);
-    }
-    allowed
-}
-
 /// The kind of answer that somebody wants. The error is for whoever asked.
 pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
     let question = asked.question.trim();
@@ -231,18 +212,6 @@ pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_camera_may_be_asked_about_so_often_a_minute() {
-        let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));
-        let mut lately = VecDeque::new();
-        for _ in 0..MOST_A_MINUTE {
-            assert!(allows(&mut lately, at(5)));
-        }
-        assert!(!allows(&mut lately, at(64)), "within the minute");
-        assert!(allows(&mut lately, at(65)));
-        assert_eq!(lately.len(), 1, "it forgets");
-    }
 
     #[test]
     fn the_kind_of_answer_is_what_is_said_or_what_the_words_want() {

@@ -1,10 +1,6 @@
 //! From the configuration to what each stage asks for.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
@@ -17,6 +13,7 @@ use super::{
     holds::Holds,
     kept::Kept,
     memory,
+    rations::Rations,
     roster::{Roster, View},
     served::{canvas, standing_hash},
     shown::Digests,
@@ -275,7 +272,7 @@ impl Asks {
             min_mass: min_mass.unwrap_or(Thresholds::default().min_mass),
             ids: Ids::new(fastrand::Rng::new()),
             outbox,
-            lately: BTreeMap::new(),
+            rations: Rations::default(),
         }
     }
 }

@@ -10,9 +10,11 @@ use super::{
     kept::{Judgeable, Kept},
     lessons::{Teacher, teachable},
     memory,
+    rations::{MOST_A_MINUTE, Rations},
 };
 use crate::{
     config::PromptConfig,
+    frame::Stamp,
     mqtt::{
         Arrival, Code, Complaint, Handle, Topics,
         wire::{FeedbackMessage, read_feedback},
@@ -32,13 +34,14 @@ pub(super) struct Hearing {
     /// Where what they said is kept; `None` where the system has no folder for it.
     pub(super) folder: Option<PathBuf>,
     pub(super) teacher: Teacher,
+    pub(super) rations: Rations,
     pub(super) topics: Topics,
     pub(super) outbox: Handle,
 }
 
 impl Hearing {
     /// Hears until `stop` is given.
-    pub(super) async fn run(self, mut said: mpsc::Receiver<Arrival>, stop: Stop) {
+    pub(super) async fn run(mut self, mut said: mpsc::Receiver<Arrival>, stop: Stop) {
         loop {
             tokio::select! {
                 () = stop.given() => return,
@@ -51,7 +54,7 @@ impl Hearing {
         }
     }
 
-    async fn hear(&self, arrival: &Arrival) -> Result<(), Complaint> {
+    async fn hear(&mut self, arrival: &Arrival) -> Result<(), Complaint> {
         not_retained(arrival, "what is said").map_err(|(code, message)| Complaint::new(code, message))?;
         let said = read_feedback(&arrival.payload).map_err(|wrong| Complaint::new(Code::BadPayload, wrong))?;
         let Some(judged) = self.kept.find(&said.answer_id) else {
@@ -85,6 +88,13 @@ impl Hearing {
         }
         let right = right_answer(&said, judged.answered.as_deref(), &labels);
         let right = right.map_err(|message| about(Code::BadPayload, message))?;
+        if !self.rations.allow(&judged.camera, Stamp::now()) {
+            let message = format!(
+                "of `{}` more than {MOST_A_MINUTE} answers are judged in a minute; say it later",
+                judged.camera
+            );
+            return Err(about(Code::TooMany, message));
+        }
         let key = (&judged.camera, &judged.prompt);
         let feedback =
             Feedback::new(&judged.id, key, &judged.ask, (judged.answered.as_deref(), judged.by_lesson), &right);

@@ -68,7 +68,7 @@ pub(super) fn taught(
     // as many of each answer as there is room for, the newest of them
     let room = form.max_examples.saturating_sub(all.examples.len()) / labels.len().max(1);
     let canvas = served::canvas(manifest);
-    let (before, mut wrong) = (all.examples.len(), Vec::new());
+    let before = all.examples.len();
     for (state, label) in labels.iter().enumerate() {
         let of_label = said.iter().filter(|stored| stored.feedback.answer == *label).copied().collect();
         for stored in newest(of_label, room) {
@@ -78,11 +78,12 @@ pub(super) fn taught(
                     let origin = if by_lesson { Origin::OfLesson } else { Origin::Judged { right } };
                     all.examples.push(Example { frames, state, origin });
                 }
-                Err(error) => wrong.push(error.to_string()),
+                // one that the disk has lost is no reason to forget the others
+                Err(error) => Event::FeedbackProblem { problem: &error.to_string() }.emit(),
             }
         }
     }
-    if wrong.is_empty() { Ok((all.examples.len() > before).then_some(all)) } else { Err(wrong) }
+    Ok((all.examples.len() > before).then_some(all))
 }
 
 /// Teaches prompts while the service runs.

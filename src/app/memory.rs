@@ -44,6 +44,8 @@ pub(super) struct Remembered {
     pub(super) published: Published,
     /// And whose pictures it may keep.
     pub(super) images: Images,
+    /// The cameras of which it may keep that they are disabled, and nothing else.
+    pub(super) disabled: BTreeSet<CameraName>,
 }
 
 /// Why nothing is remembered, or will be.
@@ -97,6 +99,19 @@ impl Memory {
         let damaged = |problem: String| Error::Damaged { path: path.clone(), problem };
         let written: Written = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         written.checked().map_err(damaged)
+    }
+
+    /// What services of other client ids remember beside it.
+    pub(super) fn others(&self) -> Vec<PathBuf> {
+        let Some(folder) = self.0.as_ref().and_then(|path| path.parent()) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| Some(path) != self.0.as_ref());
+        let is_memory = |path: &PathBuf| {
+            path.extension().is_some_and(|extension| extension == "json") && Self(Some(path.clone())).read().is_ok()
+        };
+        let mut others: Vec<PathBuf> = paths.filter(is_memory).collect();
+        others.sort();
+        others
     }
 
     /// Writes what is to be remembered, so that a crash leaves the old or the new. Blocks.
@@ -157,6 +172,8 @@ struct PublishedWritten {
     cameras: BTreeMap<String, BTreeMap<String, StatesWritten>>,
     #[serde(default)]
     images: BTreeMap<String, BTreeSet<String>>,
+    #[serde(default)]
+    disabled: BTreeSet<String>,
 }
 
 /// A word, or the list of a choice.
@@ -223,6 +240,7 @@ impl From<&Remembered> for Written {
                 homeassistant: remembered.homeassistant.clone(),
                 cameras: remembered.published.iter().map(|(camera, p)| (camera.to_string(), prompts(p))).collect(),
                 images,
+                disabled: remembered.disabled.iter().map(ToString::to_string).collect(),
             },
         }
     }
@@ -245,7 +263,8 @@ impl Written {
             off.entry(camera(name)?).or_default().prompts = prompts?;
         }
         let mut published = Published::new();
-        let PublishedWritten { prefix, homeassistant, cameras, images: images_of } = self.published;
+        let PublishedWritten { prefix, homeassistant, cameras, images: images_of, disabled } = self.published;
+        let disabled = disabled.iter().map(|name| camera(name)).collect::<Result<_, _>>()?;
         let mut images = Images::new();
         for (name, prompts) in &images_of {
             for one in prompts {
@@ -258,7 +277,7 @@ impl Written {
                 of_camera.insert(prompt(&name)?, states.checked()?);
             }
         }
-        Ok(Remembered { off, prefix, homeassistant, published, images })
+        Ok(Remembered { off, prefix, homeassistant, published, images, disabled })
     }
 }
 
@@ -300,6 +319,7 @@ mod tests {
             ]
             .into(),
             images: [(CameraName::new("yard").unwrap(), prompt("gate"))].into(),
+            disabled: [CameraName::new("attic").unwrap()].into(),
         }
     }
 
@@ -314,6 +334,17 @@ mod tests {
         }
         let files: Vec<_> = fs::read_dir(folder.path().join("new")).unwrap().map(|f| f.unwrap().file_name()).collect();
         assert_eq!(files, ["home-wader.json"]);
+    }
+
+    #[test]
+    fn what_another_name_remembers_is_found_and_nothing_else_is_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = |name| Memory::new(Some(folder.path()), name);
+        memory("wader").write(&remembered()).unwrap();
+        fs::write(folder.path().join("notes.json"), "{}").unwrap();
+        assert_eq!(memory("home/wader").others(), [folder.path().join("wader.json")]);
+        assert!(memory("wader").others().is_empty());
+        assert!(Memory(None).others().is_empty());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod memory;
 mod newcomers;
 mod ports;
 mod prepare;
+mod rations;
 mod replay;
 mod roster;
 mod running;

@@ -189,7 +189,8 @@ impl Newcomers {
         let about: Vec<(CameraName, PromptConfig)> =
             fitted.collect::<Result<_, Error>>().map_err(|error| wrong(error.to_string()))?;
         if about.is_empty() {
-            return Err(wrong("it asks about no camera that is watched".to_owned()));
+            let why = if prompt.enabled { "it asks about no camera that is watched" } else { "it is not enabled" };
+            return Err(wrong(why.to_owned()));
         }
         windows::tell_untrained(about.iter().map(|(_, prompt)| prompt), &self.manifest);
         let (told, manifest, config) = (about.clone(), self.manifest.clone(), config.clone());

@@ -20,6 +20,7 @@ use super::{
     kept::Kept,
     lessons::{Teacher, feedback_folder},
     newcomers::{self, Newcomers},
+    rations::Rations,
     roster::Roster,
     served,
     status::Status,
@@ -146,6 +147,7 @@ impl Running {
             kept,
             folder: feedback_folder(&config),
             teacher: teacher.clone(),
+            rations: Rations::default(),
             topics: topics.clone(),
             outbox: outbox.clone(),
         };

@@ -18,7 +18,7 @@ pub(super) struct Troubles {
 
 impl Troubles {
     /// Tells until `stop` is given.
-    pub(super) async fn run(self, mut troubles: watch::Receiver<Option<Trouble>>, stop: Stop) {
+    pub(super) async fn run(self, mut troubles: watch::Receiver<Vec<Trouble>>, stop: Stop) {
         loop {
             tokio::select! {
                 // what made the engine end is told before the end
@@ -28,10 +28,8 @@ impl Troubles {
                 },
                 () = stop.given() => return,
             }
-            let trouble = troubles.borrow_and_update().clone();
-            if let Some(trouble) = trouble {
-                self.tell(&trouble);
-            }
+            let all = troubles.borrow_and_update().clone();
+            all.iter().for_each(|trouble| self.tell(trouble));
         }
         stop.given().await;
     }

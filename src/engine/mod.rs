@@ -242,7 +242,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Engine {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    troubles: watch::Receiver<Option<Trouble>>,
+    troubles: watch::Receiver<Vec<Trouble>>,
 }
 
 impl Engine {
@@ -256,7 +256,7 @@ impl Engine {
     {
         let counts = Mutex::new(Counts { work: worker.work(), ..Counts::default() });
         let shared = Arc::new(Shared { counts, runs: worker.runs(), ..Shared::default() });
-        let (here, troubles) = watch::channel(None);
+        let (here, troubles) = watch::channel(Vec::new());
         let theirs = shared.clone();
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
             // `here` is dropped when this thread ends, however it ends
@@ -372,8 +372,8 @@ impl Engine {
         while troubles.changed().await.is_ok() {}
     }
 
-    /// The last trouble with the accelerator, and what was done about it.
-    pub fn troubles(&self) -> watch::Receiver<Option<Trouble>> {
+    /// The last troubles with the accelerator, those of one batch, and what was done about each.
+    pub fn troubles(&self) -> watch::Receiver<Vec<Trouble>> {
         self.troubles.clone()
     }
 
@@ -404,7 +404,7 @@ fn work<M: Model>(
     mut worker: Worker<M>,
     mut batch: BatchSize,
     replies: &mpsc::Sender<Replied>,
-    troubles: &watch::Sender<Option<Trouble>>,
+    troubles: &watch::Sender<Vec<Trouble>>,
 ) {
     let mut asked_just_now = false;
     loop {
@@ -456,16 +456,19 @@ fn work<M: Model>(
                 return; // nobody listens any more: the process is ending
             }
         }
-        for trouble in worker.take_troubles() {
+        let troubled = worker.take_troubles();
+        for trouble in &troubled {
             match trouble.remedy {
                 Remedy::SmallerBatches(most) => batch.limit(most),
                 _ => batch.limit(usize::MAX), // it is another session
             }
-            let is_lost = trouble.remedy == Remedy::NewProcess;
-            troubles.send_replace(Some(trouble));
-            if is_lost {
-                return; // which ends the process
-            }
+        }
+        let is_lost = troubled.last().is_some_and(|trouble| trouble.remedy == Remedy::NewProcess);
+        if !troubled.is_empty() {
+            troubles.send_replace(troubled);
+        }
+        if is_lost {
+            return; // which ends the process
         }
     }
 }

@@ -4,7 +4,8 @@
 //! prompt about a camera only the newest are kept.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -100,7 +101,14 @@ pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<
     let of_prompt = folder.join(&feedback.camera).join(&feedback.prompt);
     fs::create_dir_all(&of_prompt).map_err(at(&of_prompt))?;
     let new = tempfile::Builder::new().prefix(".new").tempdir_in(&of_prompt).map_err(at(&of_prompt))?;
-    let put = |name: String, bytes: &[u8]| fs::write(new.path().join(&name), bytes).map_err(at(&of_prompt.join(name)));
+    let put = |name: String, bytes: &[u8]| {
+        let written = File::create(new.path().join(&name)).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        written.map_err(at(&of_prompt.join(name)))
+    };
+    let sync = |folder: &Path| File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder));
     for (number, picture) in pictures.iter().enumerate() {
         put(format!("{number}.png"), picture)?;
     }
@@ -110,7 +118,9 @@ pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<
     if place.exists() {
         fs::remove_dir_all(&place).map_err(at(&place))?;
     }
+    sync(new.path())?;
     fs::rename(new.keep(), &place).map_err(at(&place))?;
+    sync(&of_prompt)?;
     let mut alike = kept_of(&of_prompt)?;
     alike.retain(|one| one.feedback.answer == feedback.answer);
     let stay = newest(alike.iter().collect(), MOST_OF_AN_ANSWER);

@@ -2,7 +2,7 @@
 //!
 //! Texts of others (reasons) lose their passwords here, so that no format can show them.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use tracing::{debug, error, info, warn};
 
@@ -303,6 +303,11 @@ pub enum Event<'a> {
         /// What they begin with.
         now: &'a str,
     },
+    /// This client id remembers nothing, and another one does.
+    OtherMemory {
+        /// Where.
+        file: &'a Path,
+    },
     /// Something in the configuration is hardly meant, or a changed one cannot be used.
     ConfigProblem {
         /// The problem with its place.
@@ -450,6 +455,10 @@ impl Event<'_> {
                 warn!(event = "prefix_changed", before, now, "what the broker keeps below the old prefix stays there: \
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \
                     `homeassistant/device/OLD_CAMERA/config` takes the devices away"),
+            Self::OtherMemory { file } =>
+                warn!(event = "other_memory", file = %file.display(), "nothing is kept of this `client_id` yet, which is as `prefix` \
+                    where none is written, and that file is of another: switches, history, lessons and prompts that others added \
+                    stay with it; its name as `client_id` below `[mqtt]` brings them back"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
             Self::PageShown { address } => info!(event = "page_shown", %address, "what stands is shown at http://{address}"),
             Self::Reloaded { what } => info!(event = "reloaded", what, "the configuration was read again"),

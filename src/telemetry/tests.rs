@@ -1,6 +1,7 @@
 //! What comes out of each event, in each format.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -67,6 +68,7 @@ fn emit_each_event() {
         Event::PromptAwake { camera, prompt },
         Event::Worked { frames: 1, windows: 2, unchanged: 1, replaced: 4, dropped: 5, replies: 3 },
         Event::PrefixChanged { before: "wader", now: "home/wader" },
+        Event::OtherMemory { file: Path::new("/var/lib/wader/wader.json") },
         Event::ConfigProblem { problem: reason },
         Event::Stopping { reason: "SIGTERM" },
         Event::StopLate { task: "camera door" },
@@ -81,7 +83,7 @@ fn each_event_is_one_line_with_its_code_and_no_password() {
     for format in [Format::Plain, Format::Json] {
         let mut codes = std::collections::BTreeSet::new();
         let lines = logged(Level::Trace, format, emit_each_event);
-        assert_eq!(lines.lines().count(), 31, "{lines}");
+        assert_eq!(lines.lines().count(), 32, "{lines}");
         for line in lines.lines() {
             assert!(!line.contains("hunter2"), "{line}");
             let code = match format {

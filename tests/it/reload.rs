@@ -1,7 +1,7 @@
 //! Another configuration while wader runs: a bad one changes nothing and is told of everywhere, a good one begins anew only
 //! what it touches.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use wader::{
     answer::wire::{self, AnswerMessage},
@@ -11,7 +11,7 @@ use wader::{
 };
 
 use crate::support::{
-    broker::{DEADLINE, Mosquitto, free_port, within},
+    broker::{DEADLINE, Mosquitto, free_port, kept, within},
     faults::{Row, keep, of},
     model::family_folder,
     service::{Service, THERE, answer, config, listen, until},
@@ -200,7 +200,27 @@ async fn what_all_stands_on_begins_anew_in_the_same_process() {
     until(&mut listener, "the service stops", |a| a.topic == "wader/status" && a.text() == "stopped").await;
     until(&mut listener, "and is there again", |a| a.topic == "wader/status" && a.text() == "online").await;
     answer(&mut listener, "wader/door/there/answer").await;
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    service.says("other_memory").await; // what was kept for the other name stays with it
+    assert!(service.terminate().await.success(), "{}", service.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_camera_that_is_configured_no_more_leaves_nothing_on_the_broker() {
+    let door = scene::serve(drawn(1), 0).unwrap();
+    let mosquitto = Mosquitto::start(&[]).await;
+    let url = format!("mqtt://127.0.0.1:{}", mosquitto.port);
+    let with = |disabled: &[&str]| {
+        let cameras = disabled.iter().map(|name| format!("[cameras.{name}]\nurl = \"test:x\"\nenabled = false\n"));
+        config(&format!("url = \"{url}\""), &[("door", door.url())], &format!("{THERE}{}", cameras.collect::<String>()))
+    };
+    let service = Service::start(&with(&["attic", "gate"]));
+    kept(mosquitto.port, &["wader/attic/status disabled", "wader/gate/status disabled"]).await;
+    let mut listener = listen(&url).await;
+    answer(&mut listener, "wader/door/there/answer").await;
+    service.rewrite(&with(&["attic"]));
+    until(&mut listener, "the gate is cleared", |a| a.topic == "wader/gate/status" && a.text().is_empty()).await;
+    let mut service = service.restart_with(&with(&[])).await;
+    until(&mut listener, "the attic is cleared", |a| a.topic == "wader/attic/status" && a.text().is_empty()).await;
     assert!(service.terminate().await.success(), "{}", service.log());
 }
 

@@ -199,6 +199,26 @@ fn what_was_asked_before_the_question_became_another_is_not_said() {
 }
 
 #[test]
+fn who_asks_the_same_question_by_other_rules_has_forgotten_nothing_and_who_asks_another_has() {
+    for (ask, rings) in [("Anybody?", true), ("Nobody?", false)] {
+        let mut rig = Rig::new();
+        rig.answers.camera(Input::CameraUp { camera: yard(), first: rig.at(0) });
+        rig.replied(yes(0.1), 1);
+        rig.replied(yes(0.1), 2);
+        let prompt = Arc::new(Prompt { ask: ask.to_owned(), ..Prompt::clone(&rig.prompt) });
+        let edited = Standing { prompt: Arc::clone(&prompt), every: Duration::from_secs(5), ..standing(None) };
+        let name = prompt.name.clone();
+        rig.answers.camera(Input::Added { camera: yard(), prompt: name, standing: Box::new(edited) });
+        rig.prompt = prompt;
+        rig.replied(yes(0.9), 3);
+        // by the rules of before a second answer would be needed
+        assert_eq!(rig.answers.kept.changes(), if rings { vec![3] } else { vec![] }, "{ask}");
+        let standing = rig.answers.standing.values().next().unwrap();
+        assert_eq!((standing.every, standing.policy.state()), (Duration::from_secs(5), Some(&Value::YesNo(true))));
+    }
+}
+
+#[test]
 fn of_a_still_scene_only_what_is_settled_is_said_again() {
     let mut rig = Rig::new();
     rig.answers.camera(Input::CameraUp { camera: yard(), first: rig.at(0) });

@@ -93,7 +93,11 @@ impl Control {
                 None
             }
             Change::Configured(known) => {
+                let disabled = self.disabled();
                 self.known = known;
+                self.remembered.disabled = &disabled | &self.disabled();
+                self.save();
+                self.clear_status_of(&disabled);
                 return;
             }
             Change::Refused(problem) => {

@@ -7,7 +7,7 @@
 mod change;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime},
 };
 
@@ -129,6 +129,10 @@ impl Control {
     pub(super) fn begin(&mut self) {
         let before = std::mem::take(&mut self.remembered);
         let now = self.published();
+        if before.prefix.is_empty() {
+            // a new prefix is a new client id where none is written, and what is kept bears its name
+            self.memory.others().iter().for_each(|file| Event::OtherMemory { file }.emit());
+        }
         let same_prefix = before.prefix == self.topics.prefix();
         if !same_prefix && !before.prefix.is_empty() {
             Event::PrefixChanged { before: &before.prefix, now: self.topics.prefix() }.emit();
@@ -146,9 +150,13 @@ impl Control {
             homeassistant: before.homeassistant.filter(|_| same_prefix).or_else(|| self.homeassistant.clone()),
             published,
             images: self.images.union(&unseen).cloned().collect(),
+            disabled: &self.disabled() | &before.disabled,
         };
         self.save();
         self.outbox.clear(self.to_clear(&gone, &unseen));
+        if same_prefix {
+            self.clear_status_of(&before.disabled);
+        }
         self.outbox.offer(Message::about(&self.topics, VERSION, &self.model, None));
         self.announce(&gone, &unseen);
         for (camera, prompts) in &self.watched {
@@ -197,6 +205,7 @@ impl Control {
                     self.remembered.published = self.published();
                     self.remembered.images.clone_from(&self.images);
                     self.remembered.homeassistant.clone_from(&self.homeassistant);
+                    self.remembered.disabled = self.disabled();
                     self.save();
                 }
             }
@@ -205,7 +214,19 @@ impl Control {
 
     fn all_is_cleared(&self) -> bool {
         let same = self.remembered.published == self.published() && self.remembered.images == self.images;
-        same && self.remembered.homeassistant == self.homeassistant
+        same && self.remembered.homeassistant == self.homeassistant && self.remembered.disabled == self.disabled()
+    }
+
+    /// The cameras that the configuration disables: there is nothing of them but a status, which says so.
+    fn disabled(&self) -> BTreeSet<CameraName> {
+        let disabled = self.known.iter().filter(|(_, known)| !known.enabled);
+        disabled.map(|(camera, _)| camera.clone()).collect()
+    }
+
+    /// Clears the status of those that are configured no more.
+    fn clear_status_of(&self, disabled: &BTreeSet<CameraName>) {
+        let gone = disabled.iter().filter(|camera| !self.known.contains_key(*camera));
+        self.outbox.clear(gone.map(|camera| self.topics.camera_status(camera)));
     }
 
     /// What is published now.

@@ -75,7 +75,7 @@ fn answered(room: Room) -> (Duration, Duration, Option<Remedy>) {
     while engine.pulse().busy {
         std::thread::yield_now();
     }
-    let remedy = engine.troubles().borrow().as_ref().map(|trouble| trouble.remedy);
+    let remedy = engine.troubles().borrow().last().map(|trouble| trouble.remedy);
     (times[0], times[7], remedy)
 }
 
