@@ -8,7 +8,7 @@ use crate::{
     answer::wire::{self, AnswerMessage},
     app::{self, Picture},
     cli,
-    config::Config,
+    config::{Config, shipped_model},
     model::{Device, Flamingo, Spec},
     mqtt::{
         Listener, Topics,
@@ -31,9 +31,9 @@ pub(super) struct Options {
     /// Ask about this picture (PNG or JPEG), without a service.
     #[arg(long, value_name = "FILE", conflicts_with = "clip")]
     image: Option<PathBuf>,
-    /// The model folder, for a file.
-    #[arg(long, value_name = "DIR", default_value = "models/wader-small")]
-    model: PathBuf,
+    /// The model folder, for a file: else the one of a configuration that is named, else the shipped one.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
     /// What to ask it on, for a file: `auto`, `cuda`, `cuda:N` or `cpu`.
     #[arg(long, default_value = "auto")]
     device: Device,
@@ -98,8 +98,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
             return ask_service(&loaded.config, &camera, question, &kind, options);
         }
     };
+    let folder = match &options.model {
+        Some(folder) => folder.clone(),
+        None if options.config.is_given() => {
+            let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
+            loaded.config.model.path
+        }
+        None => shipped_model(),
+    };
     let spec = Spec { device: options.device, ..Spec::default() };
-    let model = match Flamingo::load(&options.model, &spec) {
+    let model = match Flamingo::load(&folder, &spec) {
         Ok(model) => model,
         Err(error) => {
             cli::say(format_args!("wader: {error}"));
@@ -206,7 +214,11 @@ fn tell(answer: &AnswerMessage, json: bool) -> anyhow::Result<u8> {
         more => format!("{more} pictures"),
     };
     cli::say(format_args!("{}{reason}{detail}{sure}, from {seen}", answer.outcome));
-    Ok(if answer.outcome == "answer" { cli::exit::OK } else { cli::exit::FAILURE })
+    Ok(match answer.outcome.as_str() {
+        "answer" => cli::exit::OK,
+        "failed" => cli::exit::UNAVAILABLE, // the model was not asked, or gave nothing
+        _ => cli::exit::FAILURE,
+    })
 }
 
 impl Options {

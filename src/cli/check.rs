@@ -18,9 +18,8 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let Some(loaded) = options.config.load() else { return Ok(cli::exit::CONFIG) };
-    let model = model(&loaded.config);
-    let askable = model.as_ref().is_none_or(|(template, manifest)| askable(&loaded, template, manifest));
-    let good = is_receivable(&loaded.config) & askable;
+    let askable = all_askable(&loaded);
+    let good = is_receivable(&loaded) & askable.unwrap_or(true);
     if options.print {
         cli::put(format_args!("{}", config::print(&loaded).trim_end()))?;
     } else {
@@ -28,20 +27,27 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         let prompts = loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()).count();
         if good {
             let (cameras, prompts) = (cli::counted(cameras, "camera"), cli::counted(prompts, "standing prompt"));
-            let far = if model.is_some() { "" } else { ", as far as can be seen without its model" };
+            let far = if askable.is_some() { "" } else { ", as far as can be seen without its model" };
             cli::say(format_args!("the configuration is good{far}: {cameras}, {prompts}"));
         }
     }
     Ok(if good { cli::exit::OK } else { cli::exit::CONFIG })
 }
 
+/// Whether the model can be asked all prompts; what it cannot be asked is told. Nothing where it is not there.
+pub(super) fn all_askable(loaded: &config::Loaded) -> Option<bool> {
+    model(&loaded.config).map(|(template, manifest)| askable(loaded, &template, &manifest))
+}
+
 /// Whether each camera's address and pipeline are such as `wader run` can begin with: it reads the files of one's own
 /// pipelines.
-fn is_receivable(config: &config::Config) -> bool {
-    let mut receivable = true;
+fn is_receivable(loaded: &config::Loaded) -> bool {
+    let (config, mut receivable) = (&loaded.config, true);
     for camera in config.cameras.iter().filter(|camera| camera.enabled) {
         if let Err(error) = app::camera_spec(config, camera, cli::SHIPPED_SIZE) {
-            cli::say(format_args!("{error}"));
+            let place = loaded.place(&["cameras", camera.name.as_str(), "pipeline"]);
+            let place = place.or_else(|| loaded.place(&["cameras", camera.name.as_str()]));
+            cli::say(format_args!("{}{error}", place.map_or_else(String::new, |place| format!("{place}: "))));
             receivable = false;
         }
     }
@@ -68,8 +74,10 @@ fn askable(loaded: &config::Loaded, template: &Template, manifest: &Manifest) ->
     let mut askable = true;
     for prompt in loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()) {
         let at = place(loaded, &prompt.prompt.name);
-        askable &=
-            if prompt.examples.is_empty() { sayable(prompt, template, &at) } else { showable(prompt, manifest, &at) };
+        askable &= match prompt.examples.is_empty() {
+            true => sayable(prompt, template, &at, &loaded.sources),
+            false => showable(prompt, manifest, &at),
+        };
         for asked in prompt.asked() {
             askable &= takes_window(asked, manifest, &at);
         }
@@ -131,7 +139,7 @@ fn contradictions(loaded: &config::Loaded) {
 }
 
 /// Whether a prompt can be put into the model's words.
-fn sayable(prompt: &config::PromptConfig, template: &Template, at: &str) -> bool {
+fn sayable(prompt: &config::PromptConfig, template: &Template, at: &str, sources: &config::Sources) -> bool {
     match Plan::all(&prompt.prompt, template) {
         Ok(_) => {
             tell_undescribed(prompt, template, at);
@@ -140,9 +148,13 @@ fn sayable(prompt: &config::PromptConfig, template: &Template, at: &str) -> bool
         Err(error @ PlanError::UnknownWords(_)) => {
             let way_out = match prompt.prompt.kind {
                 AnswerKind::YesNo | AnswerKind::Choice(_) => {
-                    "; show it examples of what you mean: `wader snapshot CAMERA --label ANSWER`"
+                    let (name, option) = (&prompt.prompt.name, sources.option());
+                    format!(
+                        "; show it examples of what you mean: `wader snapshot CAMERA{option} --label ANSWER --out \
+                         examples/{name}`"
+                    )
                 }
-                _ => "",
+                _ => String::new(),
             };
             cli::say(format_args!("warning: {at} will always be `unsure`: {error}{way_out}"));
             true
@@ -194,7 +206,8 @@ fn showable(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) -> boo
         }
         Err(problems) => {
             for problem in problems {
-                cli::say(format_args!("{problem}"));
+                let below = problem.strip_prefix(&format!("prompts.{name}")).unwrap_or(&problem);
+                cli::say(format_args!("{at}{below}"));
             }
             false
         }

@@ -69,7 +69,7 @@ struct Arguments {
 }
 
 /// Where the configuration is.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct ConfigArguments {
     /// The configuration file, else `/etc/wader/wader.toml`; files of `conf.d` beside it are read after it.
     #[arg(long, short, value_name = "FILE")]

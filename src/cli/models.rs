@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::{
     cli,
+    config::shipped_model,
     model::{Device, Flamingo, FrameMode, Install, Installed, Manifest, Spec, install},
 };
 
@@ -20,9 +21,8 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Folder {
-    /// The model folder.
-    #[arg(default_value = "models/wader-small")]
-    folder: PathBuf,
+    /// The model folder: else the shipped one.
+    folder: Option<PathBuf>,
     /// What to verify on: `auto`, `cuda`, `cuda:N` or `cpu`.
     #[arg(long, default_value = "auto")]
     device: Device,
@@ -49,19 +49,25 @@ pub(super) struct Add {
 pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::Add(options) => add(options)?,
-        Command::Show(options) => show(&Manifest::read(&options.folder)?)?,
+        Command::Show(options) => show(&Manifest::read(&options.folder())?)?,
         Command::Verify(options) => {
-            let spec = Spec { device: options.device, ..Spec::default() };
-            let model = Flamingo::load(&options.folder, &spec)?;
+            let (folder, spec) = (options.folder(), Spec { device: options.device, ..Spec::default() });
+            let model = Flamingo::load(&folder, &spec)?;
             tell_replayed(&model)?;
             cli::put(format_args!(
                 "{}: hashes, tensors and recorded calls agree, on {}",
-                options.folder.display(),
+                folder.display(),
                 model.provider()
             ))?;
         }
     }
     Ok(cli::exit::OK)
+}
+
+impl Folder {
+    fn folder(&self) -> PathBuf {
+        self.folder.clone().unwrap_or_else(shipped_model)
+    }
 }
 
 fn add(options: &Add) -> anyhow::Result<()> {

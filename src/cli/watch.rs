@@ -1,11 +1,12 @@
 //! `wader watch`: answers as they come out of the broker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     answer::wire,
     app,
     cli::{self, ConfigArguments, line::said},
+    config::DEFAULT_FILE,
     mqtt::{Access, Listener, Topics},
     name::CameraName,
 };
@@ -14,15 +15,15 @@ use crate::{
 pub(super) struct Options {
     /// Only this camera's answers.
     camera: Option<String>,
-    /// The configuration, for its broker and prefix; without it, and without `--broker`, `mqtt://localhost:1883` is meant.
+    /// The configuration, for its broker and prefix; else `/etc/wader/wader.toml` where it is, and neither of these is named.
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["broker", "prefix"])]
     config: Option<PathBuf>,
-    /// The broker.
-    #[arg(long, value_name = "URL", default_value = "mqtt://localhost:1883")]
-    broker: String,
-    /// The first level of wader's topics.
-    #[arg(long, default_value = "wader")]
-    prefix: String,
+    /// The broker: `mqtt://localhost:1883`, where there is no configuration.
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
+    /// The first level of wader's topics: `wader`, where there is no configuration.
+    #[arg(long)]
+    prefix: Option<String>,
     /// One JSON object a line, as published.
     #[arg(long)]
     json: bool,
@@ -30,15 +31,18 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let mut camera = options.camera.as_deref().map(CameraName::new).transpose()?;
-    let (access, topics) = match &options.config {
-        Some(file) => {
-            let Some(loaded) = ConfigArguments::of(file).load() else { return Ok(cli::exit::CONFIG) };
+    let (access, topics) = match options.configured() {
+        Some(arguments) => {
+            let Some(loaded) = arguments.load() else { return Ok(cli::exit::CONFIG) };
             if let Some(name) = &camera {
                 camera = Some(cli::camera(&loaded.config, name.as_str())?.name.clone());
             }
             (app::broker_access(&loaded.config)?, Topics::new(&loaded.config.mqtt.prefix)?)
         }
-        None => (Access::parse(&options.broker)?, Topics::new(&options.prefix)?),
+        None => {
+            let broker = options.broker.as_deref().unwrap_or("mqtt://localhost:1883");
+            (Access::parse(broker)?, Topics::new(options.prefix.as_deref().unwrap_or("wader"))?)
+        }
     };
     let camera = camera.as_ref().map_or("+", CameraName::as_str);
     let filter = format!("{}/{camera}/+/answer", topics.prefix());
@@ -65,6 +69,18 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
             }
         }
     })
+}
+
+impl Options {
+    /// The configuration that is meant: the installed service's, where there is one and nothing else is named.
+    fn configured(&self) -> Option<ConfigArguments> {
+        let is_named = self.broker.is_some() || self.prefix.is_some();
+        match &self.config {
+            Some(file) => Some(ConfigArguments::of(file)),
+            None if is_named || !Path::new(DEFAULT_FILE).exists() => None,
+            None => Some(ConfigArguments::default()),
+        }
+    }
 }
 
 /// One answer for people.

@@ -103,7 +103,10 @@ fn find_doubles(layers: &[Layer], problems: &mut Vec<Problem>) {
                     key: format!("{table}.{name}"),
                     value: None,
                     wrong: format!("two files define a {what} of this name, the other at {first}"),
-                    right: Some("rename one of them".to_owned()),
+                    right: Some(
+                        "rename one of them; only what the first file defines can be overridden from `conf.d`"
+                            .to_owned(),
+                    ),
                 });
             }
         }

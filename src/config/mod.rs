@@ -25,6 +25,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 pub use allowed::{LONGEST_ASK, LONGEST_LABEL, usual_pipeline};
+pub use check::shipped_model;
 pub use diff::Diff;
 pub use file::json_schema;
 pub use load::{added, load};

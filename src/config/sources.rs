@@ -53,6 +53,13 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// What a command needs to read the same files: nothing where nobody named one.
+    pub fn option(&self) -> String {
+        if self.file_may_be_absent { String::new() } else { format!(" --config {}", self.file.display()) }
+    }
+}
+
 /// Which files there are, how long each is and when it was written: equal where nobody has touched them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written(Vec<(PathBuf, u64, Option<SystemTime>)>);

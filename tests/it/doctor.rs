@@ -36,11 +36,12 @@ async fn what_works_is_told_with_what_each_camera_sends() {
     let lines: Vec<&str> = said.out.lines().collect();
     assert!(lines[0].starts_with("ok    gstreamer        GStreamer 1."), "{said:?}");
     assert!(lines[1].starts_with("ok    model            ") && lines[1].contains("CPUExecutionProvider"), "{said:?}");
-    assert!(lines[2].starts_with("ok    disk             "), "{said:?}");
-    assert!(lines[3].starts_with("ok    broker           ") && lines[3].contains("gives it back in"), "{said:?}");
-    assert!(lines[4].starts_with("ok    camera yard      H.264 320x240, 2"), "{said:?}");
-    assert!(lines[4].contains("key frames 1.0 s apart; the first picture after "), "{said:?}");
-    assert_eq!(lines.len(), 5, "{said:?}");
+    assert_eq!(lines[2], "ok    prompts          the model can be asked 1 standing prompt", "{said:?}");
+    assert!(lines[3].starts_with("ok    disk             "), "{said:?}");
+    assert!(lines[4].starts_with("ok    broker           ") && lines[4].contains("gives it back in"), "{said:?}");
+    assert!(lines[5].starts_with("ok    camera yard      H.264 320x240, 2"), "{said:?}");
+    assert!(lines[5].contains("key frames 1.0 s apart; the first picture after "), "{said:?}");
+    assert_eq!(lines.len(), 6, "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,9 +66,14 @@ async fn what_does_not_work_is_told_with_what_mends_it() {
     let gone = format!("rtsp://127.0.0.1:{nobody}/x");
     let broker = format!("url = \"embedded\"\nlisten = \"{}\"", taken.local_addr().unwrap());
     let cameras = [("slow", served.url()), ("gone", &gone)];
-    let said = doctor(&config(&broker, &cameras, ""), &["--json"]).await;
+    // the oracle has words for numbers up to twenty
+    let rest = "[prompts.count]\nask = \"how many\"\nanswer = \"number\"\nmax = 100\n[web]\nlisten = \"192.0.2.1:80\"\n";
+    let said = doctor(&config(&broker, &cameras, rest), &["--json"]).await;
     assert_eq!(said.code, 69, "{said:?}");
     let findings = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(part(&findings, "prompts").0, "fail", "{said:?}");
+    let (health, is, remedy) = part(&findings, "page");
+    assert!(health == "fail" && is.contains("192.0.2.1:80") && remedy.contains("`[web]`"), "{said:?}");
     let (health, is, _) = part(&findings, "camera gone");
     assert!(health == "fail" && is.contains("is the camera on"), "{said:?}");
     let (health, is, remedy) = part(&findings, "camera slow");

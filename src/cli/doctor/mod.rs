@@ -4,6 +4,7 @@ mod broker;
 mod camera;
 mod disk;
 mod finding;
+mod page;
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use serde_json::Value;
 use crate::{
     app,
     camera::{self as cameras, Canvas},
-    cli,
-    config::Config,
+    cli::{self, check},
+    config::{Config, Loaded},
     model::Flamingo,
 };
 use finding::{Finding, Health};
@@ -36,10 +37,17 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let mut report = Report { json: options.json, findings: Vec::new() };
     report.add(gstreamer())?;
     let (finding, canvas) = model(config);
+    let model_is_there = finding.health == Health::Good;
     report.add(finding)?;
+    if model_is_there {
+        report.add(prompts(&loaded))?;
+    }
     report.add(disk::look(config))?;
     let runtime = tokio::runtime::Runtime::new()?;
     report.add(runtime.block_on(broker::look(config)))?;
+    if let Some(listen) = config.web.listen {
+        report.add(page::look(listen))?;
+    }
     for finding in runtime.block_on(camera::look(config, canvas, Duration::from_secs(options.seconds))) {
         report.add(finding)?;
     }
@@ -80,6 +88,16 @@ fn gstreamer() -> Finding {
             Finding::bad(part, missing.join("; "), None)
         }
         Err(error) => Finding::bad(part, error, Some("install it with `./x setup`")),
+    }
+}
+
+/// Whether the model can be asked what it is to be asked; each that it cannot is told on the way.
+fn prompts(loaded: &Loaded) -> Finding {
+    let part = "prompts";
+    let count = loaded.config.prompts.iter().filter(|prompt| !prompt.asked().is_empty()).count();
+    match check::all_askable(loaded) {
+        Some(false) => Finding::bad(part, "the model cannot be asked all of them", Some("`wader check` names each")),
+        _ => Finding::good(part, format!("the model can be asked {}", cli::counted(count, "standing prompt"))),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     super::{
-        ExampleConfig,
+        ExampleConfig, Sources,
         file::{self, spell},
         problem::{Place, suggest},
     },
@@ -114,9 +114,9 @@ fn few(
         plural(has, "example", "examples"),
         plural(needed, "is", "are"),
     );
-    let right = taking_one(name, label, cameras);
+    let right = taking_one(name, label, cameras, limits.sources);
     let at = ["prompts", name, "examples"];
-    if limits.examples_may_be_few {
+    if limits.sources.examples_may_be_few {
         checker.warn(&at, wrong, right);
     } else {
         checker.wrong_key_with(&at, wrong, right);
@@ -124,9 +124,10 @@ fn few(
 }
 
 /// The command that takes an example.
-fn taking_one(name: &str, label: &str, cameras: &[CameraName]) -> String {
+fn taking_one(name: &str, label: &str, cameras: &[CameraName], sources: &Sources) -> String {
     let camera = cameras.first().map_or("CAMERA", CameraName::as_str);
-    format!("`wader snapshot {camera} --label {} --out examples/{name}` takes one", shell_word(label))
+    let option = sources.option();
+    format!("`wader snapshot {camera}{option} --label {} --out examples/{name}` takes one", shell_word(label))
 }
 
 /// A label as one would type it.
@@ -184,13 +185,13 @@ fn path(
     };
     let beside = match checker.origins.place(&at) {
         Some(Place::File { path, .. }) => path.parent().unwrap_or(Path::new("")).to_owned(),
-        _ => limits.beside.to_owned(),
+        _ => limits.beside().to_owned(),
     };
     let path = std::path::absolute(beside.join(written)).unwrap_or_else(|_| beside.join(written));
     match pictures(&path) {
         Ok(pictures) => Some((path, pictures)),
         Err(Wrong::Absent) => {
-            let right = taking_one(item[1], answer.unwrap_or("ANSWER"), cameras);
+            let right = taking_one(item[1], answer.unwrap_or("ANSWER"), cameras, limits.sources);
             checker.wrong_with(&at, format!("there is no `{}`", path.display()), right);
             None
         }

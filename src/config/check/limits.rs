@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use super::super::Sources;
 use crate::name::CameraName;
 
 /// The cameras of each group, as far as they could be read.
@@ -13,10 +14,13 @@ pub(super) struct Limits<'a> {
     pub(super) cameras: &'a [String],
     /// The cameras of each group.
     pub(super) groups: &'a Groups,
-    /// The most frames of a window.
-    pub(super) max_window_frames: usize,
-    /// Whether a prompt may have too few examples.
-    pub(super) examples_may_be_few: bool,
-    /// Where paths begin that come from no file.
-    pub(super) beside: &'a Path,
+    /// Where the configuration comes from, and with it where paths begin that come from no file.
+    pub(super) sources: &'a Sources,
+}
+
+impl Limits<'_> {
+    /// The folder of the first file.
+    pub(super) fn beside(&self) -> &Path {
+        self.sources.file.parent().unwrap_or(Path::new(""))
+    }
 }

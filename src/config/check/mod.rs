@@ -26,6 +26,7 @@ use super::{
     sources::Sources,
 };
 use checker::Checker;
+pub use service::shipped_model;
 
 /// Checks the merged files; `None`, or any problem added, means that there is no configuration.
 pub(super) fn check(
@@ -50,13 +51,7 @@ pub(super) fn check(
     let camera_names: Vec<String> = file.cameras.keys().cloned().collect();
     let cameras = camera::cameras(&mut checker, &file.defaults.camera, file.cameras, &known);
     let groups = groups::read(&mut checker, file.groups, &camera_names);
-    let prompt_limits = limits::Limits {
-        cameras: &camera_names,
-        groups: &groups,
-        max_window_frames: sources.max_window_frames,
-        examples_may_be_few: sources.examples_may_be_few,
-        beside: sources.file.parent().unwrap_or(Path::new("")),
-    };
+    let prompt_limits = limits::Limits { cameras: &camera_names, groups: &groups, sources };
     let prompts = prompt::prompts(&mut checker, &file.defaults.prompt, file.prompts, &prompt_limits);
     windows::find_thin(&mut checker, &prompts, &cameras);
     if camera_names.is_empty() && !origins.may_be_broken(&["cameras"]) && !origins.broken_below(&["cameras"]) {

@@ -35,7 +35,7 @@ pub(super) fn read(
     }
     let beside = match checker.origins.place(at) {
         Some(Place::File { path, .. }) => path.parent().unwrap_or(Path::new("")).to_owned(),
-        _ => limits.beside.to_owned(),
+        _ => limits.beside().to_owned(),
     };
     let path = beside.join(given);
     let text = match fs::metadata(&path) {

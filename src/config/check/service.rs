@@ -264,7 +264,11 @@ pub(super) fn state(checker: &mut Checker<'_>, paths: &Paths) -> Option<PathBuf>
     Some(folder)
 }
 
-/// The shipped model: below this folder, or, for whoever stands elsewhere, where an installed service has it.
+/// The shipped model's folder, for whoever names none: below this folder, or else where an installed service has it.
+pub fn shipped_model() -> PathBuf {
+    shipped([Path::new(""), Path::new(INSTALLED)])
+}
+
 fn shipped([here, installed]: [&Path; 2]) -> PathBuf {
     let [here, there] = [here, installed].map(|folder| folder.join(DEFAULT_MODEL));
     if !here.exists() && there.exists() { there } else { here }
@@ -272,7 +276,7 @@ fn shipped([here, installed]: [&Path; 2]) -> PathBuf {
 
 /// `[model]`.
 pub(super) fn model(checker: &mut Checker<'_>, model: file::Model) -> Option<ModelConfig> {
-    let path = model.path.unwrap_or_else(|| shipped([Path::new(""), Path::new(INSTALLED)]));
+    let path = model.path.unwrap_or_else(shipped_model);
     if path.as_os_str().is_empty() {
         checker.wrong(&["model", "path"], "must be a folder with `manifest.json`");
     }

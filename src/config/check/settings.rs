@@ -83,8 +83,12 @@ impl Settings {
         let at = |key: &'static str| [path, &[key]].concat();
         let window = |key: &'static str| [path, &["window", key]].concat();
         let publish = [("on_change", Publish::OnChange), ("always", Publish::Always)];
-        let frames =
-            checker.within(&window("frames"), given.window.frames, base.window.frames, 1..=limits.max_window_frames);
+        let frames = checker.within(
+            &window("frames"),
+            given.window.frames,
+            base.window.frames,
+            1..=limits.sources.max_window_frames,
+        );
         let hour = Duration::from_secs(3600);
         let span = checker.time_within(&window("span"), given.window.span, base.window.span, Duration::ZERO..=hour);
         if span.is_zero() && frames > 1 && given.window.span.is_some() {
@@ -146,7 +150,7 @@ impl Settings {
 
 /// A window of as many frames as there may be.
 pub(super) fn within(window: Spec, limits: &Limits<'_>) -> Spec {
-    Spec { frames: window.frames.min(limits.max_window_frames), ..window }
+    Spec { frames: window.frames.min(limits.sources.max_window_frames), ..window }
 }
 
 /// A state that a prompt's settings name, which may be none of its answers.

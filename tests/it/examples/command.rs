@@ -65,7 +65,7 @@ async fn an_example_is_a_window_of_a_named_camera_and_the_lines_to_add() {
     for says in [
         "prompt `gate` has 1 example of `open`; 2 are needed, 4 are better",
         "prompt `gate` has 0 examples of `shut`; 2 are needed, 4 are better",
-        "`wader snapshot yard --label shut --out examples/gate` takes one",
+        &format!("`wader snapshot yard --config {file} --label shut --out examples/gate` takes one"),
     ] {
         assert!(check.err.contains(says), "{says}: {check:?}");
     }
