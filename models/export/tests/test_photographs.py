@@ -11,7 +11,7 @@ from wader_export.paths import MODEL_DIR, cache_dir
 from wader_export.questions import Writer
 from wader_export.sim import Backdrops, colours, simulate, sources
 from wader_export.sim.truth import INDEX, UNCLEAR
-from wader_export.training import bank, clothes, data
+from wader_export.training import bank, clothes, data, restaged
 from wader_export.training.bank import Bank
 from wader_export.training.data import PHOTOGRAPHS, Maker
 from wader_export.training.photo_state import state_of
@@ -182,6 +182,22 @@ def bank_of(*objects: tuple[int, float]) -> Bank:
     tokens = np.tile(frame(*objects), (1, 16, 1, 1))
     state = state_of({"people": [0, 0], "has": [], "light": "bright"})[None]
     return Bank(tokens, state, tokens[..., : layout.OBJECTS, layout.VALID] > 0, np.ones(1))
+
+
+def test_a_photograph_is_shown_with_the_false_things_of_another():
+    shown = frame((layout.PERSON, 0.4), (layout.DOG, 0.3), (layout.PERSON, 0.6))
+    other = frame((layout.CAR, 0.9), (layout.BIRD, 0.35), (layout.CAT, 0.2))
+    free, other_free = np.zeros((2, layout.OBJECTS), bool), np.zeros((2, layout.OBJECTS), bool)
+    free[:, 1], other_free[:, 1:3] = True, True
+    pair = lambda tokens: np.tile(tokens, (200, 2, 1, 1))  # noqa: E731
+    result = restaged.restaged(pair(shown), np.tile(free, (200, 1, 1)), pair(other), np.tile(other_free, (200, 1, 1)), np.random.default_rng(2))
+    heats = result[:, :, : layout.OBJECTS, layout.HEATS]
+    people = np.sort(heats[..., layout.PERSON], -1)[..., -2:]
+    assert np.allclose(people, (0.4, 0.6)) and heats[..., [layout.DOG, layout.CAR]].max() == 0
+    birds = heats[..., layout.BIRD].max(-1)
+    assert 0.8 < (birds > 0).mean() and birds[birds > 0].std() > 0.02  # some left the picture, or stood before somebody
+    assert np.allclose(result[:, 0], result[:, 1]) and np.allclose(result[:, :, layout.OBJECTS], shown[layout.OBJECTS])
+    assert (np.diff(heats.max(-1), axis=-1) <= 0).all()
 
 
 def test_scenes_before_a_backdrop_have_its_false_things_as_they_are():

@@ -117,6 +117,24 @@ def test_every_kind_is_asked_and_no_answer_prevails():
             assert 0.3 < share < 0.7, (name, share)
 
 
+def test_answers_are_held_towards_the_odds_that_training_gives_them():
+    kinds = ("presence", "absence", "moving")
+    states = truth(simulate(1500, 4, np.random.default_rng(9))[0]).state
+
+    def odds_of_yes(odds):
+        writer = Writer(Random(9), multiples=dict.fromkeys(kinds, 20.0), odds=odds)
+        yes, no = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
+        for question in map(writer.one, states):
+            if question.answer in ("yes", "no"):
+                (yes if question.answer == "yes" else no)[question.kind] += 1
+        return {kind: yes[kind] / no[kind] for kind in kinds}
+
+    even, held = odds_of_yes(None), odds_of_yes({"presence": 0.35, "absence": 1 / 0.35})
+    change = {kind: held[kind] / even[kind] for kind in kinds}
+    # it is held back by the fourth root of what prevails by itself
+    assert 0.3 < change["presence"] < 0.65 and 0.3 < 1 / change["absence"] < 0.65 and 0.75 < change["moving"] < 1.35, change
+
+
 def test_what_a_looker_could_call_either_way_is_asked_in_training_only():
     clear, loose = Writer(Random(7), clear=True), Writer(Random(7))
     rng, asked = np.random.default_rng(7), 0

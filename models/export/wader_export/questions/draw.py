@@ -41,16 +41,23 @@ class Writer:
     """Writes questions and remembers what it wrote, so that no answer of a wording's meaning prevails.
 
     `held_out`: asks in the wordings that training never sees, and only in these. `clear`: asks only what is clear.
-    `multiples`: kinds that are drawn so many times more often than their weight says.
+    `multiples`: kinds that are drawn so many times more often than their weight says. `odds`: towards how many yes to
+    one no answers are held, by the first word of what they are balanced with; towards one where nothing is said.
     """
 
     def __init__(
-        self, random: Random, held_out: bool = False, clear: bool = False, multiples: Mapping[str, float] | None = None
+        self,
+        random: Random,
+        held_out: bool = False,
+        clear: bool = False,
+        multiples: Mapping[str, float] | None = None,
+        odds: Mapping[str, float] | None = None,
     ):
         self.random, self.wording = random, Wording(random, held_out, clear)
         self.last = None  # a scene that shows something: its questions are what a blind camera cannot answer
         self.asked: dict[str, list[float]] = defaultdict(lambda: [1.0, 1.0])
         self.values: dict[str, dict[str, float]] = defaultdict(dict)
+        self.odds = odds or {}
         self.names = list(KINDS)
         multiples = multiples or {}
         self.weights = [weight * multiples.get(name, 1.0) for name, (_, weight) in KINDS.items()]
@@ -63,7 +70,8 @@ class Writer:
             return self.accept_value(*draft.balance.split("=", 1))
         seen = self.asked[draft.balance]
         mine = int(draft.answer == "yes")
-        if self.random.random() > min(1.0, (seen[1 - mine] + 2) / (seen[mine] + 2)) ** STRICT:
+        odds = self.odds.get(draft.balance.split()[0], 1.0) ** (1 if mine else -1)
+        if self.random.random() > min(1.0, (seen[1 - mine] + 2) * odds / (seen[mine] + 2)) ** STRICT:
             return False
         seen[mine] += 1
         return True
