@@ -84,10 +84,9 @@ pub fn bench(config: &Config, recording: &Path, at_least: Duration) -> Result<Me
     let worker = prepare::worker(model, &asked, &[], &lessons::said(config))?.worker;
     let mut bench = Bench { worker, cameras, pictures, batch, now: Duration::ZERO };
     // windows are full, and what is done once is done, after the longest of them
-    bench.run(|_, now| now >= longest);
-    let load = bench.run(|load, _| {
-        (load.busy >= at_least && load.lasted >= longest) || (load.busy >= at_least * PATIENCE && load.answers > 0)
-    });
+    let lasts_too_long = |load: &Load| load.busy >= at_least * PATIENCE && load.answers > 0;
+    bench.run(|load, now| now >= longest || lasts_too_long(load));
+    let load = bench.run(|load, _| (load.busy >= at_least && load.lasted >= longest) || lasts_too_long(load));
     Ok(Measured { model: label, provider, cameras: watched.len(), prompts: asked.len(), load })
 }
 

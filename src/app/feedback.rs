@@ -8,7 +8,7 @@ use super::{
     blocking,
     complain::{complain, not_retained},
     kept::{Judgeable, Kept},
-    lessons::{Teacher, teachable},
+    lessons::{Teacher, room, teachable},
     memory,
     rations::{MOST_A_MINUTE, Rations},
 };
@@ -20,6 +20,7 @@ use crate::{
         wire::{FeedbackMessage, read_feedback},
     },
     name::CameraName,
+    prompt::ENOUGH_TO_LEARN,
     store::feedback::{self, Feedback},
     supervise::Stop,
     telemetry::Event,
@@ -72,13 +73,24 @@ impl Hearing {
         let prompt =
             self.teacher.roster.prompts(&judged.camera).into_iter().find(|prompt| prompt.prompt.name == judged.prompt);
         let labels = prompt.as_ref().map(|prompt| teachable(&prompt.prompt.kind)).unwrap_or_default();
-        let (Some(prompt), Some(_), false) = (&prompt, &self.teacher.manifest.examples, labels.is_empty()) else {
+        let (Some(prompt), Some(form), false) = (&prompt, &self.teacher.manifest.examples, labels.is_empty()) else {
             let message = format!(
                 "prompt `{}` cannot be taught: it needs `answer = \"yes_no\"` or `\"choice\"`, and a model that compares",
                 judged.prompt
             );
             return Err(about(Code::NotTeachable, message));
         };
+        if room(form, prompt.examples.len(), labels.len()) < ENOUGH_TO_LEARN {
+            let message = format!(
+                "prompt `{}` cannot be taught: of its {} answers there is no room for {ENOUGH_TO_LEARN} examples each beside the {} \
+                 of the configuration; the model compares {} at most",
+                judged.prompt,
+                labels.len(),
+                prompt.examples.len(),
+                form.max_examples
+            );
+            return Err(about(Code::NotTeachable, message));
+        }
         if judged.ask != prompt.prompt.ask {
             let message = format!(
                 "answer `{}` was to `{}`, and prompt `{}` asks something else now; say it of a newer answer",

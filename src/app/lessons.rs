@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{Config, PromptConfig},
     engine::{Engine, Lesson},
-    model::Manifest,
+    model::{Examples, Manifest},
     name::CameraName,
     prompt::{AnswerKind, Example, Origin, Shown},
     store::feedback::{Feedback, Stored, kept, newest},
@@ -34,6 +34,11 @@ pub(super) fn said(config: &Config) -> Vec<Stored> {
         Event::FeedbackProblem { problem: &problem }.emit();
         Vec::new()
     })
+}
+
+/// So many examples of each answer can be learnt beside those of the configuration, the newest of what was said.
+pub(super) fn room(form: &Examples, own: usize, labels: usize) -> usize {
+    form.max_examples.saturating_sub(own) / labels.max(1)
 }
 
 /// The answers of which somebody can say which was right; none for a prompt that cannot be taught.
@@ -65,8 +70,7 @@ pub(super) fn taught(
     }
     let own = shown::show(prompt, manifest)?;
     let mut all = own.unwrap_or(Shown { region: prompt.region, examples: Vec::new() });
-    // as many of each answer as there is room for, the newest of them
-    let room = form.max_examples.saturating_sub(all.examples.len()) / labels.len().max(1);
+    let room = room(form, all.examples.len(), labels.len());
     let canvas = served::canvas(manifest);
     let before = all.examples.len();
     for (state, label) in labels.iter().enumerate() {

@@ -89,7 +89,8 @@ impl Replay {
         let prepared = prepare::worker(model, &asked, &[], &lessons::said(config))?;
         let standing = |prompt: &PromptConfig| {
             let key = (camera.name.clone(), prompt.prompt.name.clone());
-            let standing = assemble::standing(prompt, prepared.digests.get(&key), min_mass);
+            let shown = prepared.learnt.get(&key).or(prepared.digests.get(&key));
+            let standing = assemble::standing(prompt, shown, min_mass);
             (key.1, standing)
         };
         Ok(Self {

@@ -11,8 +11,8 @@ use crate::{
     model::{self, Cells, Comparison, Examples, Model},
     name::CameraName,
     prompt::{
-        Contradiction, Example, Gain, Origin, PlanError, Prompt, Reply, Shown, compared_reply, contests, fits,
-        leave_out, share_of,
+        Contradiction, Example, Gain, LeftOut, Origin, PlanError, Prompt, Reply, SURE, Shown, compared_reply, contests,
+        fits, leave_out, share_of,
     },
     window::Window,
 };
@@ -63,11 +63,11 @@ impl Compared {
     fn left_out<M: Model>(&self, model: &mut M) -> Result<Option<f64>, model::Error> {
         let states: Vec<usize> = self.examples.iter().map(|(_, state)| *state).collect();
         let all = leave_out(&states, self.labels.len());
-        let mut sum = 0.0;
-        for left_out in &all {
-            let (query, state) = &self.examples[left_out.asked];
-            sum += share_of(&model.compare(&self.comparisons(query, &left_out.without))?, *state);
-        }
+        let of = |left_out: &LeftOut| self.comparisons(&self.examples[left_out.asked].0, &left_out.without);
+        let comparisons: Vec<_> = all.iter().flat_map(of).collect();
+        let logits = model.compare(&comparisons)?;
+        let each = all.iter().zip(logits.chunks(contests(self.labels.len()).len()));
+        let sum: f64 = each.map(|(left_out, logits)| share_of(logits, states[left_out.asked])).sum();
         Ok((!all.is_empty()).then(|| sum / all.len() as f64))
     }
 
@@ -87,8 +87,8 @@ impl Compared {
         let logits = model.compare(&comparisons)?;
         let each = logits.chunks(contests(self.labels.len()).len());
         let best = |logits: &[f32], state: usize| {
-            let own = share_of(logits, state);
-            (0..self.labels.len()).all(|other| other == state || share_of(logits, other) < own)
+            // what would be `unsure` is no answer
+            share_of(logits, state) >= SURE
         };
         gain.with = judged.zip(each).filter(|((_, (example, _)), logits)| best(logits, example.state)).count();
         Ok(gain)

@@ -24,12 +24,15 @@ use crate::{
     frame::Stamp,
     model::{self, Language, Model},
     name::{CameraName, PromptName},
-    prompt::{Contradiction, Pictures, PlanError, Prompt, Reply, Shown},
+    prompt::{Contradiction, Pictures, Plan, PlanError, Prompt, Reply, Shown},
     window::{Spec, Window},
 };
 
 /// A question that is asked once has at most so many tokens, the template's among them: its pass must not be long.
 const MOST_TOKENS_ASKED: usize = 256;
+
+/// The tokens of all rows that it takes to score its answers: a schema of others may list many.
+const MOST_TOKENS_OF_ROWS: usize = 8192;
 
 /// Owns the model and everything that is kept between windows.
 pub struct Worker<M: Model> {
@@ -198,6 +201,13 @@ impl<M: Model> Worker<M> {
         let text = self.model.language().question(&prompt.ask);
         let close = text.close.as_ref().map_or(0, Vec::len);
         let (tokens, most) = (text.prefix.len() + close + text.suffix.len(), MOST_TOKENS_ASKED);
+        if tokens > most {
+            return Err(PlanError::TooLong { tokens, most });
+        }
+        // what is wrong with it otherwise is told when it stands in
+        let plans = Plan::all(prompt, self.model.language()).unwrap_or_default();
+        let rows = plans.iter().flat_map(|plan| plan.rows(&Pictures::default()));
+        let (tokens, most) = (rows.map(|row| row.ids.len()).sum(), MOST_TOKENS_OF_ROWS);
         if tokens > most {
             return Err(PlanError::TooLong { tokens, most });
         }

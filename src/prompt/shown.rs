@@ -141,7 +141,7 @@ pub struct LeftOut {
 }
 
 /// Fewer examples of a state cannot be left out in turn.
-const ENOUGH_TO_LEARN: usize = 2;
+pub const ENOUGH_TO_LEARN: usize = 2;
 /// Fewer answers that were confirmed do not show what the examples would spoil.
 const ENOUGH_CONFIRMED: usize = 2;
 

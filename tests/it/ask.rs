@@ -70,6 +70,14 @@ async fn what_cannot_be_asked_is_told_and_is_no_success() {
     assert!(said.code == 69 && said.err.contains("none.png` cannot be decoded as a picture"), "{said:?}");
     let said = ask(&["is it there ".repeat(90).trim(), "--image", picture]).await;
     assert!(said.code == 69 && said.err.contains("and 256 are the most"), "{said:?}");
+    // a schema of a hundred answers, each of which takes the question once more
+    let words = ["is", "it", "there", "f0", "g0", "camera", "reference", "how", "many"];
+    let pairs = words.iter().flat_map(|one| words.iter().map(move |other| format!("{one} {other} is")));
+    let property = serde_json::json!({ "description": "is it there ".repeat(38), "enum": pairs.collect::<Vec<_>>() });
+    let schema = folder.path().join("schema.json");
+    fs::write(&schema, serde_json::json!({ "type": "object", "properties": { "a": property } }).to_string()).unwrap();
+    let said = ask(&["is it there", "--image", picture, "--schema", schema.to_str().unwrap()]).await;
+    assert!(said.code == 69 && said.err.contains("and 8192 are the most"), "{said:?}");
     let said = ask(&["is it there", "--clip", picture, "--at", "60"]).await;
     assert!(said.code == 69 && said.err.contains("ends at 0.0 s, before that moment"), "{said:?}");
     fs::write(&file, "no picture").unwrap();

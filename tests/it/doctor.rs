@@ -67,7 +67,8 @@ async fn what_does_not_work_is_told_with_what_mends_it() {
     let broker = format!("url = \"embedded\"\nlisten = \"{}\"", taken.local_addr().unwrap());
     let cameras = [("slow", served.url()), ("gone", &gone)];
     // the oracle has words for numbers up to twenty
-    let rest = "[prompts.count]\nask = \"how many\"\nanswer = \"number\"\nmax = 100\n[web]\nlisten = \"192.0.2.1:80\"\n";
+    let rest =
+        "[prompts.count]\nask = \"how many\"\nanswer = \"number\"\nmax = 100\n[web]\nlisten = \"192.0.2.1:80\"\n";
     let said = doctor(&config(&broker, &cameras, rest), &["--json"]).await;
     assert_eq!(said.code, 69, "{said:?}");
     let findings = serde_json::from_str(&said.out).unwrap();

@@ -108,6 +108,9 @@ fn one(name: &str, schema: &Value, required: bool) -> Result<Property, NotByProp
             if labels.len() < 2 {
                 return Err(no("enum", "must hold two texts at least to choose from".to_owned()));
             }
+            if labels.len() > MOST_ANSWERS {
+                return Err(no("enum", format!("must hold {MOST_ANSWERS} texts at most: each is scored")));
+            }
             AnswerKind::Choice(labels)
         }
         (None, ["boolean"]) => AnswerKind::YesNo,
@@ -202,5 +205,8 @@ mod tests {
             let refusal = read(schema).unwrap_err();
             assert!(refusal.contains(says), "{schema}: {refusal}");
         }
+        let many: Vec<String> = (0..=MOST_ANSWERS).map(|number| format!("\"{number}\"")).collect();
+        let refusal = read(&format!(r#"{{"enum": [{}]}}"#, many.join(","))).unwrap_err();
+        assert!(refusal.contains("`properties.x.enum` must hold 101 texts at most"), "{refusal}");
     }
 }
