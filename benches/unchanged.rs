@@ -85,7 +85,7 @@ fn run(
         let windows = sampler.offer(frame(second, percent, size));
         let offered = windows.len() as u64;
         let waiting = windows.into_iter().map(|window| Waiting { window, since: Stamp::now() }).collect();
-        let asked = worker.answer_standing(waiting).1 as u64;
+        let asked = worker.answer_standing(waiting, true).1 as u64;
         done.asked += asked;
         if let Some(late) = unnoticed.take_if(|_| asked > 0) {
             (done.noticed, done.late) = (done.noticed + 1, done.late.max(late));

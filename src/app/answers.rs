@@ -187,7 +187,10 @@ impl Answers {
                 // what happened to a camera happened before the replies that came after it
                 biased;
                 Some(input) = cameras.recv() => self.camera(input),
-                Some(replied) = replies.recv() => self.replied(&replied),
+                Some(replied) = replies.recv() => {
+                    self.replied(&replied);
+                    self.reminder.heard();
+                }
                 else => return,
             }
             self.judged.fetch_add(1, Ordering::Relaxed);

@@ -122,7 +122,7 @@ impl Replay {
                 waiting.push(Waiting { window, since: Stamp::now() });
             }
         }
-        for replied in self.worker.answer_standing(waiting).0 {
+        for replied in self.worker.answer_standing(waiting, true).0 {
             let Some(standing) = self.standing.get(&replied.prompt) else { continue };
             let reading = standing.read(&replied.reply, Duration::ZERO);
             said.extend(self.say(&replied.prompt, reading, replied.seen, Some(&replied)));

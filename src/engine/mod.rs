@@ -192,6 +192,8 @@ struct Inbox {
     /// Whether something was taken out and is being worked at.
     working: bool,
     stopping: bool,
+    /// How many replies were heard by whoever says which of them are settled.
+    heard: u64,
 }
 
 impl Inbox {
@@ -224,6 +226,12 @@ impl Reminder {
     /// The model is asked the next time, however still the scene: its last answer may be another then.
     pub fn ask_again(&self, camera: &CameraName, prompt: &PromptName) {
         self.0.change(Change::AskAgain { camera: camera.clone(), prompt: prompt.clone() });
+    }
+
+    /// A reply was heard, and what there was to be said of it was said.
+    pub fn heard(&self) {
+        lock(&self.0.inbox).heard += 1;
+        self.0.filled.notify_one();
     }
 
     /// How often it was said to an engine that does not run.
@@ -399,6 +407,9 @@ impl Drop for Engine {
     }
 }
 
+/// So long the engine waits for its last replies to be heard; whoever hears them takes a moment.
+const HEARD_WITHIN: Duration = Duration::from_millis(50);
+
 fn work<M: Model>(
     shared: &Shared,
     mut worker: Worker<M>,
@@ -406,7 +417,7 @@ fn work<M: Model>(
     replies: &mpsc::Sender<Replied>,
     troubles: &watch::Sender<Vec<Trouble>>,
 ) {
-    let mut asked_just_now = false;
+    let (mut asked_just_now, mut sent) = (false, 0);
     loop {
         let mut inbox = lock(&shared.inbox);
         if std::mem::take(&mut inbox.working) {
@@ -415,9 +426,14 @@ fn work<M: Model>(
         while inbox.is_empty() && !inbox.stopping {
             inbox = shared.filled.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
+        // which of the last replies are not settled is known in a moment, and must be before any is said again
+        let unheard = |inbox: &mut Inbox| inbox.heard < sent && !inbox.stopping;
+        let waited = shared.filled.wait_timeout_while(inbox, HEARD_WITHIN, unheard);
+        inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
         if inbox.stopping {
             return;
         }
+        let all_are_heard = inbox.heard >= sent;
         inbox.working = true;
         let changes = std::mem::take(&mut inbox.changes);
         // One or the other, in turns where both hurry: what is taken after a question is what is newest then.
@@ -440,7 +456,7 @@ fn work<M: Model>(
             reply.send(replied).ok(); // who asked may have gone
         }
         let (taken, begun) = (waiting.len(), Stamp::now());
-        let (answers, asked) = worker.answer_standing(waiting);
+        let (answers, asked) = worker.answer_standing(waiting, all_are_heard);
         if asked > 0 {
             batch.took(asked, Stamp::now().since(begun));
         }
@@ -455,6 +471,7 @@ fn work<M: Model>(
             if replies.blocking_send(answer).is_err() {
                 return; // nobody listens any more: the process is ending
             }
+            sent += u64::from(worker.repeats());
         }
         let troubled = worker.take_troubles();
         for trouble in &troubled {

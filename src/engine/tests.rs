@@ -100,24 +100,59 @@ async fn a_panic_of_the_model_is_known_to_the_owner() {
     assert!(replied.recv().await.is_none(), "no reply was made up");
 }
 
+fn closed(name: &str) -> Prompt {
+    let name = PromptName::new(name).unwrap();
+    Prompt { name, ask: "is it red".to_owned(), also: Vec::new(), kind: AnswerKind::YesNo }
+}
+
+/// One of so many that look alike.
+fn picture(number: u64) -> Arc<Frame> {
+    let (taken, size) = (Stamp::after_origin(Duration::from_secs(number)), Size { width: 1, height: 1 });
+    Arc::new(Frame { number, taken, size, pixels: [0; 3].into() })
+}
+
+/// A model that answers a prompt which is shown these examples.
+fn comparing() -> (Failing, Shown) {
+    let example = |state| Example { frames: vec![picture(0)], state, origin: Origin::Configuration };
+    let form = Examples { cells: [1, 1], dim: 1, frames: 3, max_examples: 16, min_probability_loo: 0.8 };
+    let shown = Shown { region: None, examples: vec![example(0), example(1)] };
+    (Failing { compares: Some(form), ..Failing::default() }, shown)
+}
+
+#[tokio::test]
+async fn of_a_still_scene_nothing_is_said_again_before_it_was_heard() {
+    let (camera, prompt) = (CameraName::new("door").unwrap(), Arc::new(closed("shown")));
+    let (model, shown) = comparing();
+    let asked = [(camera.clone(), prompt.clone())];
+    let worker = Worker::showing(model, &asked, &HashMap::from([(prompt.name.clone(), shown)])).unwrap();
+    let (replies, mut replied) = mpsc::channel(8);
+    let engine = Engine::start(worker.skipping_unchanged(true), 4, replies).unwrap();
+    let reminder = engine.reminder();
+    let mut is_said_again = async |number| {
+        engine.offer(vec![Window {
+            camera: camera.clone(),
+            spec: Spec { frames: 1, span: Duration::ZERO },
+            frames: vec![Some(picture(number))],
+            prompts: vec![prompt.name.clone()],
+        }]);
+        replied.recv().await.unwrap().unchanged_since.is_some()
+    };
+    assert!(!is_said_again(1).await);
+    assert!(!is_said_again(2).await, "nobody has heard of the first, which may not be settled");
+    reminder.heard();
+    reminder.heard();
+    assert!(is_said_again(3).await);
+    reminder.ask_again(&camera, &prompt.name);
+    reminder.heard();
+    assert!(!is_said_again(4).await, "it was heard, and is not settled");
+}
+
 #[test]
 fn a_fault_where_one_thing_is_asked_is_no_fault_where_another_is_compared() {
     let camera = CameraName::new("door").unwrap();
-    let prompt = |name: &str| {
-        let prompt = Prompt {
-            name: PromptName::new(name).unwrap(),
-            ask: "is it red".to_owned(),
-            also: Vec::new(),
-            kind: AnswerKind::YesNo,
-        };
-        (camera.clone(), Arc::new(prompt))
-    };
-    let frame =
-        Arc::new(Frame { number: 0, taken: Stamp::now(), size: Size { width: 1, height: 1 }, pixels: [0; 3].into() });
-    let example = |state| Example { frames: vec![frame.clone()], state, origin: Origin::Configuration };
-    let shown = Shown { region: None, examples: vec![example(0), example(1)] };
-    let form = Examples { cells: [1, 1], dim: 1, frames: 3, max_examples: 16, min_probability_loo: 0.8 };
-    let model = Failing { compares: Some(form), ..Failing::default() };
+    let frame = picture(0);
+    let (model, shown) = comparing();
+    let prompt = |name| (camera.clone(), Arc::new(closed(name)));
     let asked = [prompt("told"), prompt("shown")];
     let mut worker = Worker::showing(model, &asked, &HashMap::from([(asked[1].1.name.clone(), shown)])).unwrap();
     let window = Window {

@@ -132,10 +132,16 @@ impl<M: Model> Worker<M> {
         Self { unchanged: skips.then(Unchanged::default), ..self }
     }
 
+    /// Whether answers about still scenes are said again.
+    pub(super) const fn repeats(&self) -> bool {
+        self.unchanged.is_some()
+    }
+
     /// Answers all prompts of these windows, as standing prompts are: by the model ([`Self::answer`]), or as before where
-    /// that is to be and holds on. Says also about how many windows the model was asked.
-    pub fn answer_standing(&mut self, mut waiting: Vec<Waiting>) -> (Vec<Replied>, usize) {
-        let mut replied = self.unchanged.as_mut().map(|known| known.settle(&mut waiting)).unwrap_or_default();
+    /// that is to be, `may_repeat` and holds on. Says also about how many windows the model was asked.
+    pub fn answer_standing(&mut self, mut waiting: Vec<Waiting>, may_repeat: bool) -> (Vec<Replied>, usize) {
+        let known = self.unchanged.as_mut().filter(|_| may_repeat);
+        let mut replied = known.map(|known| known.settle(&mut waiting)).unwrap_or_default();
         let asked = self.answer(&waiting);
         if let Some(known) = &mut self.unchanged {
             known.learn(&waiting, &asked);
