@@ -34,6 +34,8 @@ struct Inner {
     most_positions: usize,
     ends: Vec<TokenId>,
     end_of_ids: TokenId,
+    /// Tokens from here on can be read and not written.
+    vocab: usize,
     question: Vec<Piece>,
     caption: Vec<Piece>,
     frame: Vec<Part>,
@@ -98,7 +100,9 @@ impl Template {
             let mut forms: Vec<Vec<TokenId>> = Vec::new();
             for text in texts {
                 let ids = tokenizer.encode(text);
-                if ids.is_empty() || ids.iter().any(|&id| tokenizer.is_unknown(id)) {
+                if ids.is_empty()
+                    || ids.iter().any(|&id| tokenizer.is_unknown(id) || id as usize >= manifest.decoder.vocab)
+                {
                     return Err(complain(format!(
                         "has no token for `{text}`, which the manifest names in `prompt.{key}`"
                     )));
@@ -118,6 +122,7 @@ impl Template {
             image_advance: manifest.positions.image_advance,
             most_positions: manifest.decoder.max_positions,
             end_of_ids: tokenizer.end_of_ids(),
+            vocab: manifest.decoder.vocab,
             ends: manifest.tokens.eos.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
             question: pieces("question", &manifest.prompt.question)?,
             caption: pieces("caption", &manifest.prompt.caption)?,
@@ -223,6 +228,7 @@ impl Template {
     pub fn label(&self, text: &str) -> Vec<Vec<TokenId>> {
         let mut forms = vec![self.0.tokenizer.encode(text), self.0.tokenizer.encode(&format!(" {text}"))];
         forms.dedup();
+        forms.retain(|ids| ids.iter().all(|&id| (id as usize) < self.0.vocab));
         forms
     }
 
@@ -263,6 +269,9 @@ impl Template {
 
     /// The words of a label that the model never saw in training, or cannot write as they are; none for an open vocabulary.
     pub fn unknown_in_label(&self, label: &str) -> Vec<String> {
+        if self.label(label).is_empty() {
+            return vec![label.to_owned()];
+        }
         self.0.tokenizer.unknown_in_label(label)
     }
 }

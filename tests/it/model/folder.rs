@@ -224,6 +224,9 @@ fn a_tokenizer_that_does_not_fit_is_refused() {
     assert!(words(&part).contains("has no added token `ask:`"), "{}", words(&part));
     let number = FolderCopy::with_manifest(|manifest| manifest["prompt"]["numbers"][0] = "nought".into());
     assert!(words(&number).contains("has no token for `nought`"), "{}", words(&number));
+    // its rows are those of words that can be read; fewer can be written
+    let mute = FolderCopy::with_manifest(|manifest| manifest["decoder"]["vocab"] = 3.into());
+    assert!(words(&mute).contains("has no token for `"), "{}", words(&mute));
     let small = FolderCopy::with_manifest(|manifest| manifest["decoder"]["embed_rows"] = 100.into());
     assert!(words(&small).contains("where `decoder.embed_rows` of the manifest is 100"), "{}", words(&small));
     for content in ["7", "[]", "null", "\"x\""] {
