@@ -97,8 +97,7 @@ impl Address {
     /// The host and port to connect to; `None` of a file or a test picture.
     pub fn door(&self) -> Option<(&str, u16)> {
         let port = match self.scheme() {
-            "rtsp" => 554,
-            "rtsps" => 322,
+            "rtsp" | "rtsps" => 554, // what GStreamer takes for either, whatever RFC 7826 says of the latter
             "http" => 80,
             "https" => 443,
             _ => return None,
@@ -228,6 +227,15 @@ mod tests {
             }
             assert!(address.password().is_none() || !foreign.contains("hunter2"), "{foreign}");
             assert!(!foreign.contains("password=hunter2") && !foreign.contains("token=hunter2"), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_door_is_where_gstreamer_knocks() {
+        for (url, port) in
+            [("rtsp://cam/s", 554), ("rtsps://cam/s", 554), ("https://cam/s", 443), ("rtsps://cam:7441/s", 7441)]
+        {
+            assert_eq!(Address::parse(url).unwrap().door(), Some(("cam", port)), "{url}");
         }
     }
 

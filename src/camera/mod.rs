@@ -20,7 +20,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -112,12 +112,20 @@ pub struct Camera {
     /// Its pipelines that have not yet stopped.
     alive: Arc<AtomicUsize>,
     stream: Arc<Mutex<Stream>>,
+    /// No picture came where key frames alone were decoded: they are further apart than that is endured.
+    keys_are_too_rare: AtomicBool,
 }
 
 impl Camera {
     /// A camera that is not yet received.
     pub fn new(spec: Spec) -> Self {
-        Self { spec, numbers: Arc::default(), alive: Arc::default(), stream: Arc::default() }
+        Self {
+            spec,
+            numbers: Arc::default(),
+            alive: Arc::default(),
+            stream: Arc::default(),
+            keys_are_too_rare: AtomicBool::new(false),
+        }
     }
 
     /// How many of its pipelines hang in their teardown. Ask between two runs.
@@ -142,7 +150,8 @@ impl Camera {
         if stuck >= STUCK_AT_MOST {
             return Err(Error::Stuck { pipelines: stuck });
         }
-        let (spec, numbers, alive) = (self.spec.clone(), Arc::clone(&self.numbers), Arc::clone(&self.alive));
+        let (mut spec, numbers, alive) = (self.spec.clone(), Arc::clone(&self.numbers), Arc::clone(&self.alive));
+        spec.key_frames_only &= !self.keys_are_too_rare.load(Ordering::Relaxed);
         let stream = Arc::clone(&self.stream);
         let starting = tokio::task::spawn_blocking(move || {
             room::check()?;
@@ -158,6 +167,9 @@ impl Camera {
             error = self.receive(&pipeline, frames) => Err(error),
         };
         pipeline.close().await;
+        if matches!(ending, Err(Error::NoPicture { .. })) {
+            self.keys_are_too_rare.store(true, Ordering::Relaxed);
+        }
         ending
     }
 

@@ -148,10 +148,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Talk: goes to stderr, so that data on stdout stays clean.
-#[expect(clippy::print_stderr, reason = "the command line's own voice")]
+/// Talk: goes to stderr, so that data on stdout stays clean. Where nobody can hear it, the exit code still says how it ended.
 pub(crate) fn say(text: std::fmt::Arguments<'_>) {
-    eprintln!("{text}");
+    writeln!(std::io::stderr(), "{text}").ok();
 }
 
 /// Data: goes to stdout, for people and scripts. A reader that goes away (`| head`) is an error that ends the command in

@@ -65,7 +65,8 @@ pub(super) enum Error {
     #[error("`{0}` cannot be the name of a value: letters, digits, `_`, `-` and `.`, not beginning with `-` or `.`")]
     Name(String),
     #[error(
-        "`{0}` is not set: it is looked up in `$CREDENTIALS_DIRECTORY/{0}`, `/run/secrets/{0}` and the environment"
+        "`{0}` is not set: it is looked up in `$CREDENTIALS_DIRECTORY/{0}`, `/run/secrets/{0}` and the environment; what \
+         `LoadCredential` gives to the installed service is there only while that runs"
     )]
     Unset(String),
     #[error("`{0}` is not set: {1}")]

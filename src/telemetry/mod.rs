@@ -15,7 +15,11 @@ use std::{
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, filter::Targets, layer::SubscriberExt, registry::LookupSpan,
+    EnvFilter, Layer as _, Registry,
+    filter::Targets,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::SubscriberExt,
+    registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
@@ -51,7 +55,7 @@ pub enum Level {
 /// How a line of the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// The journal's own under systemd, else plain.
+    /// Plain; where systemd reads standard error, each line has its priority.
     Auto,
     /// Text for people, on standard error.
     Plain,
@@ -130,7 +134,7 @@ pub fn install(spec: Spec) -> Result<(), Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| filter(spec.level));
     let lines: Lines = match spec.format {
         Format::Journald => journal()?,
-        Format::Auto if stands_before_the_journal() => journal()?,
+        Format::Auto if stands_before_the_journal() => journal_lines(Scrubbed::stderr),
         Format::Json => json(Scrubbed::stderr),
         Format::Plain | Format::Auto => {
             let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
@@ -158,6 +162,38 @@ fn plain<W: Write + 'static>(to: impl Fn() -> W + Send + Sync + 'static, colours
 
 fn json<W: Write + 'static>(to: impl Fn() -> W + Send + Sync + 'static) -> Lines {
     tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(to).boxed()
+}
+
+/// Plain lines as systemd takes them from standard error: it has their time and, before each, its priority (sd-daemon(3)).
+fn journal_lines<W: Write + 'static>(to: impl Fn() -> W + Send + Sync + 'static) -> Lines {
+    let line = tracing_subscriber::fmt::format().without_time().with_level(false).with_target(false);
+    tracing_subscriber::fmt::layer().with_ansi(false).event_format(Prioritised(line)).with_writer(to).boxed()
+}
+
+/// A line after its priority.
+struct Prioritised<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Prioritised<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            tracing::Level::ERROR => 3,
+            tracing::Level::WARN => 4,
+            tracing::Level::INFO => 6,
+            tracing::Level::DEBUG | tracing::Level::TRACE => 7,
+        };
+        write!(to, "<{priority}>")?;
+        self.0.format_event(context, to, event)
+    }
 }
 
 fn journal() -> Result<Lines, Error> {

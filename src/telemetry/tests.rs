@@ -30,7 +30,11 @@ fn logged(level: Level, format: Format, say: impl FnOnce()) -> String {
         let paper = paper.clone();
         move || Scrubbed(paper.clone())
     };
-    let lines = if format == Format::Json { json(writer) } else { plain(writer, false) };
+    let lines = match format {
+        Format::Json => json(writer),
+        Format::Journald => journal_lines(writer),
+        Format::Plain | Format::Auto => plain(writer, false),
+    };
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines.with_filter(filter(level))), say);
     String::from_utf8(paper.0.lock().unwrap().clone()).unwrap()
 }
@@ -78,9 +82,24 @@ fn emit_each_event() {
     }
 }
 
+/// `journalctl` shows the line and no field beside it.
+#[test]
+fn a_line_of_the_journal_has_its_priority_and_says_of_whom_it_is() {
+    let camera = &CameraName::new("door").unwrap();
+    let retry_in = Duration::from_millis(1500);
+    let line = logged(Level::Info, Format::Journald, || {
+        Event::CameraOffline { camera, reason: "rtsp://me:hunter2@10.0.0.5/sub is gone", retry_in }.emit();
+    });
+    assert!(
+        line.starts_with("<4>") && line.contains("camera=door") && line.contains("***@10.0.0.5/sub is gone"),
+        "{line}"
+    );
+    assert!(!line.contains("hunter2"), "{line}");
+}
+
 #[test]
 fn each_event_is_one_line_with_its_code_and_no_password() {
-    for format in [Format::Plain, Format::Json] {
+    for format in [Format::Plain, Format::Json, Format::Journald] {
         let mut codes = std::collections::BTreeSet::new();
         let lines = logged(Level::Trace, format, emit_each_event);
         assert_eq!(lines.lines().count(), 32, "{lines}");

@@ -61,21 +61,31 @@ pub(super) struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
+impl Connection {
+    /// An error once its time is over; else wakes whoever waits for it when it is.
+    fn in_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.ends.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ends.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
+        self.in_time(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.in_time(cx)?; // who asks and reads nothing
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.in_time(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -108,5 +118,22 @@ mod tests {
         assert!(tokio::time::timeout(LONGEST, limited.accept()).await.is_err(), "there is no place");
         ours.pop();
         limited.accept().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_nothing_loses_the_connection_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut limited = Limited::new(listener);
+        let _theirs = TcpStream::connect(address).await.unwrap();
+        let mut ours = limited.accept().await.0;
+        let much = vec![0; 1 << 20];
+        let ended = async {
+            loop {
+                ours.write_all(&much).await?;
+            }
+        };
+        let ended: Result<io::Result<()>, _> = tokio::time::timeout(LONGEST * 2, ended).await;
+        assert_eq!(ended.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -24,7 +24,9 @@ pub(super) fn listen(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
             gst::MessageView::Eos(_) => shared.break_with(Error::Ended),
             gst::MessageView::Error(message) => shared.break_with(explain(&shared, message)),
             gst::MessageView::Element(message) => {
-                if let Some(missing) = message.structure().filter(|structure| structure.name() == "missing-plugin") {
+                if let Some(missing) = message.structure().filter(|structure| structure.name() == "missing-plugin")
+                    && is_of_pictures(missing)
+                {
                     shared.break_with(missing_plugin(missing));
                 }
             }
@@ -32,6 +34,14 @@ pub(super) fn listen(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
         }
         gst::BusSyncReply::Drop
     });
+}
+
+/// Whether what is missing may be needed: the sound of a recording is not.
+fn is_of_pictures(missing: &gst::StructureRef) -> bool {
+    let caps = missing.get::<gst::Caps>("detail").ok();
+    !caps.is_some_and(|caps| {
+        caps.iter().all(|one| ["audio/", "text/", "subpicture/"].iter().any(|kind| one.name().starts_with(kind)))
+    })
 }
 
 /// A decoder or the like that `decodebin` looked for in vain.

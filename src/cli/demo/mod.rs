@@ -10,7 +10,10 @@ mod truth;
 use std::{path::PathBuf, time::SystemTime};
 
 use clap::ValueEnum;
-use tokio::time::{Duration, timeout};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Duration, timeout},
+};
 
 use crate::{
     answer::wire::{self, AnswerMessage},
@@ -69,6 +72,8 @@ async fn play(options: &Options) -> anyhow::Result<u8> {
         Show::Footage => stage::footage(options.footage.clone(), &truth)?,
         Show::Drawn => stage::drawn(),
     };
+    let [mut interrupt, mut terminate, mut hang_up] =
+        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
     let mut stage = Stage::build(source, &options.model)?;
     if !options.json {
         stage.introduce()?;
@@ -93,7 +98,10 @@ async fn play(options: &Options) -> anyhow::Result<u8> {
     };
     let ended = tokio::select! {
         ended = timeout(limit, seen) => ended.ok().transpose(),
-        _ = tokio::signal::ctrl_c() => Ok(None),
+        // also of a terminal that is closed: the service that it began would live on
+        _ = interrupt.recv() => Ok(None),
+        _ = terminate.recv() => Ok(None),
+        _ = hang_up.recv() => Ok(None),
     };
     stage.end().await;
     let done = ended?.is_some();

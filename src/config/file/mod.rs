@@ -186,7 +186,7 @@ pub(super) struct Log {
     /// The least important that is still logged.
     #[schemars(schema_with = "schema::level", extend("default" = "info"))]
     pub(super) level: Option<String>,
-    /// `plain` text or `json` on standard error, `journald` with fields; `auto` is journald under systemd, else plain.
+    /// `plain` text or `json` on standard error, `journald` with fields; `auto` is plain, and under systemd each line has its priority.
     #[schemars(schema_with = "schema::format", extend("default" = "auto"))]
     pub(super) format: Option<String>,
 }
