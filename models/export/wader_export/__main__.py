@@ -36,6 +36,7 @@ def main() -> None:
         "--mean", type=Path, nargs="+", default=[], metavar="FOLDER",
         help="take the mean with the weights of these run or model folders; one that is named twice counts twice",
     )  # fmt: skip
+    export.add_argument("--resampler", type=Path, metavar="FOLDER", help="take the resampler of this run or model folder")
     export.add_argument("--target", type=Path, default=paths.MODEL_DIR)
 
     truth = paths.REPOSITORY / "tests" / "footage" / "vtest-windows.json"

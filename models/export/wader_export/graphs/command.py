@@ -16,10 +16,11 @@ from ..training import earlier
 from . import goldens, manifest, notice, write
 
 
-def load(folder: Path, others: list[Path]) -> tuple[Flamingo, Tokenizer]:
+def load(folder: Path, others: list[Path], resampler: Path | None = None) -> tuple[Flamingo, Tokenizer]:
     """The newest weights of a run folder and its tokenizer.
 
     `others`: the mean with the weights of other run or model folders, all of which went on from one another (Wortsman et al., arXiv 2203.05482).
+    `resampler`: the folder whose resampler takes the place of that of the mean.
     """
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = Flamingo(tokenizer.get_vocab_size())
@@ -28,6 +29,8 @@ def load(folder: Path, others: list[Path]) -> tuple[Flamingo, Tokenizer]:
     for name in saved.keys() - {f"head.{key}" for key in model.head.state_dict()}:  # a model folder has no head
         alike = [earlier.grown(name, other[name], saved[name]) for other in beside]
         saved[name] = sum([saved[name], *alike]) / (1 + len(alike))
+    if resampler:
+        saved |= {name: value for name, value in earlier.weights(resampler).items() if name.startswith("resampler.")}
     model.load_state_dict(saved)
     return model.eval(), tokenizer
 
@@ -37,7 +40,7 @@ def run(arguments) -> None:
     torch.set_num_threads(1)
     target: Path = arguments.target
     target.mkdir(parents=True, exist_ok=True)
-    model, tokenizer = load(arguments.folder or cache_dir("train", "run"), arguments.mean)
+    model, tokenizer = load(arguments.folder or cache_dir("train", "run"), arguments.mean, arguments.resampler)
     shutil.copyfile(encoder_file(), target / "vision_encoder.onnx")
     write.write(model, target)
     tokenizer.save(str(target / "tokenizer.json"))
