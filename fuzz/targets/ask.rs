@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
         if String::from_utf8_lossy(payload).contains("cAnArY") {
             return;
         }
-        let secret = |_: &str| Some("cAnArY-0123456789".to_owned());
+        let secret = |_: &str| Ok(Some("cAnArY-0123456789".to_owned()));
         match added(&sources, &secret, &name, payload, Path::new("wader/prompts/new/set")) {
             Ok(prompt) => {
                 assert_eq!(prompt.prompt.name, name);
