@@ -480,7 +480,8 @@ fn work<M: Model>(
                 _ => batch.limit(usize::MAX), // it is another session
             }
         }
-        let is_lost = troubled.last().is_some_and(|trouble| trouble.remedy == Remedy::NewProcess);
+        // not the last alone: the other half of a batch may have been tried after it
+        let is_lost = troubled.iter().any(|trouble| trouble.remedy == Remedy::NewProcess);
         if !troubled.is_empty() {
             troubles.send_replace(troubled);
         }

@@ -25,8 +25,8 @@ WORKER_SEEDS = 1_000_003  # from the seed of one worker to the next one's: no tw
 PHOTOGRAPHS = 9  # one clip in so many is a real photograph of the half for training ...
 OF_CLOTHES = 0.3  # ... and such a part of the questions about it is of clothes, where their answers are balanced
 STUDIED = {"wearing": 2.0}  # what is learnt slowest, asked so many times more often than in tests
-# Real pictures show less of clothes and of a pause than simulated scenes do, and more that is like a person: so many times as often
-# as no is the answer yes, and the model says it on so much less.
+# Real pictures show less of clothes and of a pause than simulated scenes do, and more that is like a person: answers are held
+# towards so many yes to one no, and the model says yes on so much less.
 ODDS = {"wearing": 1.5, "top": 1.5, "trousers": 1.5, "still": 1.6, "presence": 0.35, "absence": 2.8}
 BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
 
