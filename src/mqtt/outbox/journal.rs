@@ -137,6 +137,11 @@ impl Outbox {
     /// unless it is too old, too much, or there is a newer state by now.
     pub fn restore(&mut self, mut saved: Vec<Saved>, now: Stamp) {
         saved.sort_by_key(|saved| saved.key);
+        let waits: BTreeSet<&Arc<str>> = self.waiting.values().map(|entry| &entry.message.topic).collect();
+        // what left in this process is newer than the disk's, which will be behind it
+        let left: BTreeSet<Arc<str>> =
+            self.retained.keys().filter(|topic| !waits.contains(topic)).map(Arc::clone).collect();
+        let mut overtaken = BTreeSet::new();
         for Saved { message, age, .. } in saved.iter().rev().filter(|saved| saved.message.retain) {
             let retained = Entry { before: *age, ..Entry::new(message.clone(), now) };
             self.retained.entry(Arc::clone(&message.topic)).or_insert(retained);
@@ -154,6 +159,9 @@ impl Outbox {
                 key
             };
             self.arrivals = self.arrivals.max(key);
+            if message.retain && left.contains(&message.topic) {
+                overtaken.insert(Arc::clone(&message.topic));
+            }
             self.put_back(key, message, age, now);
             if taken {
                 self.note(key, Class::Event, Change::Put);
@@ -161,6 +169,9 @@ impl Outbox {
         }
         self.give_up_old(now);
         self.make_room();
+        // the broker keeps what comes last
+        let last = overtaken.iter().filter_map(|topic| self.retained.get(topic)?.still_of_use(now)).collect::<Vec<_>>();
+        last.into_iter().for_each(|message| self.enqueue(message, now));
     }
 
     fn put_back(&mut self, key: u64, message: Message, age: Duration, now: Stamp) {
@@ -265,6 +276,29 @@ mod tests {
             sent.push(String::from_utf8(message.payload.to_vec()).unwrap());
         }
         assert_eq!(sent.join(" "), "e2 new e3 of a clock that went back", "e1 is too old by now");
+    }
+
+    #[test]
+    fn what_comes_back_late_is_not_the_last_that_the_broker_keeps() {
+        let mut outbox = Outbox::journaled(Limits::default());
+        outbox.begin_after(1000);
+        for (class, topic) in [(Class::State, "s"), (Class::Answer, "a")] {
+            outbox.offer(message(class, topic, "new"), at(0));
+            let Some(Next::Send(ticket, _)) = outbox.next(at(0), usize::MAX) else { panic!("nothing is sent") };
+            outbox.arrived(ticket);
+        }
+        let saved = [(3, Class::State, "s"), (4, Class::Answer, "a"), (5, Class::Answer, "b")];
+        let saved = saved.map(|(key, class, topic)| Saved {
+            key,
+            message: message(class, topic, "old"),
+            age: Duration::from_secs(9),
+        });
+        outbox.restore(saved.to_vec(), at(1));
+        let mut sent = Vec::new();
+        while let Some(Next::Send(_, message)) = outbox.next(at(1), usize::MAX) {
+            sent.push(format!("{} {}", message.topic, String::from_utf8(message.payload.to_vec()).unwrap()));
+        }
+        assert_eq!(sent, ["s new", "a old", "b old", "a new"]);
     }
 
     #[test]

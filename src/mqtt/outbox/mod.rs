@@ -127,6 +127,8 @@ pub struct Outbox {
     under_way: BTreeMap<u64, Entry>,
     /// The last retained message of each topic, for a broker that forgot. As many as there are topics.
     retained: BTreeMap<Arc<str>, Entry>,
+    /// Topics of which a retained message was given up, perhaps the last one: the broker may hold an older one.
+    outdated: HashSet<Arc<str>>,
     bytes: usize,
     arrivals: u64,
     losses: Losses,
@@ -145,6 +147,7 @@ impl Outbox {
             newest: HashMap::new(),
             under_way: BTreeMap::new(),
             retained: BTreeMap::new(),
+            outdated: HashSet::new(),
             bytes: 0,
             arrivals: 0,
             losses: Losses::default(),
@@ -264,12 +267,14 @@ impl Outbox {
         }
     }
 
-    /// A new connection: states and statuses are sent again, and, to a broker that forgot this client, all that is
-    /// retained.
+    /// A new connection: states and statuses are sent again, and whatever else is retained where one was given up, or the
+    /// broker forgot this client.
     pub fn connected(&mut self, broker_forgot: bool, now: Stamp) {
         let waiting: HashSet<Arc<str>> = self.waiting.values().map(|entry| Arc::clone(&entry.message.topic)).collect();
+        let outdated = std::mem::take(&mut self.outdated);
         let again = self.retained.values().filter(|Entry { message, .. }| {
-            !waiting.contains(&message.topic) && (broker_forgot || message.class.newest_only())
+            let is_due = broker_forgot || message.class.newest_only() || outdated.contains(&message.topic);
+            is_due && !waiting.contains(&message.topic)
         });
         for message in again.filter_map(|entry| entry.still_of_use(now)).collect::<Vec<_>>() {
             self.enqueue(message, now);
@@ -319,6 +324,9 @@ impl Outbox {
         self.bytes -= entry.bytes();
         self.note(key, entry.message.class, Change::Gone);
         self.losses.count(loss, entry.message.class);
+        if entry.message.retain && matches!(loss, Loss::Full | Loss::TooOld) {
+            self.outdated.insert(Arc::clone(&entry.message.topic));
+        }
     }
 
     fn give_up_old(&mut self, now: Stamp) {

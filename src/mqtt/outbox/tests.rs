@@ -209,6 +209,26 @@ fn old_answers_and_events_are_given_up_and_states_are_not() {
 }
 
 #[test]
+fn of_a_topic_whose_retained_message_was_given_up_the_next_connection_gets_the_last() {
+    let retained = |topic: &str, payload: &str| Message { retain: true, ..message(Class::Answer, topic, payload) };
+    let limits = Limits { age: Duration::from_secs(60), ..Limits::default() };
+    let mut outbox = Outbox::new(limits);
+    for (second, topic, payload) in [(0, "a", "a1"), (1, "b", "b1"), (2, "a", "a2")] {
+        outbox.offer(retained(topic, payload), at(second));
+    }
+    let tickets = drain(&mut outbox).1;
+    outbox.arrived(tickets[1]); // b1
+    outbox.connection_lost();
+    outbox.offer(retained("c", "c1"), at(90));
+    assert_eq!(outbox.losses().by(Loss::TooOld), 2, "a1 and a2");
+    outbox.connected(false, at(91));
+    assert_eq!(drain(&mut outbox).0, "c1 a2", "and not b1, which the broker holds");
+    outbox.connection_lost();
+    outbox.connected(false, at(92));
+    assert_eq!(drain(&mut outbox).0, "c1 a2", "they come back as all that was under way, once");
+}
+
+#[test]
 fn a_message_the_broker_cannot_or_will_not_take_is_given_up_once_and_for_all() {
     let mut outbox = outbox(
         Limits::default(),
