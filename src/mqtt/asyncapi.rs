@@ -30,14 +30,15 @@ const PROMPT: &str = "prompt";
 
 /// The description of all topics below a prefix, as an AsyncAPI 3.0 document.
 pub fn document(topics: &Topics, version: &str) -> Value {
-    let (mut all, mut operations) = (Map::new(), Map::new());
+    let (mut all, mut operations, mut schemas) = (Map::new(), Map::new(), Map::new());
     for channel in channels(topics) {
         let parameters: Map<String, Value> = [(CAMERA, "a camera of the configuration"), (PROMPT, "a standing prompt")]
             .into_iter()
             .filter(|(name, _)| channel.address.contains(&format!("{{{name}}}")))
             .map(|(name, says)| (name.to_owned(), json!({ "description": says })))
             .collect();
-        let message = json!({ "contentType": channel.content_type, "payload": channel.payload });
+        let payload = part_of_document(channel.payload, &mut schemas);
+        let message = json!({ "contentType": channel.content_type, "payload": payload });
         let description = json!({
             "address": channel.address, "description": channel.says, "parameters": parameters,
             "messages": { channel.key: message },
@@ -59,7 +60,35 @@ pub fn document(topics: &Topics, version: &str) -> Value {
         "defaultContentType": JSON,
         "channels": all,
         "operations": operations,
+        "components": { "schemas": schemas },
     })
+}
+
+/// A schema as a part of the document, in which a reference is looked up from the document's root: what it defines goes to
+/// `schemas`, and there its references point.
+fn part_of_document(mut schema: Value, schemas: &mut Map<String, Value>) -> Value {
+    point_at_document(&mut schema);
+    if let Some(members) = schema.as_object_mut() {
+        members.remove("$schema");
+        members.remove("$id");
+        if let Some(Value::Object(defined)) = members.remove("$defs") {
+            schemas.extend(defined);
+        }
+    }
+    schema
+}
+
+fn point_at_document(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(target)) = members.get_mut("$ref") {
+                *target = target.replace("#/$defs/", "#/components/schemas/");
+            }
+            members.values_mut().for_each(point_at_document);
+        }
+        Value::Array(items) => items.iter_mut().for_each(point_at_document),
+        _ => {}
+    }
 }
 
 /// A topic with its names in braces.
@@ -109,7 +138,10 @@ fn channels(topics: &Topics) -> Vec<Channel> {
                     "choices": { "type": "array", "items": { "type": "string" }, "minItems": 2 },
                     "schema": { "type": "object", "description": "a JSON Schema; the answer is JSON" },
                     "min": { "type": "integer", "minimum": 0 }, "max": { "type": "integer", "minimum": 0 },
-                    "timeout": { "type": "number", "description": "seconds" }, "id": { "type": "string" },
+                    "timeout": {
+                        "type": "number", "exclusiveMinimum": 0, "description": "seconds, 10 where it is not said; more than 60 are 60",
+                    },
+                    "id": { "type": "string", "description": "comes back as the answer's `request`" },
                 },
             },
         ],
@@ -185,5 +217,30 @@ mod tests {
         assert_eq!(channels["state"]["address"], "wader/{camera}/{prompt}/state");
         assert_eq!(channels["set_enabled"]["address"], "wader/{camera}/{prompt}/enabled/set");
         assert_eq!(document["operations"]["ask"]["action"], "receive");
+    }
+
+    /// Every reference below a value.
+    fn references(value: &Value) -> Vec<&str> {
+        match value {
+            Value::Object(members) => {
+                let own = members.get("$ref").and_then(Value::as_str);
+                own.into_iter().chain(members.values().flat_map(references)).collect()
+            }
+            Value::Array(items) => items.iter().flat_map(references).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_reference_is_found_from_the_root_and_two_schemas_define_a_name_alike() {
+        let document = document(&Topics::default(), "1.2.3");
+        let references = references(&document);
+        assert!(references.iter().any(|reference| reference.starts_with("#/components/")));
+        for reference in references {
+            assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+        let of = |text| schema(text)["$defs"].as_object().unwrap().clone();
+        let (answer, event) = (of(ANSWER_JSON_SCHEMA), of(EVENT_JSON_SCHEMA));
+        assert!(answer.iter().all(|(name, defined)| event.get(name).is_none_or(|other| other == defined)));
     }
 }

@@ -340,10 +340,12 @@ impl Described {
         let read = |(key, channel): (&String, &serde_json::Value)| Self {
             levels: channel["address"].as_str().unwrap().split('/').map(str::to_owned).collect(),
             is_json: channel["messages"][key]["contentType"] == "application/json",
-            payload: jsonschema::options()
-                .should_validate_formats(true)
-                .build(&channel["messages"][key]["payload"])
-                .unwrap(),
+            payload: {
+                // with what its references point at
+                let mut schema = channel["messages"][key]["payload"].clone();
+                schema["components"] = document["components"].clone();
+                jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+            },
         };
         channels.map(read).collect()
     }
