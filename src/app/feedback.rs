@@ -8,7 +8,7 @@ use super::{
     blocking,
     complain::{complain, not_retained},
     kept::{Judgeable, Kept},
-    lessons::{Teacher, room, teachable},
+    lessons::{Teacher, can_learn, teachable},
     memory,
     rations::{MOST_A_MINUTE, Rations},
 };
@@ -20,7 +20,6 @@ use crate::{
         wire::{FeedbackMessage, read_feedback},
     },
     name::CameraName,
-    prompt::ENOUGH_TO_LEARN,
     store::feedback::{self, Feedback},
     supervise::Stop,
     telemetry::Event,
@@ -80,10 +79,11 @@ impl Hearing {
             );
             return Err(about(Code::NotTeachable, message));
         };
-        if room(form, prompt.examples.len(), labels.len()) < ENOUGH_TO_LEARN {
+        let own = |label: &String| prompt.examples.iter().filter(|example| example.answer == *label).count();
+        if !can_learn(form, &labels.iter().map(own).collect::<Vec<_>>()) {
             let message = format!(
-                "prompt `{}` cannot be taught: of its {} answers there is no room for {ENOUGH_TO_LEARN} examples each beside the {} \
-                 of the configuration; the model compares {} at most",
+                "prompt `{}` cannot be taught: of its {} answers there is no room for enough examples beside the {} of the \
+                 configuration; the model compares {} at most",
                 judged.prompt,
                 labels.len(),
                 prompt.examples.len(),

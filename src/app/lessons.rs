@@ -16,7 +16,7 @@ use crate::{
     engine::{Engine, Lesson},
     model::{Examples, Manifest},
     name::CameraName,
-    prompt::{AnswerKind, Example, Origin, Shown},
+    prompt::{AnswerKind, ENOUGH_CONFIRMED, ENOUGH_TO_LEARN, Example, Origin, Shown},
     store::feedback::{Feedback, Stored, kept, newest},
     telemetry::Event,
 };
@@ -39,6 +39,14 @@ pub(super) fn said(config: &Config) -> Vec<Stored> {
 /// So many examples of each answer can be learnt beside those of the configuration, the newest of what was said.
 pub(super) fn room(form: &Examples, own: usize, labels: usize) -> usize {
     form.max_examples.saturating_sub(own) / labels.max(1)
+}
+
+/// Whether what others say of a prompt's answers can ever teach it anything, where so many examples of each are its own: there
+/// must be room for enough of them.
+pub(super) fn can_learn(form: &Examples, own: &[usize]) -> bool {
+    let room = room(form, own.iter().sum(), own.len());
+    // some that confirm, and one more that was wrong and would be right
+    own.iter().all(|own| own + room >= ENOUGH_TO_LEARN) && room * own.len() > ENOUGH_CONFIRMED
 }
 
 /// The answers of which somebody can say which was right; none for a prompt that cannot be taught.
@@ -132,5 +140,25 @@ pub(super) fn tell(lesson: &Lesson) {
             Event::Taught { camera, prompt, judged, before, with, used: gain.helps() }.emit();
         }
         Err(why) => Event::NotTaught { camera, prompt, why: &why.to_string() }.emit(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_can_teach_where_there_is_room_for_enough_of_it() {
+        let form = Examples { cells: [1, 1], dim: 1, frames: 1, max_examples: 16, min_probability_loo: 0.5 };
+        for (own, expected) in [
+            (&[0, 0][..], true),
+            (&[4, 4], true),
+            (&[4, 4, 4], true), // one more of each
+            (&[7, 7], false),   // two may confirm, and nothing is left to be learnt
+            (&[5, 5, 5], false),
+            (&[0; 9], false), // one of each, which cannot be left out in turn
+        ] {
+            assert_eq!(can_learn(&form, own), expected, "{own:?}");
+        }
     }
 }

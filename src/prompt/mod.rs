@@ -16,8 +16,8 @@ pub use json::{Asked, Json, NotByProperty, Property, Schema, SchemaError};
 pub use plan::{Candidate, Pictures, Plan, PlanError};
 pub use score::{blind_log_odds, closed_reply, written_reply};
 pub use shown::{
-    Contradiction, ENOUGH_TO_LEARN, Example, Gain, Lacking, LeftOut, Origin, Region, Shown, compared_reply, contests,
-    fits, lacking, leave_out, share_of,
+    Contradiction, ENOUGH_CONFIRMED, ENOUGH_TO_LEARN, Example, Gain, Lacking, LeftOut, Origin, Region, Shown,
+    compared_reply, contests, fits, lacking, leave_out, share_of,
 };
 pub use wordings::{SURE, Said, Worded, Wording, combined_reply};
 

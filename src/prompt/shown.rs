@@ -143,7 +143,7 @@ pub struct LeftOut {
 /// Fewer examples of a state cannot be left out in turn.
 pub const ENOUGH_TO_LEARN: usize = 2;
 /// Fewer answers that were confirmed do not show what the examples would spoil.
-const ENOUGH_CONFIRMED: usize = 2;
+pub const ENOUGH_CONFIRMED: usize = 2;
 
 /// Examples contradict each other: left out in turn, their right answers get too little from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
