@@ -259,7 +259,15 @@ impl Answers {
             Input::Added { camera, prompt, standing } => {
                 let key = (camera, prompt);
                 let standing = match self.standing.remove(&key) {
-                    Some(before) if before.prompt == standing.prompt => standing.after(before),
+                    Some(before) if before.prompt == standing.prompt => {
+                        let slept = !before.hours.is_active_at(now.wall, &self.zone);
+                        let mut standing = standing.after(before);
+                        if slept {
+                            // while it slept nobody looked, so that nothing lasted
+                            standing.policy.resume(now);
+                        }
+                        standing
+                    }
                     _ => *standing,
                 };
                 self.standing.insert(key, standing);

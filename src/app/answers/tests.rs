@@ -7,7 +7,7 @@ use crate::{
     answer::Spec,
     frame::{Frame, Size},
     mqtt::{Access, Publisher, Spec as Broker},
-    prompt::{AnswerKind, Scored},
+    prompt::{AnswerKind, Period, Scored},
 };
 
 fn standing(held: Option<bool>) -> Standing {
@@ -215,6 +215,25 @@ fn who_asks_the_same_question_by_other_rules_has_forgotten_nothing_and_who_asks_
         assert_eq!(rig.answers.kept.changes(), if rings { vec![3] } else { vec![] }, "{ask}");
         let standing = rig.answers.standing.values().next().unwrap();
         assert_eq!((standing.every, standing.policy.state()), (Duration::from_secs(5), Some(&Value::YesNo(true))));
+    }
+}
+
+#[test]
+fn what_a_prompt_held_before_it_slept_has_not_lasted_when_its_hours_are_gone() {
+    for (slept, changes) in [(true, vec![]), (false, vec![4])] {
+        let mut rig = Rig::new();
+        rig.answers.camera(Input::CameraUp { camera: yard(), first: rig.at(0) });
+        for (at, share) in [(1, 0.1), (2, 0.1), (3, 0.9)] {
+            rig.replied(yes(share), at);
+        }
+        let hours = if slept { Hours(vec![Period { days: Vec::new(), from: 0, to: 1 }]) } else { Hours::default() };
+        rig.answers.standing.values_mut().for_each(|standing| standing.hours = hours.clone());
+        let policy = Policy::new(Spec { hold: 2, ..Spec::default() });
+        let edited = Standing { policy, prompt: Arc::clone(&rig.prompt), ..standing(None) };
+        let prompt = rig.prompt.name.clone();
+        rig.answers.camera(Input::Added { camera: yard(), prompt, standing: Box::new(edited) });
+        rig.replied(yes(0.9), 4);
+        assert_eq!(rig.answers.kept.changes(), changes, "a row of two answers, with a pause in it: {slept}");
     }
 }
 
