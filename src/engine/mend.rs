@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Replied, Waiting, Worker};
 use crate::{
     frame::Stamp,
-    model::{Fault, Model, Reopen},
+    model::{self, Fault, Model, Reopen},
     name::PromptName,
     window::Window,
 };
@@ -39,12 +39,22 @@ pub enum Remedy {
 /// What a worker has gone through.
 #[derive(Debug, Default)]
 pub(super) struct Mending {
-    /// The fault of the batch in hand, and what it said.
-    pub(super) fault: Option<(Fault, String)>,
+    /// The gravest fault of the batch in hand, and what it said.
+    fault: Option<(Fault, String)>,
     /// When the model was opened anew.
     opened: Option<Stamp>,
     on_processor: bool,
     troubles: Vec<Trouble>,
+}
+
+impl Mending {
+    /// The batch in hand met this; of two faults in one batch the graver says what is to be done.
+    pub(super) fn failed(&mut self, error: &model::Error) {
+        let fault = error.fault();
+        if self.fault.as_ref().is_none_or(|(before, _)| *before < fault) {
+            self.fault = Some((fault, error.to_string()));
+        }
+    }
 }
 
 impl<M: Model> Worker<M> {

@@ -245,7 +245,7 @@ impl<M: Model> Worker<M> {
         for &place in places {
             replies[place] = Some(Err(error.to_string()));
         }
-        self.mending.fault = Some((error.fault(), error.to_string()));
+        self.mending.failed(&error);
     }
 
     /// The replies that belong to prompts of a kind.

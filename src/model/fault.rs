@@ -2,18 +2,18 @@
 
 use super::Error;
 
-/// What a failed run says about the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a failed run says about the device; the graver, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
+    /// Anything else: nothing that can be mended.
+    Other,
+    /// One of the things that were asked together cannot be answered: the others may be, without it.
+    OneOfMany,
     /// There was no memory for it. A smaller batch may do; a session that ran out of it may go on failing until it is
     /// opened anew.
     Memory,
     /// The process has lost the device: every later call fails the same way, and only a new process helps.
     Device,
-    /// One of the things that were asked together cannot be answered: the others may be, without it.
-    OneOfMany,
-    /// Anything else: nothing that can be mended.
-    Other,
 }
 
 /// CUDA's numbers of faults after which it refuses all that a process asks: assertions, illegal accesses and instructions,

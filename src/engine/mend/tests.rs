@@ -110,6 +110,22 @@ fn worker(room: &[usize], opens: &[Reopen]) -> Worker<Cramped> {
 }
 
 #[test]
+fn of_two_faults_in_a_batch_the_graver_one_says_what_is_done() {
+    let of = |problem: &str| model::Error::Run { graph: "decoder", problem: problem.to_owned() };
+    for (first, second, expected) in [
+        (LOST, "CUDNN_STATUS_EXECUTION_FAILED", Fault::Device),
+        ("CUDNN_STATUS_EXECUTION_FAILED", LOST, Fault::Device),
+        (NO_MEMORY, "CUBLAS_STATUS_NOT_INITIALIZED", Fault::Memory),
+        ("what nobody knows", "what nobody knows", Fault::Other),
+    ] {
+        let mut mending = Mending::default();
+        mending.failed(&of(first));
+        mending.failed(&of(second));
+        assert_eq!(mending.fault.map(|(fault, _)| fault), Some(expected), "{first}, then {second}");
+    }
+}
+
+#[test]
 fn a_batch_without_room_is_halved_until_it_fits_and_all_is_answered() {
     let mut worker = worker(&[2], &[]);
     let (answers, remedies) = ask(&mut worker, 8, 0);
