@@ -94,6 +94,8 @@ pub struct Sampler {
     camera: CameraName,
     planned: Vec<Planned>,
     recent: VecDeque<Arc<Frame>>,
+    /// Some of the older frames were left out.
+    is_thinned: bool,
     /// For this form frames are kept, whatever is planned.
     keep_least: Option<Spec>,
     keep: Duration,
@@ -107,6 +109,8 @@ struct Planned {
     /// The slot of the grid in which it was last asked, or found without a frame.
     asked: Option<u128>,
     asleep: bool,
+    /// Frames of before were thinned for other forms, and lie too far apart for this one.
+    from: Option<Stamp>,
 }
 
 impl Planned {
@@ -119,7 +123,8 @@ impl Sampler {
     /// A sampler without frames.
     pub fn new(camera: CameraName, schedules: Vec<Schedule>) -> Self {
         let (planned, recent, keep) = (Vec::new(), VecDeque::new(), Duration::ZERO);
-        let mut sampler = Self { camera, planned, recent, keep_least: None, keep, left_out: BTreeSet::new() };
+        let mut sampler =
+            Self { camera, planned, recent, is_thinned: false, keep_least: None, keep, left_out: BTreeSet::new() };
         sampler.plan(schedules);
         sampler
     }
@@ -161,7 +166,7 @@ impl Sampler {
             if planned.asleep || self.left_out.contains(&planned.schedule.prompt) {
                 continue;
             }
-            if planned.asked == Some(slot) || !covers(&self.recent, planned.schedule.window, now) {
+            if planned.asked == Some(slot) || !covers(&self.recent, planned, now) {
                 continue;
             }
             planned.asked = Some(slot);
@@ -187,6 +192,7 @@ impl Sampler {
             let wanted_by = forms.iter().filter(|form| form.reach() >= age);
             wanted_by.map(|form| form.span / PARTS).min().unwrap_or_default()
         };
+        let before_thinning = self.recent.len();
         let mut before: Option<Stamp> = None;
         self.recent.retain(|frame| {
             let keep = before.is_none_or(|kept| frame.taken.since(kept) >= apart(now.since(frame.taken)));
@@ -195,6 +201,7 @@ impl Sampler {
             }
             keep || frame.taken == now
         });
+        self.is_thinned |= self.recent.len() < before_thinning;
     }
 
     /// A window of the newest frames there are, for a question that is asked now; `None` before the first frame. Frames are
@@ -210,9 +217,12 @@ impl Sampler {
         let forms = schedules.iter().map(|schedule| schedule.window).chain(self.keep_least);
         self.keep = forms.map(|form| form.reach()).max().unwrap_or_default();
         let before = std::mem::take(&mut self.planned);
-        let planned = |schedule| {
+        let now = self.recent.back().map(|frame| frame.taken).filter(|_| self.is_thinned);
+        let planned = |schedule: Schedule| {
             let asked = before.iter().find(|planned| planned.schedule == schedule).and_then(|same| same.asked);
-            Planned { schedule, asked, asleep: false }
+            let known = before.iter().find(|planned| planned.schedule.window == schedule.window);
+            let from = known.map_or(now, |known| known.from);
+            Planned { schedule, asked, asleep: false, from }
         };
         self.planned = schedules.into_iter().map(planned).collect();
     }
@@ -258,9 +268,11 @@ impl Sampler {
     }
 }
 
-/// Whether the frames reach far enough back to be asked about at all: half of the span.
-fn covers(recent: &VecDeque<Arc<Frame>>, spec: Spec, now: Stamp) -> bool {
-    spec.frames <= 1 || recent.front().is_some_and(|oldest| now.since(oldest.taken) * 2 >= spec.span)
+/// Whether the frames reach far enough back for this to be asked at all: half of the span.
+fn covers(recent: &VecDeque<Arc<Frame>>, planned: &Planned, now: Stamp) -> bool {
+    let spec = planned.schedule.window;
+    let oldest = recent.front().map(|oldest| planned.from.map_or(oldest.taken, |from| oldest.taken.max(from)));
+    spec.frames <= 1 || oldest.is_some_and(|oldest| now.since(oldest) * 2 >= spec.span)
 }
 
 /// For each place of the window the nearest frame, if one lies within half a step; no frame twice.
@@ -448,6 +460,24 @@ mod tests {
         assert_eq!([1, 2].map(|second| asked(&mut sampler, second)), ["daily+other", ""]);
         sampler.ask_anew(&PromptName::new("daily").unwrap());
         assert_eq!([3, 4].map(|second| asked(&mut sampler, second)), ["daily", ""]);
+    }
+
+    #[test]
+    fn who_wants_frames_close_together_waits_for_them_where_those_of_an_hour_were_thinned() {
+        let hour = schedule("hour", 60_000, 8, 3_600_000);
+        let minute = schedule("minute", 1000, 8, 56_000);
+        let mut sampler = Sampler::new(CameraName::new("c").unwrap(), vec![hour.clone()]);
+        let windows_of_minute = |sampler: &mut Sampler, second: u64| {
+            let windows = sampler.offer(frame(second, second * 1000));
+            windows.into_iter().find(|window| window.spec == minute.window)
+        };
+        assert!((0..2000).all(|second| windows_of_minute(&mut sampler, second).is_none()));
+        sampler.plan(vec![hour, minute.clone()]);
+        let first = (2000..2100).find_map(|second| Some((second, windows_of_minute(&mut sampler, second)?)));
+        let (second, window) = first.unwrap();
+        assert_eq!(second, 2027, "half of the span, from the newest frame on that there was");
+        let close = window.frames.iter().rev().take(4).flatten().count();
+        assert_eq!(close, 4, "each place since then has its frame: {:?}", numbers(&window));
     }
 
     #[test]
