@@ -167,10 +167,18 @@ impl Camera {
             error = self.receive(&pipeline, frames) => Err(error),
         };
         pipeline.close().await;
-        if matches!(ending, Err(Error::NoPicture { .. })) {
+        self.note_keys(&ending);
+        ending
+    }
+
+    /// Notes whether key frames are too far apart to decode them alone: a stream whose pictures are damaged gives none, either.
+    fn note_keys(&self, ending: &Result<(), Error>) {
+        let apart = self.stream().between_keys().map(|(distance, _)| distance);
+        if apart.is_some_and(|apart| apart < self.spec.silence * PICTURELESS) {
+            self.keys_are_too_rare.store(false, Ordering::Relaxed);
+        } else if matches!(ending, Err(Error::NoPicture { .. })) {
             self.keys_are_too_rare.store(true, Ordering::Relaxed);
         }
-        ending
     }
 
     async fn receive(&self, pipeline: &Pipeline, frames: &Latest<Frame>) -> Error {
