@@ -33,7 +33,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let mut camera = options.camera.as_deref().map(CameraName::new).transpose()?;
     let (access, topics) = match options.configured() {
         Some(arguments) => {
-            let Some(loaded) = arguments.load() else { return Ok(cli::exit::CONFIG) };
+            let Some(loaded) = arguments.load() else {
+                cli::say(format_args!(
+                    "or name the broker, without a configuration: `wader watch --broker mqtt://localhost:1883`"
+                ));
+                return Ok(cli::exit::CONFIG);
+            };
             if let Some(name) = &camera {
                 camera = Some(cli::camera(&loaded.config, name.as_str())?.name.clone());
             }

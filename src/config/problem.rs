@@ -53,7 +53,7 @@ pub struct Problem {
 }
 
 /// A value of fewer characters is no secret, and would be found in words that have nothing to do with it.
-const LEAST_SECRET: usize = 6;
+pub(super) const LEAST_SECRET: usize = 6;
 
 impl Problem {
     /// Takes out a value that was filled in, which may be a secret. The key may hold it, too, where it stood in a schema's.

@@ -56,8 +56,18 @@ impl Sources {
 impl Sources {
     /// What a command needs to read the same files: nothing where nobody named one.
     pub fn option(&self) -> String {
-        if self.file_may_be_absent { String::new() } else { format!(" --config {}", self.file.display()) }
+        if self.file_may_be_absent {
+            String::new()
+        } else {
+            format!(" --config {}", shell_word(&self.file.display().to_string()))
+        }
     }
+}
+
+/// A word as one would type it for a shell.
+pub(super) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Which files there are, how long each is and when it was written: equal where nobody has touched them.

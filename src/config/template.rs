@@ -35,7 +35,8 @@ pub fn system_lookup(name: &str) -> Found {
 /// As [`system_lookup`], then where systemd keeps the credentials of the installed service: for root, who asks about it beside it.
 pub fn lookup_beside_service(name: &str) -> Found {
     match system_lookup(name) {
-        Ok(None) => lookup_in([Path::new(CREDENTIALS_OF_SERVICE)].into_iter(), name),
+        Ok(None) => lookup_in([Path::new(CREDENTIALS_OF_SERVICE)].into_iter(), name)
+            .map_err(|problem| format!("{problem}; what the service is given root may read: try with `sudo`")),
         found => found,
     }
 }

@@ -9,7 +9,7 @@ use super::{
         CameraConfig, LoginConfig, Secret,
         allowed::{BUILT_IN_PIPELINES, CAMERA_SCHEMES, usual_pipeline},
         file,
-        problem::suggest,
+        problem::{LEAST_SECRET, suggest},
     },
     checker::Checker,
 };
@@ -209,10 +209,12 @@ fn filled_path(url: &Url, values: &[Secret]) -> Vec<Secret> {
             let mut alone = url.clone();
             alone.set_path(part);
             let escaped = alone.path().trim_start_matches('/');
-            let stands = |part: &&str| !part.is_empty() && url.path().contains(*part);
+            let stands = |part: &&str| part.chars().count() >= LEAST_SECRET && url.path().contains(*part);
             parts.extend([part, escaped].into_iter().find(stands).map(Secret::new));
         }
     }
+    // or one that is the beginning of another would leave its end to be seen
+    parts.sort_by_key(|part| std::cmp::Reverse(part.reveal().len()));
     parts
 }
 

@@ -14,6 +14,7 @@ use super::{
         ExampleConfig, Sources,
         file::{self, spell},
         problem::{Place, suggest},
+        sources::shell_word,
     },
     checker::Checker,
     limits::Limits,
@@ -128,12 +129,6 @@ fn taking_one(name: &str, label: &str, cameras: &[CameraName], sources: &Sources
     let camera = cameras.first().map_or("CAMERA", CameraName::as_str);
     let option = sources.option();
     format!("`wader snapshot {camera}{option} --label {} --out examples/{name}` takes one", shell_word(label))
-}
-
-/// A label as one would type it.
-fn shell_word(label: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if label.chars().all(plain) { label.to_owned() } else { format!("'{}'", label.replace('\'', "'\\''")) }
 }
 
 fn region(checker: &mut Checker<'_>, name: &str, prompt: &file::Prompt) -> Option<Region> {
