@@ -169,6 +169,9 @@ impl Changes {
             Ok(None) => return, // the process is ending
             Err(problem) => return self.refuse(&problem),
         };
+        for warning in ready.loaded.warnings.iter().filter(|warning| !self.loaded.warnings.contains(warning)) {
+            Event::ConfigProblem { problem: &on_one_line(&warning.to_string()) }.emit();
+        }
         if ready.diff.foundations.is_empty() {
             self.carry_out(ready).await;
             self.tell_control(Change::Refused(None)).await;

@@ -101,10 +101,16 @@ impl Memory {
         written.checked().map_err(damaged)
     }
 
-    /// What services of other client ids remember beside it.
+    /// What services of other client ids remember beside it, and what is remembered in the folder that would be used if none
+    /// were named.
     pub(super) fn others(&self) -> Vec<PathBuf> {
-        let Some(folder) = self.0.as_ref().and_then(|path| path.parent()) else { return Vec::new() };
-        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        self.others_in(usual_folder(|name| std::env::var_os(name)))
+    }
+
+    fn others_in(&self, usual: Option<PathBuf>) -> Vec<PathBuf> {
+        let own = self.0.as_ref().and_then(|path| path.parent()).map(Path::to_owned);
+        let folders: BTreeSet<PathBuf> = own.into_iter().chain(usual).collect();
+        let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| Some(path) != self.0.as_ref());
         let is_memory = |path: &PathBuf| {
             path.extension().is_some_and(|extension| extension == "json") && Self(Some(path.clone())).read().is_ok()
@@ -342,9 +348,17 @@ mod tests {
         let memory = |name| Memory::new(Some(folder.path()), name);
         memory("wader").write(&remembered()).unwrap();
         fs::write(folder.path().join("notes.json"), "{}").unwrap();
-        assert_eq!(memory("home/wader").others(), [folder.path().join("wader.json")]);
-        assert!(memory("wader").others().is_empty());
-        assert!(Memory(None).others().is_empty());
+        let of_wader = [folder.path().join("wader.json")];
+        assert_eq!(memory("home/wader").others_in(None), of_wader);
+        assert!(memory("wader").others_in(None).is_empty());
+        assert!(Memory(None).others_in(None).is_empty());
+        let usual = Some(folder.path().to_owned());
+        assert!(memory("wader").others_in(usual.clone()).is_empty(), "its own");
+        assert_eq!(
+            Memory::new(Some(Path::new("/nowhere")), "wader").others_in(usual),
+            of_wader,
+            "what stayed in the usual place"
+        );
     }
 
     #[test]

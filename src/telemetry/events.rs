@@ -303,7 +303,7 @@ pub enum Event<'a> {
         /// What they begin with.
         now: &'a str,
     },
-    /// This client id remembers nothing, and another one does.
+    /// This client id remembers nothing here, and another one does, or another folder.
     OtherMemory {
         /// Where.
         file: &'a Path,
@@ -456,9 +456,10 @@ impl Event<'_> {
                     `mosquitto_sub -t OLD/# --remove-retained --retained-only -W 5` clears it, and the same with each \
                     `homeassistant/device/OLD_CAMERA/config` takes the devices away"),
             Self::OtherMemory { file } =>
-                warn!(event = "other_memory", file = %file.display(), "nothing is kept of this `client_id` yet, which is as `prefix` \
-                    where none is written, and that file is of another: switches, history, lessons and prompts that others added \
-                    stay with it; its name as `client_id` below `[mqtt]` brings them back"),
+                warn!(event = "other_memory", file = %file.display(), "nothing is kept of this `client_id` in this state folder yet, \
+                    and that file is of another: switches, history, lessons and prompts that others added stay with it. Its name as \
+                    `client_id` below `[mqtt]` (which is as `prefix` where none is written) brings them back, or its folder's files \
+                    copied to that of `state` below `[paths]` while wader is stopped"),
             Self::ConfigProblem { problem } => warn!(event = "config_problem", "{}", redact(problem)),
             Self::PageShown { address } => info!(event = "page_shown", %address, "what stands is shown at http://{address}"),
             Self::Reloaded { what } => info!(event = "reloaded", what, "the configuration was read again"),

@@ -95,7 +95,9 @@ impl Control {
             Change::Configured(known) => {
                 let disabled = self.disabled();
                 self.known = known;
-                self.remembered.disabled = &disabled | &self.disabled();
+                // with those of before, whose clearing may still wait for the broker
+                self.remembered.disabled.extend(disabled.iter().cloned());
+                self.remembered.disabled.extend(self.disabled());
                 self.save();
                 self.clear_status_of(&disabled);
                 return;
