@@ -190,10 +190,10 @@ pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
         (Some("choice"), None) => Err("`answer` is `choice`, and `choices` is missing".to_owned()),
         (Some("number"), None) | (None, None) if asked.answer.is_some() || bounded => {
             let (min, max) = (asked.min.unwrap_or(0), asked.max.unwrap_or(10));
-            if min < max && (max - min) as usize <= MOST_ANSWERS {
+            if min < max && ((max - min) as usize) < MOST_ANSWERS {
                 return Ok(AnswerKind::Number { min, max });
             }
-            Err(format!("`min` is below `max`, and they are at most {MOST_ANSWERS} apart"))
+            Err(format!("`min` is below `max`, and from one to the other are at most {MOST_ANSWERS} numbers"))
         }
         (Some("json"), None) => Err("`answer` is `json`, and `schema` is missing".to_owned()),
         (Some("yes_no"), None) => Ok(AnswerKind::YesNo),

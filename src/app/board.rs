@@ -126,11 +126,13 @@ impl Shown for Board {
         let Standing { about, cameras } = self.standing();
         let (messages, bytes) = self.outbox.waiting();
         let losses = self.outbox.losses();
+        // a camera that is off on purpose is no outage
+        let watched = |camera: &Camera| camera.status != CameraStatus::Disabled.word();
         let online = |camera: Camera| (camera.name, camera.status == CameraStatus::Online.word());
         let now = Now {
             connected: *self.outbox.link().borrow() == Link::Connected,
             configuration_refused: about.is_some_and(|about| about.configuration_refused.is_some()),
-            cameras: cameras.into_values().map(online).collect(),
+            cameras: cameras.into_values().filter(watched).map(online).collect(),
             messages_waiting: messages as u64,
             bytes_waiting: bytes as u64,
             messages_lost: Loss::ALL.map(|loss| (loss.word(), losses.by(loss))).to_vec(),

@@ -81,7 +81,7 @@ fn add(options: &Add) -> anyhow::Result<()> {
     match installed {
         Installed::Now(at) => {
             cli::say(format_args!("verified on {}; this serves it:", model.provider()));
-            cli::put(format_args!("[model]\npath = \"{}\"", at.display()))?;
+            cli::put(format_args!("[model]\npath = \"{}\"", std::path::absolute(&at)?.display()))?;
         }
         Installed::Already(at) => cli::say(format_args!("`{}` is that model already", at.display())),
     }

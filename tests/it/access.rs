@@ -150,7 +150,7 @@ fn allowed(user: &str) -> [BTreeSet<&'static str>; 2] {
             of(&|topic| topic.starts_with("wader/") || topic == "homeassistant/status"),
             of(&|topic| topic.starts_with("wader/") || topic == "homeassistant/device/wader/config"),
         ],
-        "wader-reader" => [of(&looks), BTreeSet::new()],
+        "wader-reader" => [of(&|topic| looks(topic) && topic != "wader/yard/ask/answer"), BTreeSet::new()],
         "wader-asker" => {
             let own = ["wader/error", "wader/yard/ask/answer", "wader/response/wader-asker/1"];
             let hears =

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Farther apart, key frames leave a camera unseen for long after each loss.
-const FAR_KEYS: Duration = Duration::from_secs(10);
+const FAR_KEYS: Duration = Duration::from_secs(5);
 
 /// A camera may send a little less than it was asked for.
 const ENOUGH: f64 = 0.9;
