@@ -173,8 +173,10 @@ impl Camera {
 
     /// Notes whether key frames are too far apart to decode them alone: a stream whose pictures are damaged gives none, either.
     fn note_keys(&self, ending: &Result<(), Error>) {
-        let apart = self.stream().between_keys().map(|(distance, _)| distance);
-        if apart.is_some_and(|apart| apart < self.spec.silence * PICTURELESS) {
+        let limit = self.spec.silence * PICTURELESS;
+        // from key frame to key frame: the time since the last one is short in each run that has just begun
+        let come_often = |(apart, has_ended)| has_ended && apart < limit / 2;
+        if self.stream().between_keys().is_some_and(come_often) {
             self.keys_are_too_rare.store(false, Ordering::Relaxed);
         } else if matches!(ending, Err(Error::NoPicture { .. })) {
             self.keys_are_too_rare.store(true, Ordering::Relaxed);
@@ -267,6 +269,32 @@ mod tests {
         );
         let (last_data, last_picture) = (last_data.map(at), last_picture.map(at));
         Life { began: at(100), last_data, last_picture, behind: None }.judge(&spec, at(now))
+    }
+
+    #[test]
+    fn key_frames_are_too_rare_where_they_are_and_not_where_pictures_are_damaged() {
+        let spec = Spec::new(
+            CameraName::new("door").unwrap(),
+            Address::parse("rtsp://cam/s").unwrap(),
+            Description::built_in("rtsp-cpu").unwrap(),
+            Size { width: 64, height: 48 },
+        );
+        let limit = spec.silence * PICTURELESS;
+        let camera = Camera::new(spec);
+        let after = |keys: &[u64], last: u64, ending: Result<(), Error>| {
+            let mut stream = Stream::default();
+            keys.iter().for_each(|&at| stream.came(true, Duration::from_secs(at)));
+            stream.came(false, Duration::from_secs(last));
+            *camera.stream.lock().unwrap() = stream;
+            camera.note_keys(&ending);
+            camera.keys_are_too_rare.load(Ordering::Relaxed)
+        };
+        let pictureless = || Err(Error::NoPicture { r#for: limit });
+        assert!(!after(&[0, 2, 4], 5, pictureless()), "damaged");
+        assert!(after(&[0], limit.as_secs() - 1, pictureless()), "the next one did not come");
+        assert!(after(&[0], 3, Err(Error::Ended)), "a run that broke soon tells nothing");
+        assert!(after(&[0, 40], 41, Err(Error::Ended)));
+        assert!(!after(&[0, 2, 4], 5, Err(Error::Ended)), "the camera was set otherwise");
     }
 
     #[test]
