@@ -259,26 +259,25 @@ mod tests {
     use super::*;
     use crate::frame::Size;
 
-    fn judge(last_data: Option<u64>, last_picture: Option<u64>, now: u64) -> Result<Duration, Error> {
-        let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));
-        let spec = Spec::new(
+    fn spec() -> Spec {
+        Spec::new(
             CameraName::new("door").unwrap(),
             Address::parse("rtsp://cam/s").unwrap(),
             Description::built_in("rtsp-cpu").unwrap(),
             Size { width: 64, height: 48 },
-        );
+        )
+    }
+
+    fn judge(last_data: Option<u64>, last_picture: Option<u64>, now: u64) -> Result<Duration, Error> {
+        let at = |seconds| Stamp::after_origin(Duration::from_secs(seconds));
+        let spec = spec();
         let (last_data, last_picture) = (last_data.map(at), last_picture.map(at));
         Life { began: at(100), last_data, last_picture, behind: None }.judge(&spec, at(now))
     }
 
     #[test]
     fn key_frames_are_too_rare_where_they_are_and_not_where_pictures_are_damaged() {
-        let spec = Spec::new(
-            CameraName::new("door").unwrap(),
-            Address::parse("rtsp://cam/s").unwrap(),
-            Description::built_in("rtsp-cpu").unwrap(),
-            Size { width: 64, height: 48 },
-        );
+        let spec = spec();
         let limit = spec.silence * PICTURELESS;
         let camera = Camera::new(spec);
         let after = |keys: &[u64], last: u64, ending: Result<(), Error>| {
@@ -312,12 +311,7 @@ mod tests {
     #[test]
     fn pictures_that_come_ever_later_are_endured_for_a_moment() {
         let at = |milliseconds| Stamp::after_origin(Duration::from_millis(milliseconds));
-        let spec = Spec::new(
-            CameraName::new("door").unwrap(),
-            Address::parse("rtsp://cam/s").unwrap(),
-            Description::built_in("rtsp-cpu").unwrap(),
-            Size { width: 64, height: 48 },
-        );
+        let spec = spec();
         let by = Duration::from_millis(1400);
         let judge = |picture, now| {
             let (last_data, last_picture) = (Some(at(now)), Some(at(picture)));
