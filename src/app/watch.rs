@@ -175,23 +175,38 @@ impl Watch {
             self.tell(Input::Awake { camera: self.name.clone(), prompt }).await;
         }
         self.sight.take(frame);
-        let mut windows = Vec::new();
+        let (mut windows, mut blind_windows) = (Vec::new(), Vec::new());
         for mut window in self.sampler.offer(Arc::clone(frame)) {
-            if let Some((reason, prompts)) = unasked(&mut self.sight, &mut window, &self.asked_blind) {
-                let (camera, seen) = (self.name.clone(), Seen::of(&window));
-                self.tell(Input::Blind { camera, prompts, seen, reason }).await;
+            match unasked(&mut self.sight, &mut window, &self.asked_blind) {
+                Some((reason, prompts)) => {
+                    let (camera, seen) = (self.name.clone(), Seen::of(&window));
+                    self.tell(Input::Blind { camera, prompts: prompts.clone(), seen, reason }).await;
+                    blind_windows.push((window, reason, prompts));
+                }
+                None => windows.push(window),
             }
-            windows.push(window);
         }
-        if !windows.is_empty() {
+        if !(windows.is_empty() && blind_windows.is_empty()) {
             let blind = self.sight.judge([frame]);
             self.tell_sight(blind);
         }
-        windows.retain(|window: &Window| !window.prompts.is_empty());
+        blind_windows.retain(|(window, ..)| !window.prompts.is_empty());
         let window = self.sampler.newest(self.asked_about);
         let blind = window.as_ref().and_then(|window| self.sight.judge(window.frames.iter().flatten()));
         self.view.send_replace(View { window, blind });
-        let replaced = self.engine.offer(windows);
+        let mut replaced = self.engine.offer(windows);
+        for (window, reason, told) in blind_windows {
+            let seen = Seen::of(&window);
+            for mut older in self.engine.offer_blind(vec![window], &self.asked_blind) {
+                // what was to be asked while something was seen is not asked about nothing
+                let (joined, left): (Vec<_>, Vec<_>) =
+                    older.prompts.into_iter().partition(|prompt| self.asked_blind.contains(prompt));
+                let prompts = left.into_iter().filter(|prompt| !told.contains(prompt)).collect();
+                self.tell(Input::Blind { camera: self.name.clone(), prompts, seen, reason }).await;
+                older.prompts = joined;
+                replaced.push(older);
+            }
+        }
         if !replaced.is_empty() {
             let total = self.engine.counts().tally.replaced;
             Event::WindowReplaced { camera: &self.name, total }.emit();

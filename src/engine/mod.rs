@@ -276,12 +276,22 @@ impl Engine {
     /// Hands windows over; never waits. Gives the older ones that they replaced: nobody will look at those, and what was
     /// asked about them is asked about the newer ones.
     pub fn offer(&self, windows: Vec<Window>) -> Vec<Window> {
+        self.put(windows, |_| true)
+    }
+
+    /// As [`Self::offer`], of windows in which nothing is to be seen: of what was asked about the older ones only these prompts
+    /// are asked about them.
+    pub fn offer_blind(&self, windows: Vec<Window>, asked_blind: &[PromptName]) -> Vec<Window> {
+        self.put(windows, |prompt| asked_blind.contains(prompt))
+    }
+
+    fn put(&self, windows: Vec<Window>, may_join: impl Fn(&PromptName) -> bool) -> Vec<Window> {
         if windows.is_empty() {
             return windows;
         }
         let now = Stamp::now();
         let mut inbox = lock(&self.shared.inbox);
-        let replaced = windows.into_iter().filter_map(|window| inbox.windows.offer(window, now)).collect();
+        let replaced = windows.into_iter().filter_map(|window| inbox.windows.offer(window, now, &may_join)).collect();
         drop(inbox);
         self.shared.filled.notify_one();
         replaced

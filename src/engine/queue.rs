@@ -4,7 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::{frame::Stamp, name::CameraName, window::Window};
+use crate::{
+    frame::Stamp,
+    name::{CameraName, PromptName},
+    window::Window,
+};
 
 /// A window that waits for the accelerator.
 #[derive(Debug, Clone)]
@@ -39,17 +43,17 @@ impl Queue {
         Self::default()
     }
 
-    /// Puts a window in. One of the same camera and form that still waits is replaced by the newer pictures, and
-    /// its prompts are asked about those. The place in the line stays: replacing starves nobody. Gives the one that was
-    /// replaced.
-    pub fn offer(&mut self, mut window: Window, now: Stamp) -> Option<Window> {
+    /// Puts a window in. One of the same camera and form that still waits is replaced by the newer pictures, and those of
+    /// its prompts that `may_join` are asked about these. The place in the line stays: replacing starves nobody. Gives the one
+    /// that was replaced.
+    pub fn offer(&mut self, mut window: Window, now: Stamp, may_join: impl Fn(&PromptName) -> bool) -> Option<Window> {
         self.tally.offered += 1;
         let places = self.cameras.entry(window.camera.clone()).or_default();
         match places.iter_mut().find(|w| w.window.spec == window.spec) {
             Some(place) => {
                 self.tally.replaced += 1;
                 for prompt in &place.window.prompts {
-                    if !window.prompts.contains(prompt) {
+                    if may_join(prompt) && !window.prompts.contains(prompt) {
                         window.prompts.push(prompt.clone());
                     }
                 }
@@ -101,7 +105,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{name::PromptName, window::Spec};
+    use crate::window::Spec;
+
+    fn all(_: &PromptName) -> bool {
+        true
+    }
 
     fn window(camera: &str, frames: usize, prompts: &[&str]) -> Window {
         Window {
@@ -127,10 +135,16 @@ mod tests {
     #[test]
     fn the_newest_window_is_asked_for_all_that_waited() {
         let mut queue = Queue::new();
-        queue.offer(window("a", 8, &["slow", "fast"]), at(0));
-        let replaced = queue.offer(window("a", 8, &["fast"]), at(1)).unwrap();
+        queue.offer(window("a", 8, &["slow", "fast"]), at(0), all);
+        let replaced = queue.offer(window("a", 8, &["fast"]), at(1), all).unwrap();
         assert_eq!(replaced.prompts.len(), 2, "what was asked of the one that nobody looks at");
-        assert!(queue.offer(window("a", 4, &["other_form"]), at(2)).is_none());
+        assert!(queue.offer(window("a", 4, &["other_form"]), at(2), all).is_none());
+        let lens = |prompt: &PromptName| prompt.as_str() == "lens";
+        let mut blind = Queue::new();
+        blind.offer(window("a", 8, &["person", "lens"]), at(0), all);
+        blind.offer(window("a", 8, &["cover"]), at(1), lens);
+        let asked: Vec<String> = blind.take(9)[0].window.prompts.iter().map(PromptName::to_string).collect();
+        assert_eq!(asked, ["cover", "lens"], "a person is not looked for where nothing is seen");
         assert_eq!(queue.tally(), Tally { offered: 3, replaced: 1, dropped: 0 });
         assert_eq!(taken(&mut queue, 9), ["a fast+slow", "a other_form"]);
         assert!(queue.is_empty());
@@ -140,14 +154,14 @@ mod tests {
     fn each_window_that_nobody_looks_at_is_counted_with_its_reason() {
         let mut queue = Queue::new();
         for second in 0..3 {
-            queue.offer(window("a", 8, &["p"]), at(second));
-            queue.offer(window("b", 8, &["p"]), at(second));
-            queue.offer(window("b", 4, &["q"]), at(second));
+            queue.offer(window("a", 8, &["p"]), at(second), all);
+            queue.offer(window("b", 8, &["p"]), at(second), all);
+            queue.offer(window("b", 4, &["q"]), at(second), all);
         }
         queue.forget(&CameraName::new("b").unwrap());
         queue.forget(&CameraName::new("nobody").unwrap());
         assert_eq!(taken(&mut queue, 9), ["a p"]);
-        queue.offer(window("a", 8, &["p"]), at(4));
+        queue.offer(window("a", 8, &["p"]), at(4), all);
         queue.clear();
         assert_eq!(queue.tally(), Tally { offered: 10, replaced: 6, dropped: 3 });
     }
@@ -155,11 +169,11 @@ mod tests {
     #[test]
     fn who_waited_longest_comes_first_even_when_replaced() {
         let mut queue = Queue::new();
-        queue.offer(window("quick", 8, &["p"]), at(0));
-        queue.offer(window("slow", 8, &["p"]), at(1));
-        queue.offer(window("quick", 8, &["p"]), at(2));
+        queue.offer(window("quick", 8, &["p"]), at(0), all);
+        queue.offer(window("slow", 8, &["p"]), at(1), all);
+        queue.offer(window("quick", 8, &["p"]), at(2), all);
         assert_eq!(taken(&mut queue, 1), ["quick p"]);
-        queue.offer(window("quick", 8, &["p"]), at(3));
+        queue.offer(window("quick", 8, &["p"]), at(3), all);
         assert_eq!(taken(&mut queue, 1), ["slow p"]);
         assert_eq!(taken(&mut queue, 1), ["quick p"]);
     }
