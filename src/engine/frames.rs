@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -14,9 +14,6 @@ use crate::{
     prompt::Pictures,
     window::{Spec, Window},
 };
-
-/// Frames of which something is kept for one camera from batch to batch.
-const FRAMES_KEPT: usize = 256;
 
 /// A form of window that no prompt asked for in this time keeps nothing for later.
 const FORM_REMEMBERED: Duration = Duration::from_secs(600);
@@ -30,14 +27,26 @@ pub(super) struct Frames {
     cameras: HashMap<CameraName, Kept>,
 }
 
+/// The frame that something is kept of: for no longer than a later window can reach back, and whoever makes windows has it.
+#[derive(Debug, Clone)]
+struct Of {
+    taken: Stamp,
+    frame: Weak<Frame>,
+}
+
+impl Of {
+    fn new(frame: &Arc<Frame>) -> Self {
+        Self { taken: frame.taken, frame: Arc::downgrade(frame) }
+    }
+}
+
 /// What is kept of one camera's frames, by their numbers.
 #[derive(Debug, Default)]
 struct Kept {
-    /// For a model that takes whole windows; for one that takes frames one by one, until it has taken them. With when each
-    /// frame was taken: these and media K/V are large, so they are kept for no longer than a later window can reach back.
-    features: BTreeMap<u64, (Stamp, Features)>,
-    /// For a model that takes frames one by one, with when each was taken.
-    media: BTreeMap<u64, (Stamp, Medium)>,
+    /// For a model that takes whole windows; for one that takes frames one by one, until it has taken them.
+    features: BTreeMap<u64, (Of, Features)>,
+    /// For a model that takes frames one by one.
+    media: BTreeMap<u64, (Of, Medium)>,
     /// Each form of window, and the newest frame that was asked about in it.
     forms: BTreeMap<Spec, Stamp>,
 }
@@ -49,12 +58,6 @@ impl Kept {
 
     /// Forgets what neither these windows of the camera nor later ones can need.
     fn forget_old(&mut self, windows: &[&Window]) {
-        while self.features.len() > FRAMES_KEPT {
-            self.features.pop_first();
-        }
-        while self.media.len() > FRAMES_KEPT {
-            self.media.pop_first();
-        }
         let taken = |frame: Option<&Arc<Frame>>| frame.map(|frame| frame.taken);
         let Some(newest) = windows.iter().filter_map(|window| taken(window.newest())).max() else { return };
         let needed = windows.iter().filter_map(|window| taken(window.oldest())).min().unwrap_or(newest);
@@ -62,9 +65,10 @@ impl Kept {
         self.forms.retain(|_, asked| newest.since(*asked) < FORM_REMEMBERED);
         // a place takes the frame nearest to it, so one may be a step older
         let reach = self.forms.keys().map(|form| form.span + form.step()).max().unwrap_or_default();
-        let in_reach = |taken: Stamp| taken >= needed || newest.since(taken) <= reach;
-        self.features.retain(|_, (taken, _)| in_reach(*taken));
-        self.media.retain(|_, (taken, _)| in_reach(*taken));
+        // however long a window is, few of its frames are kept: what was left out of them comes in no window any more
+        let may_come = |of: &Of| of.frame.strong_count() > 0 && (of.taken >= needed || newest.since(of.taken) <= reach);
+        self.features.retain(|_, (of, _)| may_come(of));
+        self.media.retain(|_, (of, _)| may_come(of));
     }
 }
 
@@ -108,7 +112,7 @@ impl Frames {
         }
         let frames: Vec<Arc<Frame>> = fresh.iter().map(|(_, frame)| frame.clone()).collect();
         for (((camera, number), frame), features) in fresh.into_iter().zip(model.encode(&frames)?) {
-            self.cameras.entry(camera).or_default().features.insert(number, (frame.taken, features));
+            self.cameras.entry(camera).or_default().features.insert(number, (Of::new(&frame), features));
         }
         Ok(())
     }
@@ -118,7 +122,7 @@ impl Frames {
         if model.media().scope == Scope::Window {
             return Ok(());
         }
-        let mut fresh: Vec<(Key, Stamp, Features)> = Vec::new();
+        let mut fresh: Vec<(Key, Of, Features)> = Vec::new();
         for window in windows {
             let Some(kept) = self.cameras.get(&window.camera) else { continue };
             for frame in window.frames.iter().flatten() {
@@ -126,15 +130,15 @@ impl Frames {
                 if let Some((_, features)) = kept.features.get(&frame.number)
                     && !fresh.iter().any(|(listed, ..)| *listed == key)
                 {
-                    fresh.push((key, frame.taken, features.clone()));
+                    fresh.push((key, Of::new(frame), features.clone()));
                 }
             }
         }
         let features: Vec<Features> = fresh.iter().map(|(_, _, features)| features.clone()).collect();
-        for (((camera, number), taken, _), medium) in fresh.into_iter().zip(model.resample_frames(&features)?) {
+        for (((camera, number), of, _), medium) in fresh.into_iter().zip(model.resample_frames(&features)?) {
             let kept = self.cameras.entry(camera).or_default();
             kept.features.remove(&number);
-            kept.media.insert(number, (taken, medium));
+            kept.media.insert(number, (of, medium));
         }
         Ok(())
     }
@@ -221,7 +225,12 @@ pub(super) fn lay_out(windows: &[&Window], media: Media, written: bool) -> Vec<L
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{frame::Size, model::MediaRule};
+    use crate::{
+        frame::Size,
+        model::MediaRule,
+        name::PromptName,
+        window::{Sampler, Schedule},
+    };
 
     /// A window of a camera's frames with these numbers, taken a second apart.
     fn window(camera: &str, numbers: &[u64]) -> Window {
@@ -255,20 +264,51 @@ mod tests {
     fn features_are_kept_for_as_long_as_a_later_window_can_need_them() {
         let features = || Features(ndarray::ArcArray2::zeros((1, 1)));
         let mut kept = Kept::default();
-        let mut after = |window: &Window| {
-            let seen = window.frames.iter().flatten().map(|frame| (frame.number, (frame.taken, features())));
+        let mut alive = Vec::new();
+        let mut after = |numbers: &[u64], let_go: usize| {
+            let window = window("a", numbers);
+            alive.extend(window.frames.iter().flatten().cloned());
+            alive.drain(..let_go);
+            let seen = window.frames.iter().flatten().map(|frame| (frame.number, (Of::new(frame), features())));
             kept.features.extend(seen);
-            kept.forget_old(&[window]);
+            kept.forget_old(&[&window]);
             kept.features.keys().copied().collect::<Vec<_>>()
         };
         for number in 0..20 {
-            after(&window("a", &[number]));
+            after(&[number], 0);
         }
-        assert_eq!(after(&window("a", &[20])), [20], "single pictures reach nowhere back");
-        assert_eq!(after(&window("a", &[21, 22, 23])), [20, 21, 22, 23], "a place's frame may be a step older");
-        assert_eq!(after(&window("a", &[24])), [21, 22, 23, 24], "which holds for what is asked more often too");
-        let far = FORM_REMEMBERED.as_secs() + 24;
-        assert_eq!(after(&window("a", &[far])), [far], "but not for ever");
+        assert_eq!(after(&[20], 0), [20], "single pictures reach nowhere back");
+        assert_eq!(after(&[21, 22, 23], 0), [20, 21, 22, 23], "a place's frame may be a step older");
+        assert_eq!(after(&[24], 0), [21, 22, 23, 24], "which holds for what is asked more often too");
+        assert_eq!(after(&[25], 23), [23, 24, 25], "of what nobody has any more no window comes");
+        let far = FORM_REMEMBERED.as_secs() + 25;
+        assert_eq!(after(&[far], 0), [far], "but not for ever");
+    }
+
+    #[test]
+    fn however_long_a_window_is_and_however_often_it_is_asked_about_each_frame_is_encoded_once() {
+        let window = Spec { frames: 8, span: Duration::from_secs(600) };
+        let (every, prompt) = (Duration::from_secs(1), PromptName::new("p").unwrap());
+        let mut sampler = Sampler::new(CameraName::new("a").unwrap(), vec![Schedule { prompt, every, window }]);
+        let (mut kept, mut encoded, mut windows, mut most) = (Kept::default(), BTreeMap::new(), 0, 0);
+        for number in 0..2400 {
+            let taken = Stamp::after_origin(Duration::from_secs(number));
+            let size = Size { width: 1, height: 1 };
+            for window in sampler.offer(Arc::new(Frame { number, taken, size, pixels: [0; 3].into() })) {
+                kept.forget_old(&[&window]);
+                windows += 1;
+                for frame in
+                    window.frames.iter().flatten().filter(|frame| !kept.knows(frame.number)).collect::<Vec<_>>()
+                {
+                    *encoded.entry(frame.number).or_insert(0) += 1;
+                    let features = Features(ndarray::ArcArray2::zeros((1, 1)));
+                    kept.features.insert(frame.number, (Of::new(frame), features));
+                }
+                most = most.max(kept.features.len());
+            }
+        }
+        assert!(windows > 2000 && encoded.values().all(|&times| times == 1), "{windows}");
+        assert!(most < 300, "{most} are kept");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! replies: what each prompt was really asked about, bit by bit, and that nothing is done twice.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -77,10 +78,16 @@ fn read(reply: &Reply, word: &str) -> f64 {
 const SEEN: [&str; 5] = ["f0", "f1", "f2", "f3", "camera"];
 const PLACES: [&str; 7] = ["t0", "t1", "t2", "t3", "prompt", "cached", "misplaced"];
 
+thread_local! {
+    /// The frames that were taken in this test, held as whoever makes windows of them holds them.
+    static TAKEN: RefCell<HashMap<(u32, u32, u64), Arc<Frame>>> = RefCell::default();
+}
+
 /// A camera's frame, taken after so many milliseconds.
 fn frame(camera: u32, number: u32, milliseconds: u64) -> Arc<Frame> {
     let taken = Stamp::after_origin(Duration::from_millis(milliseconds));
-    Arc::new(Frame { taken, ..Frame::clone(&picture(camera, number)) })
+    let new = || Arc::new(Frame { taken, ..Frame::clone(&picture(camera, number)) });
+    TAKEN.with_borrow_mut(|all| Arc::clone(all.entry((camera, number, milliseconds)).or_insert_with(new)))
 }
 
 /// A window of the frames with these numbers, each taken a second and a bit after the one before.
