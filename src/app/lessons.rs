@@ -77,7 +77,8 @@ pub(super) fn taught(
         return Ok(None); // before any picture is decoded
     }
     let own = shown::show(prompt, manifest)?;
-    let mut all = own.unwrap_or(Shown { region: prompt.region, examples: Vec::new() });
+    let mut all =
+        own.unwrap_or(Shown { region: prompt.region, examples: Vec::new(), min_probability: prompt.min_probability });
     let room = room(form, all.examples.len(), labels.len());
     let canvas = served::canvas(manifest);
     let before = all.examples.len();

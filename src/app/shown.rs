@@ -40,7 +40,11 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
             Err(error) => wrong.push(format!("prompts.{name}.examples[{number}].path: {error}")),
         }
     }
-    if wrong.is_empty() { Ok(Some(Shown { region: prompt.region, examples })) } else { Err(wrong) }
+    if wrong.is_empty() {
+        Ok(Some(Shown { region: prompt.region, examples, min_probability: prompt.min_probability }))
+    } else {
+        Err(wrong)
+    }
 }
 
 /// The newest pictures of an example.

@@ -11,8 +11,8 @@ use crate::{
     model::{self, Cells, Comparison, Examples, Model},
     name::CameraName,
     prompt::{
-        Contradiction, Example, Gain, LeftOut, Origin, PlanError, Prompt, Reply, SURE, Shown, compared_reply, contests,
-        fits, leave_out, share_of,
+        Contradiction, Gain, LeftOut, Origin, PlanError, Prompt, Reply, Shown, compared_reply, contests, fits,
+        leave_out, share_of,
     },
     window::Window,
 };
@@ -72,9 +72,10 @@ impl Compared {
     }
 
     /// What these examples make of the answers that some of them were judged by.
-    pub(super) fn gain<M: Model>(&self, model: &mut M, examples: &[Example]) -> Result<Gain, model::Error> {
+    pub(super) fn gain<M: Model>(&self, model: &mut M, shown: &Shown) -> Result<Gain, model::Error> {
         let (mut gain, mut comparisons) = (Gain { judged: 0, before: 0, with: 0 }, Vec::new());
-        let judged = examples
+        let judged = shown
+            .examples
             .iter()
             .zip(&self.examples)
             .enumerate()
@@ -86,11 +87,13 @@ impl Compared {
         }
         let logits = model.compare(&comparisons)?;
         let each = logits.chunks(contests(self.labels.len()).len());
-        let best = |logits: &[f32], state: usize| {
+        let answered = |logits: &[f32], state: usize| {
+            let share = share_of(logits, state);
+            let is_best = (0..self.labels.len()).all(|other| other == state || share_of(logits, other) < share);
             // what would be `unsure` is no answer
-            share_of(logits, state) >= SURE
+            is_best && share >= shown.min_probability
         };
-        gain.with = judged.zip(each).filter(|((_, (example, _)), logits)| best(logits, example.state)).count();
+        gain.with = judged.zip(each).filter(|((_, (example, _)), logits)| answered(logits, example.state)).count();
         Ok(gain)
     }
 

@@ -54,7 +54,7 @@ pub(super) fn learn<M: Model>(model: &mut M, prompt: &Prompt, shown: &Shown) -> 
     Ok(match Compared::new(model, prompt, shown)? {
         Err(contradiction) => nothing(contradiction.into()),
         Ok(compared) => {
-            let gain = compared.gain(model, &shown.examples)?;
+            let gain = compared.gain(model, shown)?;
             Learnt { compared: Some(compared), gain: Ok(gain) }
         }
     })

@@ -115,7 +115,7 @@ fn picture(number: u64) -> Arc<Frame> {
 fn comparing() -> (Failing, Shown) {
     let example = |state| Example { frames: vec![picture(0)], state, origin: Origin::Configuration };
     let form = Examples { cells: [1, 1], dim: 1, frames: 3, max_examples: 16, min_probability_loo: 0.8 };
-    let shown = Shown { region: None, examples: vec![example(0), example(1)] };
+    let shown = Shown { region: None, examples: vec![example(0), example(1)], min_probability: 0.6 };
     (Failing { compares: Some(form), ..Failing::default() }, shown)
 }
 

@@ -19,7 +19,7 @@ pub use shown::{
     Contradiction, ENOUGH_CONFIRMED, ENOUGH_TO_LEARN, Example, Gain, Lacking, LeftOut, Origin, Region, Shown,
     compared_reply, contests, fits, lacking, leave_out, share_of,
 };
-pub use wordings::{SURE, Said, Worded, Wording, combined_reply};
+pub use wordings::{Said, Worded, Wording, combined_reply};
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! From log-probabilities to the shares of the allowed answers, and to how surely a text was written.
 
-use super::{AnswerKind, Ended, Plan, Reply, Scored};
+use super::{AnswerKind, Ended, Plan, Reply, Scored, wordings::best};
 use crate::model::Generation;
 
 /// Shares beyond these are not believed to be more than numeric noise; keeps log-odds finite.
@@ -12,7 +12,7 @@ const CERTAIN: f64 = 1.0 - 1e-9;
 /// `blind` are the log-odds of each candidate with the gates shut ([`blind_log_odds`]).
 pub fn closed_reply(plan: &Plan, log_probabilities: &[Vec<Vec<f32>>], blind: &[f64]) -> Reply {
     let (shares, mass) = shares(plan, log_probabilities);
-    let best = (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b])).unwrap_or(0);
+    let best = best(&shares).unwrap_or(0);
     let evidence = match (shares.get(best), blind.get(best)) {
         (Some(&share), Some(&blind)) => log_odds(share) - blind,
         _ => 0.0,

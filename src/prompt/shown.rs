@@ -79,6 +79,8 @@ pub struct Shown {
     pub region: Option<Region>,
     /// All examples, in the user's order.
     pub examples: Vec<Example>,
+    /// The share of an answer below which the prompt is unsure.
+    pub min_probability: f64,
 }
 
 /// How this model compares; an error where it cannot take so many examples, or any.

@@ -6,7 +6,7 @@ use super::{Prompt, Reply, Scored, score::log_odds};
 
 /// A wording that gives its answer this much is sure of it: the built-in `min_probability`, above which it would be an
 /// answer if it were asked alone. Below it two wordings do not contradict each other; they do not know.
-pub const SURE: f64 = 0.6;
+const SURE: f64 = 0.6;
 
 /// The least share that counts, as numbers are no more exact than this: else one wording's rounded zero would overrule
 /// all others.
@@ -94,7 +94,7 @@ pub fn combined_reply(worded: &[Worded<'_>]) -> Option<Reply> {
     })
 }
 
-fn best(shares: &[f64]) -> Option<usize> {
+pub(super) fn best(shares: &[f64]) -> Option<usize> {
     (0..shares.len()).reduce(|best, one| if shares[one] > shares[best] { one } else { best })
 }
 

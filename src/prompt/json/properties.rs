@@ -141,7 +141,7 @@ fn number(keywords: &Map<String, Value>) -> Result<AnswerKind, (&'static str, St
         Some(Some(number)) => Ok(number),
     };
     let (min, max) = (bound("minimum")?, bound("maximum")?);
-    if max - min >= MOST_ANSWERS as u64 {
+    if max.checked_sub(min).is_none_or(|range| range >= MOST_ANSWERS as u64) {
         return Err(("maximum", format!("makes more than {MOST_ANSWERS} answers: each is scored")));
     }
     if min == max {

@@ -46,7 +46,7 @@ fn choice(labels: &[&str]) -> AnswerKind {
 fn shown(examples: &[(u8, usize)]) -> Shown {
     let example =
         |&(level, state): &(u8, usize)| Example { frames: vec![grey(0, level)], state, origin: Origin::Configuration };
-    Shown { region: None, examples: examples.iter().map(example).collect() }
+    Shown { region: None, examples: examples.iter().map(example).collect(), min_probability: 0.6 }
 }
 
 fn worker(asked: &[(CameraName, Arc<Prompt>)], shown: &[(&str, Shown)]) -> Worker<Flamingo> {
@@ -238,7 +238,8 @@ fn an_example_is_the_median_of_its_newest_frames() {
         (vec![grey(0, 22)], 1),
     ];
     let examples = examples.map(|(frames, state)| Example { frames, state, origin: Origin::Configuration }).into();
-    let mut worker = worker(&[(camera("yard"), gate)], &[("gate", Shown { region: None, examples })]);
+    let mut worker =
+        worker(&[(camera("yard"), gate)], &[("gate", Shown { region: None, examples, min_probability: 0.6 })]);
     assert_eq!(worker.work().appearance_frames, 3 + 1 + 2 + 1);
     let replied = worker.answer(&[window("yard", &[Some(grey(1, 14))], &["gate"])]);
     // 10, 255 and 12 are 12
@@ -253,7 +254,7 @@ fn a_region_decides_which_difference_is_meant() {
     // the left half says one thing, the right half the other
     let examples = vec![example(10, 20, 0), example(20, 10, 1)];
     for (edges, moored) in [([0.0, 0.0, 0.5, 1.0], true), ([0.5, 0.2, 1.0, 0.9], false)] {
-        let shown = Shown { region: Region::new(edges), examples: examples.clone() };
+        let shown = Shown { region: Region::new(edges), examples: examples.clone(), min_probability: 0.6 };
         let mut worker = worker(&[(camera("yard"), gate.clone())], &[("gate", shown)]);
         let replied = worker.answer(&[window("yard", &[Some(halves(1, 11, 11))], &["gate"])]);
         assert_eq!(share(&replied[0], "moored") > 0.5, moored, "{edges:?}");
@@ -341,7 +342,7 @@ fn a_prompt_learns_from_what_was_said_of_its_answers_only_where_that_helps() {
         if share(&replied[0], "count") > 0.5 { "count" } else { "reference" }
     };
     let teach = |worker: &mut Worker<Flamingo>, examples: &[Example]| {
-        let shown = Shown { region: None, examples: examples.to_vec() };
+        let shown = Shown { region: None, examples: examples.to_vec(), min_probability: 0.6 };
         worker.teach(&camera("yard"), &words, &shown).unwrap()
     };
     assert_eq!(best(&mut worker, "yard", 1, 20), "count");
