@@ -44,7 +44,7 @@ impl Question {
 
     /// Takes the answer over from the same question about another camera.
     pub(super) fn learn_blind(&mut self, window: Spec, other: &Self) {
-        if let Some(known) = other.known(window).filter(|_| self.plan == other.plan) {
+        if let Some(known) = other.known(window).filter(|_| self.plan.asks_like(&other.plan)) {
             self.blind.push((self.form(window), known.to_vec()));
         }
     }

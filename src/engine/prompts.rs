@@ -17,7 +17,7 @@ use super::{
 use crate::{
     model::{self, Model, TokenId},
     name::{CameraName, PromptName},
-    prompt::{Contradiction, Origin, Plan, PlanError, Prompt, Shown},
+    prompt::{AnswerKind, Contradiction, Origin, Plan, PlanError, Prompt, Shown},
     window::{Spec, Window},
 };
 
@@ -233,7 +233,7 @@ impl<M: Model> Prompts<M> {
         &mut self,
         model: &mut M,
         prompt: &Prompt,
-        before: &mut HashMap<Prompt, Question>,
+        before: &mut HashMap<(String, AnswerKind), Question>,
     ) -> Result<Ready, PlanError> {
         let plans = match Plan::all(prompt, model.language()) {
             Err(PlanError::UnknownWords(words)) => return Ok(Ready::Unknown(words)),
@@ -243,11 +243,12 @@ impl<M: Model> Prompts<M> {
         let whole = plans.first().is_some_and(|plan| plan.prompt.kind == prompt.kind);
         let mut questions = Vec::with_capacity(plans.len());
         for plan in plans {
-            let question = match before.get(&plan.prompt) {
+            let asked = (plan.prompt.ask.clone(), plan.prompt.kind.clone());
+            let question = match before.get(&asked) {
                 Some(question) => question.clone(),
                 None => {
                     let question = self.question(model, plan)?;
-                    before.insert(question.plan.prompt.clone(), question.clone());
+                    before.insert(asked, question.clone());
                     question
                 }
             };
@@ -279,7 +280,8 @@ impl<M: Model> Prompts<M> {
 /// What was prepared a moment ago: a prompt of several cameras is prepared once.
 #[derive(Default)]
 struct Before<'a> {
-    questions: HashMap<Prompt, Question>,
+    /// By what is asked and what may be answered.
+    questions: HashMap<(String, AnswerKind), Question>,
     compared: HashMap<&'a PromptName, Agreeing>,
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Added, Replied, Seen, Spent, Waiting,
-    asking::{Ask, ask_all, combine},
+    asking::{Ask, Question, ask_all, combine},
     compare::{Compared, Looks},
     frames::{Frames, Layout, lay_out},
     lesson::Lesson,
@@ -278,9 +278,8 @@ impl<M: Model> Worker<M> {
             let decode = || decode(&mut self.model, &self.prompts, &layout, (&media, &pictures), &asks, &mut answered);
             timed(&mut spent.decoding, decode)?;
         }
-        let mut answered = answered.into_iter();
-        for (place, ready, window) in askers {
-            let own: Option<Vec<Reply>> = answered.by_ref().take(ready.questions().len()).collect();
+        for Asker { place, ready, window, asks } in askers {
+            let own: Option<Vec<Reply>> = asks.into_iter().map(|ask| answered[ask].clone()).collect();
             replies[place] = match (ready, own) {
                 (Ready::AskEach(_), Some(each)) => Some(Ok(Reply::Properties(each))),
                 (Ready::AskAlike { questions, wordings }, Some(each)) => {
@@ -315,19 +314,38 @@ impl<M: Model> Worker<M> {
     }
 }
 
-/// All questions in words about these windows, and for each prompt that asks some, where its reply belongs.
-fn asks<'a, M: Model>(prompts: &'a Prompts<M>, waiting: &[Waiting]) -> (Vec<Ask<'a>>, Vec<(usize, &'a Ready, Spec)>) {
-    let (mut asks, mut askers) = (Vec::new(), Vec::new());
+/// A prompt that asks about a window in words.
+struct Asker<'a> {
+    /// Where its reply belongs.
+    place: usize,
+    ready: &'a Ready,
+    window: Spec,
+    /// Its questions, by their places among all that are asked.
+    asks: Vec<usize>,
+}
+
+/// All questions in words about these windows, and the prompts that ask them. What two prompts ask alike about a window is
+/// asked once.
+fn asks<'a, M: Model>(prompts: &'a Prompts<M>, waiting: &[Waiting]) -> (Vec<Ask<'a>>, Vec<Asker<'a>>) {
+    let (mut asks, mut askers): (Vec<Ask<'a>>, Vec<Asker<'a>>) = (Vec::new(), Vec::new());
     let (mut place, mut asked_about) = (0, 0);
     for Waiting { window, .. } in waiting {
         let before = asks.len();
         for prompt in &window.prompts {
             if let Some(ready) = prompts.ready(&window.camera, prompt) {
-                for question in ready.questions() {
-                    asks.push(Ask { place: asks.len(), window: asked_about, spec: window.spec, question });
-                }
-                if !ready.questions().is_empty() {
-                    askers.push((place, ready, window.spec));
+                let ask = |question: &'a Question| {
+                    let alike = |ask: &Ask<'_>| ask.question.plan.asks_like(&question.plan);
+                    asks[before..].iter().position(alike).map_or_else(
+                        || {
+                            asks.push(Ask { place: asks.len(), window: asked_about, spec: window.spec, question });
+                            asks.len() - 1
+                        },
+                        |known| before + known,
+                    )
+                };
+                let own: Vec<usize> = ready.questions().iter().map(ask).collect();
+                if !own.is_empty() {
+                    askers.push(Asker { place, ready, window: window.spec, asks: own });
                 }
             }
             place += 1;

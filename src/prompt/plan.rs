@@ -96,6 +96,13 @@ pub enum PlanError {
 const LEAST_WRITTEN: usize = 8;
 
 impl Plan {
+    /// Whether what it asks the model is the same, whatever the prompt is called.
+    pub fn asks_like(&self, other: &Self) -> bool {
+        // the candidates follow from these
+        (&self.prompt.kind, &self.prefix, &self.close, &self.suffix)
+            == (&other.prompt.kind, &other.prefix, &other.close, &other.suffix)
+    }
+
     /// Tokenises the question and every allowed answer.
     pub fn new(prompt: &Prompt, language: &impl Language) -> Result<Self, PlanError> {
         let labels = prompt.kind.labels();

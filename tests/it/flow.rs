@@ -260,6 +260,32 @@ fn a_question_asked_once_is_answered_from_its_window_and_leaves_nothing_behind()
 }
 
 #[test]
+fn what_two_prompts_ask_alike_about_a_window_is_asked_once() {
+    let [one, other, two] = [("one", ["f0", "camera"]), ("other", ["f0", "valid"]), ("two", ["f0", "camera"])]
+        .map(|(n, w)| readouts(n, &w));
+    let prompts = [&one, &other, &two];
+    let asked: Vec<_> = (0..2).flat_map(|number| prompts.map(|prompt| (camera(number), Arc::clone(prompt)))).collect();
+    let mut worker = Worker::new(oracle(), &asked).unwrap();
+    assert_eq!(worker.work().prefill_rows, 2, "with the gates shut");
+    let window = |number: u32| Window {
+        camera: camera(number),
+        spec: Spec { frames: 1, span: Duration::ZERO },
+        frames: vec![Some(frame(number, 7, 9000))],
+        prompts: prompts.map(|prompt| prompt.name.clone()).to_vec(),
+    };
+    let replied = worker.answer(&[0, 1].map(|number| Waiting { window: window(number), since: Stamp::now() }));
+    assert_eq!(worker.work().prefill_rows, 2 + 4);
+    for (number, of_camera) in (0..).zip(replied.chunks(3)) {
+        let names: Vec<_> = of_camera.iter().map(|replied| replied.prompt.as_str()).collect();
+        assert_eq!(names, ["one", "other", "two"]);
+        for replied in [&of_camera[0], &of_camera[2]] {
+            assert!((read(replied.reply.as_ref().unwrap(), "camera") - f64::from(number)).abs() < 0.01, "{replied:?}");
+        }
+        assert!((read(of_camera[1].reply.as_ref().unwrap(), "valid") - 1.0).abs() < 0.01, "{:?}", of_camera[1]);
+    }
+}
+
+#[test]
 fn a_text_before_the_picture_is_kept_for_as_long_as_a_prompt_has_it() {
     // the question stands before the picture, so each has a text of its own
     let copy = FolderCopy::with_manifest(|manifest| {
