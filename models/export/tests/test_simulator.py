@@ -11,7 +11,7 @@ from wader_export.questions import KINDS, Writer, caption
 from wader_export.questions.words import NUMBERS, SECONDS, UNCLEAR_ANSWER
 from wader_export.sim import PEOPLE, blindness, colours, detector, events, simulate
 from wader_export.sim.world import BRIGHT, in_a_row
-from wader_export.sim.truth import HEADS, INDEX, UNCLEAR, truth
+from wader_export.sim.truth import HEADS, INDEX, UNCLEAR, spreads, truth
 from wader_export.tokens import Words, build
 from wader_export.training.losses import near_times
 
@@ -115,6 +115,20 @@ def test_every_kind_is_asked_and_no_answer_prevails():
         share = given.count("yes") / max(1, given.count("yes") + given.count("no"))
         if "yes" in given and len(given) > 150:
             assert 0.3 < share < 0.7, (name, share)
+
+
+def test_how_many_people_there_are_does_not_tell_what_they_wear_or_whether_somebody_stands():
+    writer, answers = Writer(Random(10), multiples=dict.fromkeys(("wearing", "still"), 30.0)), {}
+    for state in truth(simulate(3000, 4, np.random.default_rng(10))[0]).state:
+        for question in (writer.one(state), writer.one(state)):
+            if question.kind in ("wearing", "still"):
+                answers.setdefault((question.kind, state[INDEX["ever"]]), []).append(question.answer == "yes")
+    for kind in ("wearing", "still"):
+        for people in (1, 2, 3, 4, 5):
+            given = answers[kind, people]
+            assert len(given) > 40 and 0.25 < np.mean(given) < 0.75, (kind, people, len(given), np.mean(given))
+    nobody = len(answers["wearing", 0])
+    assert not any(answers["wearing", 0]) and nobody < len(answers["wearing", 1]) / 2, "of nobody's clothes little is asked"
 
 
 def test_answers_are_held_towards_the_odds_that_training_gives_them():
@@ -244,7 +258,7 @@ def test_of_who_sits_or_stands_behind_a_table_less_is_in_the_box():
 
 
 def test_a_box_that_holds_little_more_than_the_head_shows_the_face_above_and_the_jacket_below():
-    world, features = simulate(1024, 8, np.random.default_rng(9))
+    world, features = simulate(4096, 4, np.random.default_rng(9))
     tokens, (clip, who, frame) = seen_people(world, features)
     above, below = (cut[clip, who, frame] for cut in world.cut)
     like = lambda part, some, rgb: np.corrcoef(tokens[some][:, part].ravel(), rgb[some].ravel())[0, 1]  # noqa: E731
@@ -254,6 +268,26 @@ def test_a_box_that_holds_little_more_than_the_head_shows_the_face_above_and_the
     assert like(layout.UPPER, whole, jacket) > 0.7 and like(layout.LOWER, whole, trousers) > 0.5
     assert portrait.sum() > 30 and like(layout.LOWER, portrait, jacket) > 0.6
     assert like(layout.UPPER, portrait, jacket) < 0.7
+
+
+def test_before_a_close_camera_some_fill_the_picture_and_more():
+    world, _ = simulate(500, 4, np.random.default_rng(12))
+    tall = (world.height * world.visible)[:, :PEOPLE].max((1, 2))
+    assert 0.02 < (tall > 1.7).mean() < 0.25, "people of whom the picture holds head and shoulders"
+
+
+def test_who_stands_for_half_of_the_window_may_be_called_either():
+    world, _ = simulate(1500, 8, np.random.default_rng(13))
+    seen, paused = world.visible, truth(world).state[:, INDEX["paused"]]
+    whole, most, half = (spread[:, :PEOPLE] for spread in spreads(world, seen))
+    sees = world.blindness == blindness.SEES
+    alone = (seen[:, :PEOPLE].any(2).sum(1) == 1) & sees
+    stands = alone & (most.min(1) < 0.16)
+    perhaps = sees & (whole.min(1) > 0.4) & (most.min(1) > 0.25) & (half.min(1) < 0.16)
+    walks = alone & (half.min(1) > 0.4) & (half.min(1) < 100)
+    assert stands.sum() > 20 and (paused[stands] == 1).all()
+    assert perhaps.sum() > 5 and (paused[perhaps] == UNCLEAR).all()
+    assert walks.sum() > 20 and (paused[walks] == 0).mean() > 0.9
 
 
 def test_who_stands_in_a_row_is_beside_the_others_and_in_the_picture():

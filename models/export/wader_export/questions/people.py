@@ -6,6 +6,15 @@ from .captions import CAPTION_QUESTIONS, caption
 from .kinds import colourless, counted, draft, kind, known, yes_no
 from .words import NONE, NUMBERS, SECONDS, article
 
+CROWD = 6  # so many people, or more
+
+
+def crowd(s) -> int:
+    """How many people there are, as a key of a balance: where a yes is the likelier the more there are, their number alone would
+    answer."""
+    return min(s("ever"), CROWD)
+
+
 PRESENCE = (
     "is there {who}?", "is {who} there?", "can you see {who}?", "do you see {who}?", "are there any people?",
     "are there people?", "is {who} in the picture?", "is {who} visible?", "is there {who} in the picture?",
@@ -217,9 +226,14 @@ def depth(s, ask):
     return yes_no(ask.text(templates), s(name) > 0, name) if known(s(name)) else None
 
 
+STILL_THROUGHOUT = 0.85  # of the scenes in which somebody stands all the time are not asked about: others are harder
+
+
 @kind("still", 1.6)
 def still(s, ask):
-    return yes_no(ask.text(STILL, place=True), s("paused") > 0, "still") if known(s("paused")) else None
+    if not known(s("paused")) or (s("still") > 0 and ask.random.random() < STILL_THROUGHOUT):
+        return None
+    return yes_no(ask.text(STILL, place=True), s("paused") > 0, f"still {crowd(s)}")
 
 
 @kind("moving", 0.8)
@@ -337,21 +351,25 @@ TROUSERS = (
 )  # fmt: skip
 
 
+NOBODYS_CLOTHES = 0.08  # so many questions about clothes are of scenes without people: more would only teach that people wear all
+
+
 @kind("wearing", 3.0)
 def wearing(s, ask):
-    if colourless(s, ask):
-        return None
     random = ask.random
-    colour = random.choice(colours.NAMES[:6] + colours.NAMES[:7] + colours.NAMES + ("red", "white", "black", "blue"))
+    if colourless(s, ask) or (s("ever") == 0 and random.random() >= NOBODYS_CLOTHES):
+        return None
+    colour = random.choice(colours.NAMES)
     upper, lower, dice = s(f"upper_{colour}"), s(f"lower_{colour}"), random.random()
     slots = {"colour": colour, "a_colour": article(colour)}
+    balance = lambda of: None if s("ever") == 0 else f"{of} {colour} {crowd(s)}"  # noqa: E731
     if dice < 0.6:
         if max(upper, lower) <= 0 and not known(upper, lower):
             return None
-        return yes_no(ask.text(WEARING, place=True, **slots), max(upper, lower) > 0, f"wearing {colour}")
+        return yes_no(ask.text(WEARING, place=True, **slots), max(upper, lower) > 0, balance("wearing"))
     if dice < 0.82:
-        return yes_no(ask.text(TOP, **slots), upper > 0, f"top {colour}") if known(upper) else None
-    return yes_no(ask.text(TROUSERS, **slots), lower > 0, f"trousers {colour}") if known(lower) else None
+        return yes_no(ask.text(TOP, **slots), upper > 0, balance("top")) if known(upper) else None
+    return yes_no(ask.text(TROUSERS, **slots), lower > 0, balance("trousers")) if known(lower) else None
 
 
 @kind("caption", 1.4)

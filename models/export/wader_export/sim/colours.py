@@ -6,7 +6,7 @@ from ..encoder import colour_words
 from ..encoder.colour_words import NAMES
 
 RGB = np.array(colour_words.RGB, np.float32)
-UPPER_SHARE = np.array([0.26, 0.12, 0.11, 0.13, 0.14, 0.08, 0.06, 0.05, 0.03, 0.02])
+UPPER_SHARE = np.array([0.22, 0.11, 0.10, 0.12, 0.12, 0.08, 0.07, 0.06, 0.06, 0.06])
 LOWER_SHARE = np.array([0.30, 0.07, 0.16, 0.05, 0.27, 0.03, 0.02, 0.08, 0.01, 0.01])
 VEHICLE_SHARE = np.array([0.20, 0.22, 0.20, 0.14, 0.14, 0.04, 0.03, 0.01, 0.02, 0.00])
 BLACK, BLUE, GRAY = (NAMES.index(name) for name in ("black", "blue", "gray"))

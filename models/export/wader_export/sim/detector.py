@@ -14,7 +14,7 @@ from .backdrops import Backdrops
 from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
 from .looks import BEHIND, FRONT, OWN, SECOND, SURROUND
 from .peaks import Peaks, restless, steady_noise, taken
-from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World
+from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World, behind
 
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
@@ -133,7 +133,7 @@ def shaded(world: World, rng, rows: tuple[float, float], shown: np.ndarray, arou
     before = world.obscured[..., None] * (1 - body)
     ground = mix.clip(0, 0.75)
     beside = ground + (1 - ground) * before
-    behind = world.background[:, None] + rng.normal(0, 0.12, (batch, THINGS, 3))
+    ground_behind = behind(world, rng, (batch, THINGS, 3))
     # face, hair and hands: some of an upper half, most where little but the head is in the box; and bare legs
     skin = np.where(where < 0.5, rng.uniform(0, 0.22, still), np.maximum(rng.uniform(0, 0.05, still), world.bare[..., None]))
     head = ((NECK - first) / (last - first).clip(1e-3)).clip(0, 1) * rng.uniform(0.7, 1, still)
@@ -143,7 +143,7 @@ def shaded(world: World, rng, rows: tuple[float, float], shown: np.ndarray, arou
     own_skin = SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None]
     rgb = rgb * (1 - skin) + own_skin * skin
     mix = colours.median_share(beside[..., None])
-    seen = rgb * (1 - mix) + behind[:, :, None] * mix + rng.normal(0, 0.02, (batch, THINGS, frames, 3))
+    seen = rgb * (1 - mix) + ground_behind[:, :, None] * mix + rng.normal(0, 0.02, (batch, THINGS, frames, 3))
     folds = np.exp(rng.uniform(np.log(0.01), np.log(0.12), (batch, THINGS, 1, 1)))
     seen *= np.exp(rng.normal(0, 1, (batch, THINGS, frames, 1)) * folds)  # and sun and shade
     own = world.upper_rgb if rows == UPPER_ROWS else world.lower_rgb
@@ -159,7 +159,7 @@ def shaded(world: World, rng, rows: tuple[float, float], shown: np.ndarray, arou
         OWN: (worn * plain, cloth[..., :3]),
         SECOND: (worn * (1 - plain), cloth[..., 3:6]),
         looks.SKIN: (open_ * (1 - beside) * bare, own_skin),
-        BEHIND: (open_ * beside * apart, behind[:, :, None]),
+        BEHIND: (open_ * beside * apart, ground_behind[:, :, None]),
         SURROUND: (open_ * beside * (1 - apart), around[:, None, None] + aside.normal(0, 0.05, (batch, THINGS, 1, 3))),
         FRONT: (hidden, front),
     }

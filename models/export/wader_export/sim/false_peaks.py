@@ -9,7 +9,7 @@ import numpy as np
 from .. import layout
 from . import colours, looks
 from .peaks import Peaks, restless, steady_noise
-from .world import V, World
+from .world import V, World, behind
 
 STANDING, PASSING, DOUBLES = 19, 4, 6  # slots for false peaks that stand, that flash up, and for parts of things
 FALSE_GROUPS = np.array([0, 3, 4, 5, 7, 8, 11, 9, 1, 10, 6, 2])
@@ -79,16 +79,15 @@ def sampled(own: np.ndarray, median: np.ndarray, world: World, rng, around: np.n
     shape = (*own.shape[:2], 1)
     beside, second, apart = aside.uniform(0, 0.6, shape), aside.uniform(-0.4, 0.5, shape).clip(0), aside.random(shape)
     other = np.where(
-        aside.random((*shape, 1)) < 0.5,
+        aside.random((*shape, 1)) < coloured(world, 0.5)[..., None],
         colours.pick(aside, colours.UPPER_SHARE + 0.05, shape)[1],
         own * np.exp(aside.normal(0, 0.6, (*shape, 1))),
     )
-    behind = world.background[:, None, None] + aside.normal(0, 0.12, (*shape, 3))
     steady = np.exp(aside.normal(0, 0.1, median.shape[:3]))
     parts = {
         looks.OWN: ((1 - beside) * (1 - second) * steady, own),
         looks.SECOND: ((1 - beside) * second, other.clip(0.02, 0.98)),
-        looks.BEHIND: (beside * apart, behind),
+        looks.BEHIND: (beside * apart, behind(world, aside, (*shape, 3))),
         looks.SURROUND: (beside * (1 - apart), around[:, None, None]),
     }
     return looks.looks(median, looks.drawn_folds(aside, shape), parts)
@@ -103,7 +102,7 @@ def halves(world: World, rng, things: int) -> tuple[np.ndarray, np.ndarray]:
     """
     shape = (len(world.times), things)
     own = lambda: np.where(  # noqa: E731
-        rng.random((*shape, 1)) < 0.4,
+        rng.random((*shape, 1)) < coloured(world, 0.4),
         colours.pick(rng, colours.UPPER_SHARE + 0.05, shape)[1],
         world.background[:, None] + rng.normal(0, 0.15, (*shape, 1)) + rng.normal(0, 0.04, (*shape, 3)),
     )
@@ -112,6 +111,11 @@ def halves(world: World, rng, things: int) -> tuple[np.ndarray, np.ndarray]:
     alike = upper + rng.normal(0, 0.05, (*shape, 3))
     lower = np.select([dice < 0.2, dice < 0.65], [alike, upper * shade], other)
     return upper.clip(0.02, 0.98), lower.clip(0.02, 0.98)
+
+
+def coloured(world: World, often: float) -> np.ndarray:
+    """Which part of the false things has a colour of its own [B, 1, 1]: `often` where the scene is not drab."""
+    return np.where(world.drab, 0.1, often)[:, None, None]
 
 
 def rows_of_alike(rng, looks: tuple[np.ndarray, ...], x: np.ndarray) -> None:
@@ -182,7 +186,7 @@ def doubles(real: Peaks, world: World, rng, unrest: np.ndarray) -> Peaks:
     steady = (unrest < 0.5)[..., None]  # in a quiet scene they stay, or never come
     high = np.where((np.where(steady, dice[..., :1], dice) < 0.42) & (tall > 0.06), own * part, 0)
     above, below = take(real.upper), take(real.lower)
-    ground = world.background[:, None, None] + rng.normal(0, 0.12, (batch, DOUBLES, 1, 3))
+    ground = behind(world, rng, (batch, DOUBLES, 1, 3))
     bare = np.where(beside, np.abs(shift) / wide.clip(1e-4) * 0.8, 0)
     shown = (np.where(lower[..., None], below, above), np.where(upper[..., None], above, below))
     shown = (looks.uncovered(half, ground, colours.median_share(bare), bare.clip(0, 1)) for half in shown)

@@ -108,10 +108,10 @@ def truth(world: World) -> Truth:
         put(f"most_{name}", sure + doubtful)
     put("closer", people(often & (way == CLOSER)))
     put("away", people(often & (way == AWAY)))
-    spread, pause = spreads(world, seen)
+    spread, pause, half = spreads(world, seen)
     stands = (spread < 0.16) & (times_seen >= 3)
     still = people(stands)
-    doubtful = (people(often & ((spread < 0.35) | (way == STANDS)) & ~stands) > 0) | (people(pause < 0.2) > 0)
+    doubtful = (people(often & ((spread < 0.35) | (way == STANDS)) & ~stands) > 0) | (people((pause < 0.2) | (half < 0.18)) > 0)
     put("still", still, unless=(still == 0) & doubtful)
     put("paused", people(stands | (pause < 0.16)), unless=(people(stands | (pause < 0.16)) == 0) & doubtful)
     depth(world, seen, put, people)
@@ -172,7 +172,8 @@ def truth(world: World) -> Truth:
 
 
 def spreads(world: World, seen: np.ndarray):
-    """How far each thing gets about, in its own heights: over all frames seen, and over the best long run of frames."""
+    """How far each thing gets about, in its own heights: over all frames seen, and over the best run of most and of half of the
+    frames."""
     aspect = world.aspect[:, None, None]
     frames = seen.shape[2]
     size = np.maximum(world.height.mean(2) / aspect[..., 0], 1e-3)
@@ -185,12 +186,16 @@ def spreads(world: World, seen: np.ndarray):
         return np.maximum(*spans) / size, part.sum(2)
 
     whole, _ = extent(0, frames)
-    run = max(3, int(np.ceil(0.7 * frames)))
-    best = np.full(whole.shape, 1e3)
-    for first in range(frames - run + 1):
-        span, count = extent(first, first + run)
-        best = np.where(count == run, np.minimum(best, span), best)
-    return np.where(seen.any(2), whole, 1e3), best
+
+    def best(share: float):
+        run = max(3, int(np.ceil(share * frames)))
+        least = np.full(whole.shape, 1e3)
+        for first in range(frames - run + 1):
+            span, count = extent(first, first + run)
+            least = np.where(count == run, np.minimum(least, span), least)
+        return least
+
+    return np.where(seen.any(2), whole, 1e3), best(0.7), best(0.5)
 
 
 def doubts(world: World, seen: np.ndarray, oldest: np.ndarray, put, people) -> None:

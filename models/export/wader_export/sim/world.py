@@ -20,7 +20,10 @@ P, V, O = slice(0, PEOPLE), slice(PEOPLE, PEOPLE + VEHICLES), slice(PEOPLE + VEH
 STILL, MOVES, STOPS, STARTS = range(4)
 POSING = 0.2  # of the clips
 PATHS = 0.3  # of the clips
+PORTRAITS = 0.5  # of those who pose before a close camera do so alone or with one other
+EARLY_STOPS = LATE_STARTS = 0.7  # of those who stop, or start: so many stand still for most of the window
 SEATED, SEATED_POSING, BEHIND = 0.25, 0.45, 0.05  # of those who stay where they are, of those who pose, of the others
+DRAB = 0.67  # of the clips
 OBSCURED = 0.4  # of the people
 BARE_LEGS = 0.15  # of the people
 TOGETHER = 0.6  # of the scenes in which several people pose
@@ -80,6 +83,7 @@ class World:
     background: np.ndarray  # [B, 3]
     blindness: np.ndarray  # [B] see `blindness`
     posing: np.ndarray  # [B] nothing moves at all: people sit or stand for the picture
+    drab: np.ndarray  # [B] what is no person, no vehicle and no other thing has hardly a colour: stone, asphalt, walls
 
     @property
     def visible(self) -> np.ndarray:
@@ -99,6 +103,17 @@ class World:
     def in_picture(self) -> np.ndarray:
         """[B, N, T]: inside the picture, though perhaps hidden by something."""
         return (self.inside > 0.4) & (self.height > 0.025) & self.present[:, None]
+
+
+def behind(world: World, rng, shape: tuple[int, ...]) -> np.ndarray:
+    """Colours of what is behind things: the background, lighter or darker, and where the scene is not drab of any colour.
+
+    `shape`: of the colours, [B, ..., 3].
+    """
+    each = (len(world.drab), *(1,) * (len(shape) - 1))
+    own = rng.normal(0, 0.12, shape)
+    grey = rng.normal(0, 0.12, (*shape[:-1], 1)) + own / 3
+    return world.background.reshape(*each[:-1], 3) + np.where(world.drab.reshape(each), grey, own)
 
 
 def sizes(batch: int, rng):
@@ -127,7 +142,7 @@ def motions(batch: int, rng, kind):
     """How each thing moves: still, moves, stops on the way, starts on the way."""
     dice = rng.random((batch, THINGS))
     motion = np.zeros((batch, THINGS), int)
-    motion[:, P] = np.select([dice < 0.3, dice < 0.84, dice < 0.92], [STILL, MOVES, STOPS], STARTS)[:, P]
+    motion[:, P] = np.select([dice < 0.28, dice < 0.78, dice < 0.89], [STILL, MOVES, STOPS], STARTS)[:, P]
     style = rng.random((batch, 1))
     walkers = np.where(rng.random((batch, PEOPLE)) < 0.88, MOVES, STILL)
     standers = np.where(rng.random((batch, PEOPLE)) < 0.85, STILL, MOVES)
@@ -154,7 +169,7 @@ def on_a_path(rng, across, far, heading, wide):
     walked = way + np.pi * (rng.random(across.shape) < 0.5) + rng.normal(0, 0.1, across.shape)
     return (
         np.where(keeps, across[:, :1] + along * ahead - aside * right, across),
-        np.where(keeps, far[:, :1] + along * right + aside * ahead, far).clip(1.5),
+        np.where(keeps, (far[:, :1] + along * right + aside * ahead).clip(1.5), far),
         np.where(keeps, walked, heading),
     )
 
@@ -186,6 +201,8 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
 
     # who is there
     count = rng.choice(12, size=batch, p=[0.10, 0.12, 0.11, 0.11, 0.10, 0.10, 0.09, 0.08, 0.07, 0.06, 0.03, 0.03])
+    portrait = posing & close[:, 0] & (rng.random(batch) < PORTRAITS)
+    count = np.where(portrait, rng.integers(1, 3, batch), count)
     active = np.zeros(shape, bool)
     active[:, P] = np.arange(PEOPLE) < count[:, None]
     active[:, V] = np.arange(VEHICLES) < rng.choice(4, size=batch, p=[0.42, 0.35, 0.16, 0.07])[:, None]
@@ -205,6 +222,7 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     most = np.where(close, 4.5, 0.85)
     y = np.where(size > most, horizon + most * camera / tall, y)
     far = focal * camera / (y - horizon)
+    nearest = np.where(close, 0.3, 1.2)
     across = (rng.uniform(0.01, 0.99, shape) - 0.5) * far * aspect / focal
 
     # how it moves
@@ -222,7 +240,10 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     reference = -rng.uniform(0, 1, shape) * span
     aside = reference - rng.uniform(-1, 1, shape) * span * 0.5
     reference = np.where(rng.random(shape) < 0.2, aside, reference)[..., None]
-    change = (-rng.uniform(0.1, 0.85, shape) * span)[..., None]
+    change = rng.uniform(0.1, 0.85, shape)  # how long ago, as part of the window
+    change = np.where((motion == STOPS) & (rng.random(shape) < EARLY_STOPS), rng.uniform(0.72, 0.95, shape), change)
+    change = np.where((motion == STARTS) & (rng.random(shape) < LATE_STARTS), rng.uniform(0.05, 0.28, shape), change)
+    change = (-change * span)[..., None]
     t = times[:, None, :]
     travel = np.select(
         [(motion == MOVES)[..., None], (motion == STOPS)[..., None], (motion == STARTS)[..., None]],
@@ -237,7 +258,7 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
         for a in (vx, vz, motion):
             a[pair, i] = a[pair, i - 1]
         across[pair, i] = across[pair, i - 1] + rng.normal(0, 0.8, pair.sum())
-        far[pair, i] = (far[pair, i - 1] + rng.normal(0, 0.6, pair.sum())).clip(1.5)
+        far[pair, i] = np.maximum(far[pair, i - 1] + rng.normal(0, 0.6, pair.sum()), nearest[pair, 0])
     j = O.start
     own = (layout.BICYCLE, layout.MOTORCYCLE, layout.DOG, layout.BAG, layout.UMBRELLA, layout.BALL)
     ridden = np.isin(kind[:, j], own) & (rng.random(batch) < 0.55) & (count > 0)
@@ -258,9 +279,8 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     sway *= np.where(posing[:, None], 0.0, calm)[..., None]
     x = across[..., None] + vx[..., None] * travel + sway
     z = far[..., None] + vz[..., None] * travel
-    nearest = np.where(close, 0.3, 1.2)[..., None]
-    exists = active[..., None] & (z > nearest)
-    z = np.maximum(z, nearest)
+    exists = active[..., None] & (z > nearest[..., None])
+    z = np.maximum(z, nearest[..., None])
     dice = np.where(posing[:, None], 0.5, rng.random(shape))  # some appear or vanish inside the picture (doors)
     door = (-rng.uniform(0.1, 0.9, shape) * span)[..., None]
     late, early = (dice < 0.07)[..., None], (dice > 0.93)[..., None]
@@ -283,11 +303,14 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     hidden, hider = hiding(rng, box, z, inside, width, height)
 
     light, gain = draw_light(batch, rng)
-    background = (rng.uniform(0.15, 0.7, (batch, 1)) + rng.normal(0, 0.08, (batch, 3))).clip(0.05, 0.9)
+    drab = rng.random(batch) < DRAB
+    tint = rng.normal(0, 1, (batch, 3)) * np.where(drab, 0.03, 0.08)[:, None]
+    background = (rng.uniform(0.15, 0.7, (batch, 1)) + tint).clip(0.05, 0.9)
     return World(
         times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider,
         draw_covered(rng, kind, motion, posing), draw_obscured(rng.spawn(1)[0], kind), motion,
         *clothes(batch, rng), light, gain, aspect[:, 0], background, blindness.draw(batch, rng), posing,
+        drab,
     )  # fmt: skip
 
 

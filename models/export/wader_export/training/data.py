@@ -12,7 +12,7 @@ from .. import tokens
 from ..questions import Question, Writer
 from ..questions.words import NONE
 from ..sim import PEOPLE, Backdrops, blindness, simulate, sources
-from ..sim.truth import UNCLEAR, UNKNOWN, truth
+from ..sim.truth import INDEX, UNCLEAR, UNKNOWN, truth
 from . import bank, restaged
 from .bank import Bank
 
@@ -23,11 +23,12 @@ FRAMES_SHARE = (0.70, 0.13, 0.17)
 INTERLEAVED = 4  # every so many steps the rows hold three media each
 WORKER_SEEDS = 1_000_003  # from the seed of one worker to the next one's: no two stages of two workers meet
 PHOTOGRAPHS = 9  # one clip in so many is a real photograph of the half for training ...
-OF_CLOTHES = 0.3  # ... and such a part of the questions about it is of clothes, where their answers are balanced
-STUDIED = {"wearing": 2.0}  # what is learnt slowest, asked so many times more often than in tests
+OF_CLOTHES = 0.4  # ... and such a part of the questions about it is of clothes, where their answers are balanced ...
+OF_CLOTHES_OF_NOBODY = 0.04  # ... or such a part, where nobody is
+STUDIED = {"wearing": 2.0, "still": 2.0}  # what is learnt slowest, asked so many times more often than in tests
 # Real pictures show less of clothes and of a pause than simulated scenes do, and more that is like a person: answers are held
 # towards so many yes to one no, and the model says yes on so much less.
-ODDS = {"wearing": 1.5, "top": 1.5, "trousers": 1.5, "still": 1.6, "presence": 0.35, "absence": 2.8}
+ODDS = {"wearing": 4.0, "top": 4.0, "trousers": 4.0, "still": 3.0, "presence": 0.35, "absence": 2.8}
 BUCKETS = (0.0, 0.6, 0.88, 1.0)  # rows sorted by length are run in these groups
 
 
@@ -146,7 +147,7 @@ class Maker:
         trained = split == "train"
         self.writer = Writer(self.random, multiples=STUDIED if trained else None, odds=ODDS if trained else None)
         # few photographs show one of ten colours: where all questions share one balance, a real picture means that none is worn
-        self.clothes_writer = Writer(self.random)
+        self.clothes_writer = Writer(self.random, odds=ODDS if trained else None)
         self.questions = questions
         self.step = 0
 
@@ -193,7 +194,8 @@ class Maker:
     def ask(self, batch: Batch, clip: int) -> Question:
         """One question about a clip."""
         of_clothes = None
-        if batch.photograph[clip] and self.random.random() < OF_CLOTHES:
+        somebody = batch.told[clip, INDEX["ever"]] != 0
+        if batch.photograph[clip] and self.random.random() < (OF_CLOTHES if somebody else OF_CLOTHES_OF_NOBODY):
             of_clothes = self.clothes_writer.one(batch.told[clip], "wearing")
         return of_clothes or self.writer.one(batch.told[clip])
 

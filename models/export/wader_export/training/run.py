@@ -4,6 +4,7 @@ Stages (the recipe of Flamingo's frozen language model, with a state head before
 carries the scene when the words come): ``state`` resampler against the state head; ``text`` language model on
 question and answer text alone; ``bridge`` cross-attention with the language model frozen; ``joint`` everything.
 A run that starts from an earlier model needs two: ``adapt`` a new state head and gently the resampler, ``joint``.
+Or one: ``words`` language model and cross-attention, with the resampler frozen.
 """
 
 import json
@@ -36,11 +37,12 @@ class Stage:
     final: float  # part of the rate that is left at the end
     text: bool
     state_weight: float
+    watched: bool = True  # questions are about clips, not about text alone
 
 
 STAGES = (
     Stage("state", 0.22, 1.6e-3, 0.15, False, 1.0),
-    Stage("text", 0.04, 2.0e-3, 0.1, True, 0.0),
+    Stage("text", 0.04, 2.0e-3, 0.1, True, 0.0, watched=False),
     Stage("bridge", 0.04, 1.2e-3, 0.8, True, 0.5),
     Stage("joint", 0.70, 1.0e-3, 0.0, True, 0.4),
 )
@@ -49,6 +51,7 @@ CONTINUED = (
     Stage("joint", 0.92, 8.0e-4, 0.0, True, 0.4),
 )
 TUNED = (Stage("joint", 1.0, 4.0e-4, 0.0, True, 0.4),)  # a short run after a change of the simulator
+WORDS = (Stage("words", 1.0, 6.0e-4, 0.0, True, 0.0),)  # what is seen stays as it is, what is said of it is learnt anew
 WARM_STEPS = 80
 ADAPTING_RATE = 0.25  # of the rate, for a resampler that already sees
 RESAMPLER_RATE = 0.6  # of the rate, once words are trained
@@ -71,6 +74,7 @@ def groups(model: Flamingo, stage: Stage) -> list[dict]:
         "state": [(seeing, 1.0, True), (head, 1.0, True)],
         "adapt": [(seeing, ADAPTING_RATE, True), (head, 1.0, True)],
         "text": [(language, 1.0, True)],
+        "words": [(crossing + language, 1.0, True), (gates, GATE_RATE, False)],
         "bridge": [(crossing, 1.0, True), (gates, GATE_RATE, False), (seeing, RESAMPLER_RATE, True), (head, 1.0, True)],
         "joint": [
             (crossing + language, 1.0, True), (gates, GATE_RATE, False),
@@ -181,6 +185,9 @@ class Run:
                 latents, mixed = self.model.resampler(*tensors(batch))
             state, figures = state_loss(self.model, latents.float(), mixed.float(), batch)
             loss = loss + stage.state_weight * state
+        elif stage.watched:
+            with quick(), torch.no_grad():
+                latents, _ = self.model.resampler(*tensors(batch))
         if stage.text:
             with quick():
                 words = text_loss(self.model, latents, batch, self.near, everything=latents is None)
@@ -206,7 +213,7 @@ class Run:
             state = held_out.state(self.model)
             figures["state_mean"] = round(sum(state.values()) / len(state), 4)
             figures["state"] = state
-        if stage.name in ("bridge", "joint"):
+        if stage.text and stage.watched:
             figures["answers"] = by_kind(held_out.answers(self.model))
         short = {k: v for k, v in figures.get("state", {}).items() if k in SHOWN}
         print("held out", figures.get("state_mean"), short, figures.get("answers"), flush=True)
