@@ -130,8 +130,10 @@ def curves(log: Path) -> str:
     share = (0, 0.2, 0.4, 0.6, 0.8, 1)
     right = Plot("Right while training", (0, last), (0, 1), (0, 0))
     right.axes(ticks, share, "minutes")
-    losses = Plot("Loss while training", (0, last), (0, 3), (1, 0), legend="top-right")
-    losses.axes(ticks, (0, 1, 2, 3), "minutes")
+    most = max((r[loss] for _, r in timed for loss in ("words", "state") if loss in r), default=3)
+    top = next(high for high in (0.3, 1.5, 3) if high >= min(most, 3))  # what goes on from a trained model has little left
+    losses = Plot("Loss while training", (0, last), (0, top), (1, 0), legend="top-right")
+    losses.axes(ticks, [round(k * top / 3, 1) for k in range(4)], "minutes")
     for stage, colour in zip(stages, COLOURS):
         rows_of = [(m, r) for m, r in timed if r["stage"] == stage]
         if points := [(m, r["right"]) for m, r in rows_of if "right" in r]:
@@ -160,4 +162,8 @@ def curves(log: Path) -> str:
         if points := [(m, h["state"][name]) for m, _, h in held if name in h.get("state", {})]:
             states.line(points, colour)
             states.name(name, colour)
-    return picture([right, losses, answers, states])
+    # a run of the decoder alone tells no state
+    plots = [plot for plot in (right, losses, answers, states) if plot.names] or [losses]
+    for number, plot in enumerate(plots):
+        plot.at = (number % 2, number // 2)
+    return picture(plots)
