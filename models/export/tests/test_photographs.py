@@ -230,8 +230,11 @@ def test_what_photographs_are_asked_of_clothes_means_neither_yes_nor_no(monkeypa
         for clip in np.flatnonzero(batch.photograph[: len(batch.questions)]):
             somebody = bool(batch.told[clip, INDEX["ever"]])
             answers[somebody] += [q.answer for q in batch.questions[clip] if q.kind == "wearing"]
-    # a tenth of what could be asked of people has a yes; three of four photographs show nobody, of whose clothes little is asked
-    assert len(answers[True]) > 300 and 0.35 < np.mean(np.array(answers[True]) == "yes") < 0.9
+    # a fortieth of all that could be asked has a yes; each colour has a balance of its own, and begins with some of both
+    together = answers[True] + answers[False]
+    assert len(together) > 300 and 0.12 < np.mean(np.array(together) == "yes") < 0.75
+    # three of four photographs show nobody, of whose clothes little is asked
+    assert len(answers[True]) > 300 and np.mean(np.array(answers[True]) == "yes") > 0.35
     assert len(answers[False]) < len(answers[True]) / 2 and "yes" not in answers[False]
 
 
