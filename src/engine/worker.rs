@@ -335,13 +335,11 @@ fn asks<'a, M: Model>(prompts: &'a Prompts<M>, waiting: &[Waiting]) -> (Vec<Ask<
             if let Some(ready) = prompts.ready(&window.camera, prompt) {
                 let ask = |question: &'a Question| {
                     let alike = |ask: &Ask<'_>| ask.question.plan.asks_like(&question.plan);
-                    asks[before..].iter().position(alike).map_or_else(
-                        || {
-                            asks.push(Ask { place: asks.len(), window: asked_about, spec: window.spec, question });
-                            asks.len() - 1
-                        },
-                        |known| before + known,
-                    )
+                    if let Some(known) = asks[before..].iter().position(alike) {
+                        return before + known;
+                    }
+                    asks.push(Ask { place: asks.len(), window: asked_about, spec: window.spec, question });
+                    asks.len() - 1
                 };
                 let own: Vec<usize> = ready.questions().iter().map(ask).collect();
                 if !own.is_empty() {
