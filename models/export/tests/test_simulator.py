@@ -10,7 +10,7 @@ from wader_export.encoder import tokens as encoder
 from wader_export.questions import KINDS, Writer, caption
 from wader_export.questions.words import NUMBERS, SECONDS, UNCLEAR_ANSWER
 from wader_export.sim import PEOPLE, blindness, colours, detector, events, simulate
-from wader_export.sim.world import BRIGHT, in_a_row
+from wader_export.sim.world import BRIGHT, V, in_a_row
 from wader_export.sim.truth import HEADS, INDEX, UNCLEAR, spreads, truth
 from wader_export.tokens import Words, build
 from wader_export.training.losses import near_times
@@ -268,6 +268,30 @@ def test_a_box_that_holds_little_more_than_the_head_shows_the_face_above_and_the
     assert like(layout.UPPER, whole, jacket) > 0.7 and like(layout.LOWER, whole, trousers) > 0.5
     assert portrait.sum() > 30 and like(layout.LOWER, portrait, jacket) > 0.6
     assert like(layout.UPPER, portrait, jacket) < 0.7
+
+
+def test_of_half_of_those_who_face_the_camera_the_jacket_shows_in_the_lower_half_alone():
+    world, features = simulate(4096, 4, np.random.default_rng(14))
+    tokens, (clip, who, frame) = seen_people(world, features)
+    above, below = (cut[clip, who, frame] for cut in world.cut)
+    clear = world.upper_vague[clip, who] < 0
+    some = clear & (1 - above - below < 0.36) & (tokens[:, 3] - tokens[:, 1] > 0.55)
+    worn = world.upper[clip, who][some, None]
+    upper, lower = (np.take_along_axis(tokens[some][:, half], worn, 1) for half in (layout.UPPER_WORDS, layout.LOWER_WORDS))
+    below_alone = (upper < 0.05) & (lower > 0.12)
+    assert some.sum() > 100 and 0.35 < below_alone.mean() < 0.7, "as of the photographs to train on: .42 to .73"
+
+
+def test_the_paint_of_a_vehicle_is_not_always_what_most_of_it_shows():
+    world, features = simulate(2048, 4, np.random.default_rng(15))
+    clip, token = np.nonzero((features.thing[:, -1] >= V.start) & (features.thing[:, -1] < V.stop))
+    who, seen = features.thing[clip, -1, token], features.tokens[clip, -1, token]
+    clear = (world.light[clip] == BRIGHT) & (world.blindness[clip] == blindness.SEES) & (world.upper_vague[clip, who] < 0)
+    halves = np.stack([seen[:, half] for half in (layout.UPPER_WORDS, layout.LOWER_WORDS)], 1)[clear]
+    own = np.take_along_axis(halves, world.upper[clip, who][clear, None, None], 2)[..., 0]
+    most = (halves.argmax(2) == world.upper[clip, who][clear, None]).any(1)
+    assert 0.5 < most.mean() < 0.8, "glass is gray or white where it reflects, and a bus is mostly glass"
+    assert np.quantile(own.max(1), 0.1) < 0.2 < np.median(own.max(1)), "a red car and a red bus had .04 to .11 of it"
 
 
 def test_before_a_close_camera_some_fill_the_picture_and_more():

@@ -136,8 +136,8 @@ def shaded(world: World, rng, rows: tuple[float, float], shown: np.ndarray, arou
     ground_behind = behind(world, rng, (batch, THINGS, 3))
     # face, hair and hands: some of an upper half, most where little but the head is in the box; and bare legs
     skin = np.where(where < 0.5, rng.uniform(0, 0.22, still), np.maximum(rng.uniform(0, 0.05, still), world.bare[..., None]))
-    head = ((NECK - first) / (last - first).clip(1e-3)).clip(0, 1) * rng.uniform(0.7, 1, still)
-    skin = np.maximum(skin, head)
+    head = ((NECK - first) / (last - first).clip(1e-3)).clip(0, 1)
+    skin = np.maximum(skin, np.where(head < 1, head * rng.uniform(0.7, 1, still), 1))  # no cloth above the neck
     bare = (skin + (1 - skin) * world.obscured[..., None] * body) * (world.kind == layout.PERSON)[..., None]
     skin = colours.median_share(bare[..., None])
     own_skin = SKIN[rng.integers(0, len(SKIN), (batch, THINGS))][:, :, None]

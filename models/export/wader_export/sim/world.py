@@ -21,14 +21,19 @@ STILL, MOVES, STOPS, STARTS = range(4)
 POSING = 0.2  # of the clips
 PATHS = 0.3  # of the clips
 PORTRAITS = 0.5  # of those who pose before a close camera do so alone or with one other
+FACE_TO_FACE = 0.8  # of these the camera is at eye level, and shows head and shoulders
+WHOLE_BODY = (2.2, 3.8)  # how many pictures tall somebody would be of whom head and shoulders fill one ...
+ABOVE_HEAD = (0.02, 0.35)  # ... and how much of the picture is above the head
 EARLY_STOPS = LATE_STARTS = 0.7  # of those who stop, or start: so many stand still for most of the window
 SEATED, SEATED_POSING, BEHIND = 0.25, 0.45, 0.05  # of those who stay where they are, of those who pose, of the others
 DRAB = 0.67  # of the clips
+NEAREST = 0.3  # metres from a close camera
 OBSCURED = 0.4  # of the people
 BARE_LEGS = 0.15  # of the people
 TOGETHER = 0.6  # of the scenes in which several people pose
 HALF_AND_HALF = 0.57  # clothes of which less is of the own colour are of both: stripes, an open jacket
-PLAIN_UPPER, PLAIN_LOWER = 0.6, 0.85  # of the halves of a vehicle are paint, the rest is glass or tyres
+PAINT_UPPER, PAINT_LOWER = (0.25, 0.75), (0.35, 0.95)  # of the halves of a vehicle, the rest is glass or tyres
+REFLECTING, REFLECTED = (0.6, 0.3), (0.2, 0.75)  # of the upper and lower halves' glass is as light as what it reflects
 NECK = 0.17  # the head is above it, clothes begin below: part of a body's height
 FILLS = 0.55  # head and shoulders that are so tall count as somebody wholly inside
 BRIGHT, DIM, DARK = range(3)
@@ -190,6 +195,19 @@ def in_a_row(rng, clips: np.ndarray, count: np.ndarray, across: np.ndarray, far:
         across[clip, : count[clip]] = rng.permutation(apart) + room * rng.uniform(-0.5, 0.5)
 
 
+def face_to_face(rng, clips: np.ndarray, tall, focal, horizon, camera, far, across) -> None:
+    """Head and shoulders before a camera at eye level: a door bell, a desk, a portrait. In place.
+
+    All of the box's upper half is then above the neck. Of nine photographs to train on whose clothes are outlined four are
+    such, and half of their jackets show in the lower half alone; nobody's did in the simulator.
+    """
+    size = np.exp(rng.uniform(*np.log(WHOLE_BODY), (len(clips), 1)) + rng.normal(0, 0.08, (len(clips), PEOPLE)))
+    far[clips, P] = (focal[clips] * tall[clips, P] / size).clip(NEAREST * 1.05)
+    across[clips, P] = rng.normal(0, 0.15, size.shape) * far[clips, P] / focal[clips]
+    top = rng.uniform(*ABOVE_HEAD, (len(clips), 1))
+    camera[clips] = tall[clips, :1] + (top - horizon[clips]) * far[clips, :1] / focal[clips]
+
+
 def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     """Draws a batch of scenes; `span` fixes the seconds between the oldest and the newest frame."""
     times, present = draw_times(batch, frames, rng, span)
@@ -222,8 +240,10 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     most = np.where(close, 4.5, 0.85)
     y = np.where(size > most, horizon + most * camera / tall, y)
     far = focal * camera / (y - horizon)
-    nearest = np.where(close, 0.3, 1.2)
+    nearest = np.where(close, NEAREST, 1.2)
     across = (rng.uniform(0.01, 0.99, shape) - 0.5) * far * aspect / focal
+    facing = np.flatnonzero(portrait & (rng.random(batch) < FACE_TO_FACE))
+    face_to_face(rng, facing, tall, focal, horizon, camera, far, across)
 
     # how it moves
     motion = np.where(posing[:, None], STILL, motions(batch, rng, kind))
@@ -398,11 +418,14 @@ def clothes(batch: int, rng):
     paint, paint_rgb = colours.pick(rng, colours.VEHICLE_SHARE, (batch, VEHICLES))
     upper[:, V], lower[:, V] = paint, paint
     upper_vague[:, V] = lower_vague[:, V] = colours.rival(paint, paint_rgb)
-    upper_rgb[:, V] = paint_rgb * rng.uniform(0.6, 1.0, (batch, VEHICLES, 1))  # windows darken the upper half
-    lower_rgb[:, V] = paint_rgb * rng.uniform(0.7, 1.0, (batch, VEHICLES, 1))
-    glass = colours.RGB[colours.BLACK]
-    for cloth, shaded, plain in ((upper_cloth, upper_rgb, PLAIN_UPPER), (lower_cloth, lower_rgb, PLAIN_LOWER)):
-        cloth[:, V] = np.concatenate([shaded[:, V], np.broadcast_to([*glass, plain], (batch, VEHICLES, 4))], -1)
+    halves = (upper_cloth, upper_rgb, 0.6, PAINT_UPPER, REFLECTING[0]), (lower_cloth, lower_rgb, 0.7, PAINT_LOWER, REFLECTING[1])
+    for cloth, median, darkest, painted, lit in halves:
+        shaded = paint_rgb * rng.uniform(darkest, 1.0, (batch, VEHICLES, 1))  # windows darken the upper half
+        reflects = rng.random((batch, VEHICLES, 1)) < lit
+        glass = np.where(reflects, rng.uniform(*REFLECTED, reflects.shape), colours.RGB[colours.BLACK])
+        share = rng.uniform(*painted, reflects.shape)
+        cloth[:, V] = np.concatenate([shaded, glass, share], -1)
+        median[:, V] = shaded + (glass - shaded) * colours.median_share(1 - share)
     bare = np.where(rng.random(lower.shape) < BARE_LEGS, rng.uniform(0.3, 1, lower.shape), 0)
     lower_second = np.where(bare > 0, -1, lower_second)
     lower_vague = np.where(bare > 0, lower, lower_vague)  # of a skirt or of shorts one may see too little
