@@ -1,12 +1,14 @@
 """Training, validation and test never share a scene, and training never asks in a held-out wording."""
 
+from random import Random
+
 import numpy as np
 from tokenizers import Tokenizer
 
 from wader_export import tokens
 from wader_export.paths import MODEL_DIR
 from wader_export.questions import Writer, captions, people, things
-from wader_export.questions.asking import split
+from wader_export.questions.asking import Wording, split
 from wader_export.questions.words import SOMEBODY
 from wader_export.sim import SPLITS, simulate, sources
 from wader_export.sim.truth import truth
@@ -18,7 +20,7 @@ def templates() -> dict[str, tuple[str, ...]]:
     for module in (people, things, captions):
         for name, value in vars(module).items():
             if isinstance(value, tuple) and value and all(isinstance(t, str) and t.endswith(("?", ".")) for t in value):
-                found[name] = value
+                found[f"{module.__name__} {name}"] = value
     return found
 
 
@@ -48,6 +50,17 @@ def test_each_meaning_keeps_most_of_its_wordings_for_training():
         assert len(texts) == len(set(texts)), name
         assert (len(held_out) > 0) == (len(texts) > 5), name
         assert len(held_out) <= len(texts) / 5, name
+
+
+def test_no_slot_brings_a_held_out_wording_into_training():
+    slots = {name: name for name in ("side", "n", "a", "many", "noun", "colour", "a_colour", "color")}
+    bare = lambda text: text.rstrip("?.")  # noqa: E731
+    for name, texts in templates().items():
+        wordings = {held: Wording(Random(name), held) for held in (False, True)}
+        of = {held: {bare(t.format(who=who, **slots)) for t in split(texts, held) for who in SOMEBODY} for held in (False, True)}
+        assert not of[False] & of[True], name
+        for held in (False, True) if of[True] else (False,):
+            assert {bare(wordings[held].text(texts, **slots)) for _ in range(60)} <= of[held], name
 
 
 def test_training_never_asks_a_held_out_wording_and_knows_all_their_words():

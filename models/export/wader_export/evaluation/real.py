@@ -84,6 +84,12 @@ def media_of(model: Model, bank: np.ndarray, times: np.ndarray, order=None) -> n
     return model.window(bank, index[None], seconds_of(times))
 
 
+def of_no_car(text: str, kind: str, truth: dict) -> bool:
+    """Whether a text asks about a car where what is there may be none: a bus is parked, no car."""
+    named = " car" in text and kind != "car_present"
+    return named and bool(truth[kind]) and "car_present" in truth and not truth["car_present"]
+
+
 def questions_of(model: Model, window: dict, wordings: int | None = None) -> list[Asked]:
     """What is asked about a window: every kind with a clear truth, in words that the model knows."""
     asked = []
@@ -92,7 +98,7 @@ def questions_of(model: Model, window: dict, wordings: int | None = None) -> lis
         right = answer_of(kind, value) if kind and name not in ELSEWHERE else None
         if right is None or not all(map(model.knows, kind.answers)):
             continue
-        texts = [t for t in kind.texts if model.knows(t)][:wordings]
+        texts = [t for t in kind.texts if model.knows(t) and not of_no_car(t, name, window["truth"])][:wordings]
         asked += [Asked(window["id"], window["view"], window.get("mode", ""), name, t, right) for t in texts]
     return asked
 

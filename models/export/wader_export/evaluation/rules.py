@@ -66,6 +66,7 @@ def answers(frames: np.ndarray) -> dict[str, str]:
     """Answers of every kind for a window of features [frames, V, D]."""
     people = [boxes(f, (layout.PERSON,), PERSON_HEIGHT) for f in frames]
     now, first = people[-1], people[0]
+    ever = len(now) > 0 or sum(len(p) > 0 for p in people) > 1
     place = foot(now)[:, 0] if len(now) else np.zeros(0)
     walks = [t for t in tracks(frames, (layout.PERSON,), PERSON_HEIGHT) if len(t) > 1]
     shifts = [moves(t) for t in walks]
@@ -78,8 +79,8 @@ def answers(frames: np.ndarray) -> dict[str, str]:
     seen = lambda group: any(len(boxes(f, (group,), OTHER_HEIGHT)) for f in frames)  # noqa: E731
     last = len(frames) - 1
     truth = {
-        "person_present": len(now) > 0,
-        "nobody_there": len(now) == 0,
+        "person_present": ever,
+        "nobody_there": not ever,
         "at_least_three": len(now) >= 3,
         "person_left_half": bool((place < 0.5).any()),
         "person_right_half": bool((place >= 0.5).any()),

@@ -15,7 +15,7 @@ The package itself carries this notice:
 
 {package_licence}
 resampler.onnx and decoder.onnx were trained from nothing by wader's authors on simulated scenes, and on what
-vision_encoder.onnx makes of 30 photographs of Debian's package opencv-doc; no picture is part of this folder.
+vision_encoder.onnx makes of 60 photographs of Debian's package opencv-doc; no picture is part of this folder.
 Their architecture follows: Alayrac et al., Flamingo, arXiv 2204.14198; Jaegle et al., Perceiver, arXiv 2103.03206.
 
 A copy of the Apache License 2.0 is at http://www.apache.org/licenses/LICENSE-2.0

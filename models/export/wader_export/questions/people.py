@@ -4,9 +4,10 @@ from ..sim import blindness, colours
 from ..sim.events import NEVER
 from .captions import CAPTION_QUESTIONS, caption
 from .kinds import colourless, counted, draft, kind, known, yes_no
-from .words import NONE, NUMBERS, SECONDS, article
+from .words import GRAYS, NONE, NUMBERS, SECONDS, UNCLEAR_ANSWER, article
 
 CROWD = 6  # so many people, or more
+NOBODY = 0.12  # of the questions ask for the contrary: "is nobody …?"
 
 
 def crowd(s) -> int:
@@ -79,6 +80,14 @@ AT_LEAST = (
     "do you see at least {n} people?", "are there {n} people or more?", "are at least {n} people there?",
     "are {n} or more people visible?", "are at least {n} people in the picture?",
 )  # fmt: skip
+EXACTLY = (
+    "are there {n} people?", "are there exactly {n} people?", "do you see {n} people?", "can you see {n} people?",
+    "are {n} people there?", "do you see exactly {n} people?", "are exactly {n} people there?", "are there only {n} people?",
+)  # fmt: skip
+EXACTLY_ONE = (
+    "is there one person?", "is there only one person?", "is there exactly one person?", "do you see one person?",
+    "is only one person there?", "can you see only one person?", "is one person there?", "is just one person there?",
+)  # fmt: skip
 AT_LEAST_ONE = (
     "is there at least {n} person?", "can you see at least {n} person?", "do you see at least {n} person?",
     "is at least {n} person there?",
@@ -127,6 +136,18 @@ def at_least(s, ask):
     return yes_no(ask.text(FEWER_THAN, place=True, n=word), now < n, f"fewer than {n}") if n > 1 else None
 
 
+@kind("exactly", 0.6)
+def exactly(s, ask):
+    now, sure, most = s("now"), s("sure_now"), s("most_now")
+    if not known(now):
+        return None
+    n = min(9, max(1, now + ask.random.choice((-1, 0, 0, 0, 1, 2))))
+    if sure <= n <= most and sure != most:
+        return None
+    text = ask.text(EXACTLY_ONE) if n == 1 else ask.text(EXACTLY, place=True, n=ask.number(n))
+    return yes_no(text, now == n, f"exactly {n}")
+
+
 SIDE = (
     "is {who} on the {side}?", "is {who} on the {side} side?", "is {who} in the {side} half?",
     "is there {who} in the {side} half?", "do you see {who} on the {side}?", "is there {who} on the {side}?",
@@ -144,16 +165,30 @@ FAR = (
 )  # fmt: skip
 
 
+NOBODY_SIDE = (
+    "is nobody on the {side}?", "is no one on the {side} side?", "is nobody in the {side} half?", "are there no people on the {side}?",
+)  # fmt: skip
+NOBODY_NEAR = ("is nobody near the camera?", "is no one close to the camera?", "is nobody nearby?", "is nobody close?")
+
+
 @kind("side", 1.2)
 def side(s, ask):
     where = ask.random.choice(("left", "right"))
-    return yes_no(ask.text(SIDE, side=where), s(where) > 0, f"side {where}") if known(s(where)) else None
+    if not known(s(where)):
+        return None
+    if ask.random.random() < NOBODY:
+        return yes_no(ask.text(NOBODY_SIDE, side=where), s(where) == 0, f"nobody {where}")
+    return yes_no(ask.text(SIDE, side=where), s(where) > 0, f"side {where}")
 
 
 @kind("near", 0.9)
 def near(s, ask):
     name, templates = ("near", NEAR) if ask.random.random() < 0.65 else ("far", FAR)
-    return yes_no(ask.text(templates), s(name) > 0, name) if known(s(name)) else None
+    if not known(s(name)):
+        return None
+    if name == "near" and ask.random.random() < NOBODY:
+        return yes_no(ask.text(NOBODY_NEAR), s(name) == 0, "nobody near")
+    return yes_no(ask.text(templates), s(name) > 0, name)
 
 
 WALKING = (
@@ -183,7 +218,7 @@ RETREATING = (
 )  # fmt: skip
 STILL = (
     "is {who} standing still?", "is {who} standing?", "does {who} stand still?", "does {who} stay in place?",
-    "is {who} waiting?", "is {who} not moving?", "is {who} standing around?", "does {who} wait?", "is there {who} waiting?",
+    "is {who} not moving?", "is {who} waiting?", "is {who} standing around?", "does {who} wait?", "is there {who} waiting?",
     "is there {who} standing still?", "do you see {who} standing?", "does {who} stand around?", "is {who} just standing?",
 )  # fmt: skip
 MOVING = (
@@ -226,6 +261,12 @@ def depth(s, ask):
     return yes_no(ask.text(templates), s(name) > 0, name) if known(s(name)) else None
 
 
+NOBODY_STILL = (
+    "is nobody standing?", "is no one standing still?", "is nobody waiting?", "is no one waiting?", "is nobody standing around?",
+)  # fmt: skip
+NOBODY_MOVING = (
+    "is nobody moving?", "is no one moving?", "is nobody walking?", "is no one walking?", "is nobody walking around?",
+)  # fmt: skip
 STILL_THROUGHOUT = 0.85  # of the scenes in which somebody stands all the time are not asked about: others are harder
 
 
@@ -233,6 +274,8 @@ STILL_THROUGHOUT = 0.85  # of the scenes in which somebody stands all the time a
 def still(s, ask):
     if not known(s("paused")) or (s("still") > 0 and ask.random.random() < STILL_THROUGHOUT):
         return None
+    if ask.random.random() < NOBODY:
+        return yes_no(ask.text(NOBODY_STILL), s("paused") == 0, f"nobody still {crowd(s)}")
     return yes_no(ask.text(STILL, place=True), s("paused") > 0, f"still {crowd(s)}")
 
 
@@ -241,6 +284,8 @@ def moving(s, ask):
     values = [s(k) for k in ("walk_left", "walk_right", "closer", "away", "entered", "gone")]
     if not known(*values) or (sum(values) == 0 and s("still") < s("now")):
         return None
+    if ask.random.random() < NOBODY:
+        return yes_no(ask.text(NOBODY_MOVING), sum(values) == 0, "nobody moving")
     return yes_no(ask.text(MOVING, place=True), sum(values) > 0, "moving")
 
 
@@ -248,11 +293,23 @@ CAME = (
     "did {who} come in?", "did {who} enter?", "did {who} appear?", "has {who} arrived?", "did {who} arrive?",
     "has {who} come in?", "did a new person appear?", "did {who} come into the picture?", "has {who} entered?",
     "has {who} appeared?", "did {who} come into view?", "has a new person come in?", "did {who} show up?",
+    "is {who} coming in?", "is {who} walking in?", "are people coming in?", "is {who} arriving?", "have people come in?",
+    "is {who} entering?", "did people come in?",
+)  # fmt: skip
+NOBODY_CAME = (
+    "did nobody come in?", "has nobody come in?", "did no one enter?", "has no one come in?", "did nobody enter?",
+    "did nobody arrive?", "did no one appear?",
 )  # fmt: skip
 WENT = (
     "did {who} leave?", "did {who} go out?", "has {who} left?", "did {who} go away?", "did {who} disappear?",
     "did {who} go out of the picture?", "did {who} leave the picture?", "has {who} gone?", "has {who} gone away?",
     "has {who} disappeared?", "has {who} left the picture?", "did {who} go out of view?",
+    "is {who} going out?", "have people left?", "is {who} leaving?", "are people leaving?", "did people leave?",
+    "has {who} gone out?", "have people gone away?",
+)  # fmt: skip
+NOBODY_WENT = (
+    "did nobody leave?", "has no one left?", "has nobody left?", "did no one leave?", "did nobody go out?", "did no one go away?",
+    "has nobody gone away?",
 )  # fmt: skip
 CAME_WHEN = (
     "how many seconds ago did {who} come in?", "how many seconds ago did {who} enter?",
@@ -270,12 +327,20 @@ WENT_WHEN = (
 
 @kind("came_in", 1.4)
 def came_in(s, ask):
-    return yes_no(ask.text(CAME, place=True), s("came") > 0, "came in") if known(s("came")) else None
+    if not known(s("came")):
+        return None
+    if ask.random.random() < NOBODY:
+        return yes_no(ask.text(NOBODY_CAME), s("came") == 0, "nobody came in")
+    return yes_no(ask.text(CAME, place=True), s("came") > 0, "came in")
 
 
 @kind("went_out", 1.4)
 def went_out(s, ask):
-    return yes_no(ask.text(WENT), s("went") > 0, "went out") if known(s("went")) else None
+    if not known(s("went")):
+        return None
+    if ask.random.random() < NOBODY:
+        return yes_no(ask.text(NOBODY_WENT), s("went") == 0, "nobody went out")
+    return yes_no(ask.text(WENT), s("went") > 0, "went out")
 
 
 def seconds_ago(s, ask, name: str, templates):
@@ -351,6 +416,10 @@ TROUSERS = (
 )  # fmt: skip
 
 
+NOBODY_WEARING = (
+    "is nobody wearing {colour}?", "is no one wearing {colour}?", "is nobody in {colour}?", "does nobody wear {colour}?",
+    "is nobody dressed in {colour}?",
+)  # fmt: skip
 NOBODYS_CLOTHES = 0.08  # so many questions about clothes are of scenes without people: more would only teach that people wear all
 
 
@@ -361,11 +430,17 @@ def wearing(s, ask):
         return None
     colour = random.choice(colours.NAMES)
     upper, lower, dice = s(f"upper_{colour}"), s(f"lower_{colour}"), random.random()
-    slots = {"colour": colour, "a_colour": article(colour)}
+    word = random.choice(GRAYS) if colour == "gray" else colour
+    slots = {"colour": word, "a_colour": article(word)}
+    if s("infrared") > 0:  # what is gray there may have any colour
+        text = ask.text(WEARING, place=True, **slots) if dice < 0.6 else ask.text(TOP if dice < 0.82 else TROUSERS, **slots)
+        return draft(text, UNCLEAR_ANSWER) if s("ever") > 0 else None
     balance = lambda of: None if s("ever") == 0 else f"{of} {colour} {crowd(s)}"  # noqa: E731
     if dice < 0.6:
         if max(upper, lower) <= 0 and not known(upper, lower):
             return None
+        if random.random() < NOBODY:
+            return yes_no(ask.text(NOBODY_WEARING, **slots), max(upper, lower) <= 0, balance("nobody wearing"))
         return yes_no(ask.text(WEARING, place=True, **slots), max(upper, lower) > 0, balance("wearing"))
     if dice < 0.82:
         return yes_no(ask.text(TOP, **slots), upper > 0, balance("top")) if known(upper) else None

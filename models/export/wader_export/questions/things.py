@@ -2,7 +2,7 @@
 
 from ..sim import blindness, colours
 from .kinds import colourless, draft, kind, known, yes_no
-from .words import LIGHTS, NONE, NUMBERS, OTHER_NAMES, UNCLEAR_ANSWER, article, plural
+from .words import GRAYS, LIGHTS, NONE, NUMBERS, OTHER_NAMES, UNCLEAR_ANSWER, article, plural
 
 EXISTS = (
     "is there {a}?", "can you see {a}?", "do you see {a}?", "is {a} visible?", "is {a} there?", "is {a} in the picture?",
@@ -29,7 +29,8 @@ def vehicle(s, ask):
     if dice < 0.45:
         noun, count, key = "car", cars, "car"
     elif dice < 0.58:
-        noun, count, key = ask.random.choice(("truck", "bus or truck", "van or truck")), big, "truck"
+        nouns = ("truck", "bus or truck", *(() if cars > 0 else ("van or truck",)))  # some vans are cars
+        noun, count, key = ask.random.choice(nouns), big, "truck"
     else:
         noun, count, key = "vehicle", cars + big, "vehicle"
     if key == "car" and count == 0 and big > 0:
@@ -59,6 +60,13 @@ def animal(s, ask):
     return exists(ask, "animal", any(v > 0 for v in values), "animal")
 
 
+AT_LEAST = (
+    "are there at least {n} {many}?", "do you see at least {n} {many}?", "are there {n} or more {many}?", "can you see at least {n} {many}?",
+    "are at least {n} {many} there?",
+)  # fmt: skip
+MORE_THAN = (
+    "is there more than one {noun}?", "are there several {many}?", "do you see more than one {noun}?", "is more than one {noun} there?",
+)  # fmt: skip
 COUNT_VEHICLES = (
     "how many {many} are there?", "how many {many} do you see?", "count the {many}.", "how many {many} are visible?",
     "how many {many} are there now?", "how many {many} can you see?",
@@ -67,18 +75,23 @@ PARKED = (
     "is {a} parked?", "is {a} parked there?", "is there a parked {noun}?", "does {a} stand still?",
     "is {a} standing still?", "do you see a parked {noun}?", "are there parked {many}?", "is {a} not moving?",
 )  # fmt: skip
+NONE_PARKED = ("is no {noun} parked?", "are no {many} parked?", "is there no parked {noun}?", "is no {noun} standing there?")
+NONE_DRIVING = ("is no {noun} moving?", "is no {noun} driving?", "are no {many} moving?", "are no {many} driving?")
 DRIVING = (
     "is {a} moving?", "is {a} driving?", "does {a} drive by?", "is {a} driving by?", "is there a moving {noun}?",
     "do you see a moving {noun}?", "are {many} driving?", "does {a} pass by?", "is {a} passing by?",
 )  # fmt: skip
 ARRIVED = (
-    "did {a} arrive?", "is {a} arriving?", "has {a} come in?", "did {a} come in?", "has {a} arrived?", "did {a} appear?",
+    "did {a} arrive?", "is {a} arriving?", "has {a} come in?", "did {a} appear?", "did {a} come in?", "has {a} arrived?",
+    "is {a} coming in?", "is {a} coming?", "did {a} drive in?",
 )  # fmt: skip
 DEPARTED = (
-    "did {a} leave?", "is {a} leaving?", "has {a} driven away?", "did {a} drive away?", "has {a} left?",
-    "did {a} disappear?",
+    "did {a} leave?", "is {a} leaving?", "has {a} driven away?", "did {a} disappear?", "has {a} left?",
+    "did {a} drive away?", "is {a} driving away?", "has {a} gone?",
 )  # fmt: skip
 MOTIONS = {"parked": PARKED, "driving": DRIVING, "arrived": ARRIVED, "departed": DEPARTED}
+CONTRARY = {"parked": NONE_PARKED, "driving": NONE_DRIVING}
+CONTRARY_SHARE = 0.12
 
 
 def vehicle_words(noun: str) -> dict[str, str]:
@@ -96,13 +109,26 @@ def count_vehicles(s, ask):
     return draft(text, NUMBERS[value], f"count vehicles={value}")
 
 
+@kind("some_vehicles", 0.5)
+def some_vehicles(s, ask):
+    """Whether there are so many vehicles."""
+    now, n = s("vehicles"), ask.random.choice((2, 2, 2, 3))
+    if not known(now) or (s("sure_vehicles") >= n) != (s("most_vehicles") >= n):
+        return None
+    words = vehicle_words("vehicle" if s("big_vehicles") else ask.random.choice(("vehicle", "car")))
+    templates = MORE_THAN if n == 2 and ask.random.random() < 0.5 else AT_LEAST
+    return yes_no(ask.text(templates, place=True, n=ask.number(n), **words), now >= n, f"at least {n} vehicles")
+
+
 @kind("vehicle_motion", 2.2)
 def vehicle_motion(s, ask):
     name = ask.random.choice(("parked", "parked", "driving", "arrived", "departed"))
     if not known(s(name)):
         return None
-    noun = ask.random.choice(("car", "vehicle"))
-    return yes_no(ask.text(MOTIONS[name], place=True, **vehicle_words(noun)), s(name) > 0, f"vehicle {name}")
+    words = vehicle_words("vehicle" if s("big_vehicles") else ask.random.choice(("car", "vehicle")))
+    if name in CONTRARY and ask.random.random() < CONTRARY_SHARE:
+        return yes_no(ask.text(CONTRARY[name], **words), s(name) == 0, f"no vehicle {name}")
+    return yes_no(ask.text(MOTIONS[name], place=True, **words), s(name) > 0, f"vehicle {name}")
 
 
 WHAT_COLOUR = (
@@ -120,7 +146,10 @@ ABSENT = ("bicycle", "bird", "cat", "dog", "umbrella", "bag")
 def vehicle_colour(s, ask):
     if colourless(s, ask) or not known(s("vehicles_ever")):
         return None
-    noun = ask.random.choice(("car", "vehicle"))
+    noun = "vehicle" if s("big_vehicles") else ask.random.choice(("car", "vehicle"))
+    if s("infrared") > 0:
+        color = ask.random.choice(("color", "colour"))
+        return draft(ask.text(WHAT_COLOUR, noun=noun, color=color), UNCLEAR_ANSWER) if s("vehicles_ever") > 0 else None
     if ask.random.random() < 0.55:
         paints = [c for c in colours.NAMES if s(f"paint_{c}") > 0]
         none = s("vehicles_ever") == 0
@@ -133,7 +162,8 @@ def vehicle_colour(s, ask):
     value = s(f"paint_{colour}")
     if not known(value):
         return None
-    return yes_no(ask.text(COLOURED, noun=noun, colour=colour), value > 0, f"paint {colour}")
+    word = ask.random.choice(GRAYS) if colour == "gray" else colour
+    return yes_no(ask.text(COLOURED, noun=noun, colour=word), value > 0, f"paint {colour}")
 
 
 @kind("absent_colour", 0.8)
@@ -152,13 +182,17 @@ LIGHT = (
     "is the picture bright, dim or dark?", "how is the light?", "is it bright, dim or dark?", "what is the light like?",
     "is the light bright, dim or dark?", "how bright is it?", "how bright is the picture?", "how is the light now?",
 )  # fmt: skip
-DARK = ("is it dark?", "is the picture dark?", "is it night?", "is it dark there?", "is it dark now?")
-BRIGHT = ("is it bright?", "is it day?", "is the picture bright?", "is it bright there?", "is the light on?")
+DARK = ("is it dark?", "is the picture dark?", "is it night?", "is it dark there?", "is it dark now?", "is it night now?")
+NIGHT, DAY = ("is it night?", "is it night now?"), ("is it day?", "is it day now?")
+BRIGHT = ("is it bright?", "is it day?", "is the picture bright?", "is it bright there?", "is the light on?", "is it day now?")
 
 
 @kind("light", 0.8)
 def light(s, ask):
     value, dice = s("light"), ask.random.random()
+    if s("infrared") > 0:
+        night = ask.random.random() < 0.7
+        return draft(ask.text(NIGHT if night else DAY), "yes" if night else "no")
     if not known(value):
         return None
     if dice < 0.4:

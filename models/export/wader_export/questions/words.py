@@ -3,6 +3,7 @@
 NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 SECONDS = [*NUMBERS, *(str(n) for n in range(len(NUMBERS), 61))]  # how long ago, up to a minute
 LIGHTS = ("bright", "dim", "dark")
+GRAYS = ("gray", "gray", "grey")  # how one colour is written
 NONE = "none"  # there is no such thing
 UNCLEAR_ANSWER = "unclear"  # the picture shows too little to tell
 

@@ -41,7 +41,7 @@ def choose(world: World, backdrops: Backdrops | None, rng) -> Chosen | None:
         return None
     frames = world.times.shape[1]
     share = np.where(world.posing, SHARE_POSING, SHARE)
-    fit = (world.light == BRIGHT) & (world.blindness == blindness.SEES)
+    fit = (world.light == BRIGHT) & ~world.infrared & (world.blindness == blindness.SEES)
     clips = np.flatnonzero(fit & (rng.random(len(share)) < share))
     light = backdrops.tokens[:, :, layout.OBJECTS, layout.MEAN_RGB].mean((1, 2)) > LIGHT_ENOUGH
     which = rng.choice(np.flatnonzero(light), len(clips))

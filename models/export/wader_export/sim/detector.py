@@ -14,7 +14,7 @@ from .backdrops import Backdrops
 from .false_peaks import doubles, parts_of_vehicles, passing_peaks, second_vehicles, standing_peaks
 from .looks import BEHIND, FRONT, OWN, SECOND, SURROUND
 from .peaks import Peaks, restless, steady_noise, taken
-from .world import BRIGHT, DARK, DIM, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World, behind
+from .world import DARK, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World, behind
 
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
@@ -30,6 +30,9 @@ NEAR_TALL = 0.45
 # black, white, gray, red, blue, green, yellow, brown, orange, pink
 AROUND_SHARE = np.array([0.08, 0.1, 0.1, 0.08, 0.1, 0.3, 0.06, 0.14, 0.03, 0.01])
 SKIN = np.array([(0.80, 0.60, 0.50), (0.62, 0.42, 0.33), (0.35, 0.23, 0.18), (0.22, 0.17, 0.14)])  # and hair
+# how high peaks are in little light, as part of their height by day: frames of the first half of the footage, darkened
+LIT = (0.06, 0.09, 0.12, 0.25, 0.4, 0.7)
+PEOPLE_LIT, THINGS_LIT = (0.2, 0.6, 0.83, 0.96, 0.98, 1.0), (0.0, 0.4, 0.74, 0.94, 0.96, 1.0)
 # second heats of a real thing: group -> (other group, typical part of its own height)
 CONFUSION = {3: [(4, 0.35)], 4: [(3, 0.7)], 1: [(2, 0.3)], 2: [(1, 0.3)], 6: [(7, 0.4)], 7: [(6, 0.3), (8, 0.25)], 8: [(7, 0.35)]}  # fmt: skip
 
@@ -55,10 +58,9 @@ def peak_heights(world: World, rng, unrest: np.ndarray) -> np.ndarray:
     own *= np.where(rng.random(own.shape) < np.where(near, 0.5, 0.24), rng.uniform(0.42, 0.78, own.shape), 1)
     own[:, V] = known_well(own[:, V].shape, rng, 0.15, 0.62)
     own[:, O] = known_well(own[:, O].shape, rng, 0.25, 0.6)
-    mood = np.where(world.light == DARK, rng.uniform(0.5, 1, batch), np.where(world.light == DIM, rng.uniform(0.75, 1.03, batch), 1))  # fmt: skip
-    mood = mood * np.exp(rng.normal(0, 0.05, batch))
-    bright = (world.light == BRIGHT)[:, None, None]
-    own[:, PEOPLE:] *= np.where(bright, 1, rng.uniform(0.2, 1, (batch, THINGS - PEOPLE, 1)))  # they fade sooner
+    mood = np.exp(rng.normal(0, 0.05, batch))
+    own[:, P] *= np.interp(world.gain, LIT, PEOPLE_LIT)[:, None, None] * np.exp(rng.normal(0, 0.04, (batch, PEOPLE, 1)))
+    own[:, PEOPLE:] *= np.interp(world.gain, LIT, THINGS_LIT)[:, None, None] * np.exp(rng.normal(0, 0.08, (batch, THINGS - PEOPLE, 1)))
     flicker = steady_noise(rng, (batch, THINGS, frames), world.times, 0.45)
     amount = np.full((1, THINGS, 1), 0.055)
     amount[:, V] = 0.02  # parked cars hardly flicker
@@ -316,7 +318,7 @@ def observe(world: World, rng, real: Backdrops | None = None) -> Features:
 
     cast = np.where(rng.random((batch, 1)) < 0.25, 0.15, 0.06)  # lamps and wrong white balances
     tint = np.exp(rng.normal(0, 1, (batch, 3)) * cast)
-    grey = (world.light == DARK) & (rng.random(batch) < 0.35)
+    grey = world.infrared | ((world.light == DARK) & (rng.random(batch) < 0.35))
     as_it_is = (peaks.thing == backdrops.BACKDROP)[..., None]
     noise = np.where(world.light == DARK, 0.02, 0.008)
     medians, words = [], []

@@ -38,7 +38,7 @@ HEADS = (
 # (`sure_walk_left` ... at most); seconds since somebody came in and left
 EXTRA = (
     "ever approaching retreating paused sure_now most_now sure_first most_first came went "
-    "most_walk_left most_walk_right came_ago went_ago sure_vehicles most_vehicles"
+    "most_walk_left most_walk_right came_ago went_ago sure_vehicles most_vehicles infrared"
 ).split()
 INDEX = {name: i for i, name in enumerate(HEADS + EXTRA)}
 
@@ -95,10 +95,12 @@ def truth(world: World) -> Truth:
     people = lambda a: a[:, P].sum(1)  # noqa: E731
     put("now", people(now))
     put("first", people(first))
-    x = world.centre[:, :, -1]
+    x, maybe = world.centre[:, :, -1], perhaps_seen(world)
     middle = people(now & (np.abs(x - 0.5) < 0.025)) > 0
-    put("left", people(now & (x < 0.5)), unless=middle)
-    put("right", people(now & (x >= 0.5)), unless=middle)
+    in_part = world.box[:, :, -1, [0, 2]].clip(0, 1).mean(-1)  # where somebody shows of whom the picture holds a part
+    for name, own, shows in (("left", x < 0.5, in_part < 0.525), ("right", x >= 0.5, in_part > 0.475)):
+        there = people(now & own)
+        put(name, there, unless=middle | ((there == 0) & (people(maybe[:, :, -1] & ~now & shows) > 0)))
 
     often = times_seen >= 2
     for name, which, toward in (("walk_left", LEFT, dx < 0), ("walk_right", RIGHT, dx > 0)):
@@ -142,31 +144,34 @@ def truth(world: World) -> Truth:
         for c, colour in enumerate(colours.NAMES):
             own = (worn == c) & ((rival < 0) | (rival >= colours.ALSO))
             sure = people((own | (getattr(world, f"{name}_second") == c)) & clear & big)
-            perhaps = people(((worn == c) | (rival % colours.ALSO == c)) & (times_seen > 0))
+            perhaps = people(((worn == c) | (rival % colours.ALSO == c)) & maybe.any(2))
             put(f"{name}_{colour}", sure, 2, (sure == 0) & (perhaps > 0))
 
     vehicles = lambda a: a[:, V].sum(1)  # noqa: E731
     put("vehicles", vehicles(now))
     put("vehicles_first", vehicles(first))
-    put("vehicles_ever", vehicles(times_seen > 0))
-    put("parked", vehicles(often & ~moved))
+    put("vehicles_ever", vehicles(times_seen > 0), unless=(vehicles(times_seen > 0) == 0) & (vehicles(maybe.any(2)) > 0))
+    parks = vehicles(often & (~moved | (pause < 0.16)))
+    put("parked", parks, unless=(parks == 0) & (vehicles(often & (half < 0.18)) > 0))
     put("driving", vehicles(often & moved))
-    stops, starts = world.motion == STOPS, world.motion == STARTS
-    put("arrived", vehicles(often & now & (~at(inside, oldest) | (stops & moved))))
-    put("departed", vehicles(often & first & (~inside[:, :, -1] | (starts & moved))))
+    for name, edge, turns in (("arrived", at(world.inside, oldest), STOPS), ("departed", world.inside[:, :, -1], STARTS)):
+        passed = vehicles(often & (edge < 0.08))
+        perhaps = vehicles(often & ((edge < 0.5) | ((world.motion == turns) & moved)))
+        put(name, passed, unless=(passed == 0) & (perhaps > 0))
     put("cars", vehicles(often & (world.kind == layout.CAR)))
     put("big_vehicles", vehicles(often & (world.kind == layout.BIG_VEHICLE)))
     for c, colour in enumerate(colours.NAMES):
         sure = vehicles(often & (world.upper == c) & (world.upper_vague < 0))
-        perhaps = vehicles(((world.upper == c) | (world.upper_vague == c)) & (times_seen > 0))
+        perhaps = vehicles(((world.upper == c) | (world.upper_vague == c)) & maybe.any(2))
         put(f"paint_{colour}", sure, 2, (sure == 0) & (perhaps > 0))
 
     clear = often & ((world.height * seen).max(2) > 0.035)
     for group in OTHER_GROUPS:
         own = world.kind[:, O] == group
         sure = (own & clear[:, O]).sum(1)
-        put(f"other_{layout.GROUP_NAMES[group]}", sure, 2, (sure == 0) & ((own & (times_seen[:, O] > 0)).sum(1) > 0))
-    put("light", world.light)
+        put(f"other_{layout.GROUP_NAMES[group]}", sure, 2, (sure == 0) & ((own & maybe[:, O].any(2)).sum(1) > 0))
+    put("light", world.light, unless=world.infrared)
+    put("infrared", world.infrared.astype(int))
     blind_truth(world, state)
     return Truth(state, way, enters, leaves, velocity(world))
 
@@ -198,10 +203,15 @@ def spreads(world: World, seen: np.ndarray):
     return np.where(seen.any(2), whole, 1e3), best(0.7), best(0.5)
 
 
+def perhaps_seen(world: World) -> np.ndarray:
+    """What a looker might see a part of [B, N, T], though it be half outside, half hidden or tiny."""
+    return (world.inside > 0.08) & (world.hidden < 0.9) & (world.height > 0.03) & world.present[:, None]
+
+
 def doubts(world: World, seen: np.ndarray, oldest: np.ndarray, put, people) -> None:
     """What a person looking at the frames would call unclear: who is half in the picture, half hidden, or tiny."""
     sure = seen & (world.inside > 0.5) & (world.hidden < 0.5) & (world.height > 0.055)
-    maybe = (world.inside > 0.08) & (world.hidden < 0.9) & (world.height > 0.03) & world.present[:, None]
+    maybe = perhaps_seen(world)
     for name, a, b in (("now", sure[:, :, -1], maybe[:, :, -1]), ("first", at(sure, oldest), at(maybe, oldest))):
         put(f"sure_{name}", people(a))
         put(f"most_{name}", people(b))

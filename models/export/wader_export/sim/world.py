@@ -37,6 +37,10 @@ REFLECTING, REFLECTED = (0.6, 0.3), (0.2, 0.75)  # of the upper and lower halves
 NECK = 0.17  # the head is above it, clothes begin below: part of a body's height
 FILLS = 0.55  # head and shoulders that are so tall count as somebody wholly inside
 BRIGHT, DIM, DARK = range(3)
+INFRARED = 0.06  # of the clips
+TWO_WHEELERS = (layout.BICYCLE, layout.MOTORCYCLE)
+RIDDEN = 0.75  # of the first two-wheelers, where there are people; other things that belong to somebody in .55
+FASTER = ((2.0, 3.5), (3.0, 6.0))  # than on foot: who rides a bicycle, and a motorcycle
 
 # other things: share, height and width in metres
 OTHER = {
@@ -88,6 +92,7 @@ class World:
     background: np.ndarray  # [B, 3]
     blindness: np.ndarray  # [B] see `blindness`
     posing: np.ndarray  # [B] nothing moves at all: people sit or stand for the picture
+    infrared: np.ndarray  # [B] it is night, and the camera sees by a lamp of its own, without colours
     drab: np.ndarray  # [B] what is no person, no vehicle and no other thing has hardly a colour: stone, asphalt, walls
 
     @property
@@ -154,7 +159,7 @@ def motions(batch: int, rng, kind):
     motion[:, P] = np.where(style < 0.27, walkers, np.where(style > 0.83, standers, motion[:, P]))
     vehicle = np.select([dice < 0.5, dice < 0.68, dice < 0.84], [STILL, MOVES, STOPS], STARTS)
     motion[:, V] = vehicle[:, V]
-    thing = np.isin(kind[:, O], (layout.BAG, layout.UMBRELLA, layout.BALL))
+    thing = np.isin(kind[:, O], (layout.BAG, layout.UMBRELLA, layout.BALL, *TWO_WHEELERS))  # none moves by itself
     motion[:, O] = np.where(thing | (rng.random((batch, OTHERS)) < 0.5), STILL, MOVES)
     return motion
 
@@ -242,15 +247,18 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     far = focal * camera / (y - horizon)
     nearest = np.where(close, NEAREST, 1.2)
     across = (rng.uniform(0.01, 0.99, shape) - 0.5) * far * aspect / focal
-    facing = np.flatnonzero(portrait & (rng.random(batch) < FACE_TO_FACE))
-    face_to_face(rng, facing, tall, focal, horizon, camera, far, across)
+    facing = portrait & (rng.random(batch) < FACE_TO_FACE)
 
     # how it moves
     motion = np.where(posing[:, None], STILL, motions(batch, rng, kind))
     speed = np.where(rng.random(shape) < 0.07, rng.uniform(2.2, 3.5, shape), rng.uniform(0.7, 1.7, shape))
     speed = np.where(rng.random(shape) < 0.07, rng.uniform(0.04, 0.4, shape), speed)  # some shuffle along
     speed[:, V] = rng.uniform(2, 8, (batch, VEHICLES))
-    speed[:, O] *= np.where(kind[:, O] == layout.BICYCLE, rng.uniform(2, 3.5, (batch, OTHERS)), 1)
+    j, rides = O.start, np.isin(kind[:, O.start], TWO_WHEELERS)
+    own = (*TWO_WHEELERS, layout.DOG, layout.BAG, layout.UMBRELLA, layout.BALL)
+    ridden = np.isin(kind[:, j], own) & (rng.random(batch) < np.where(rides, RIDDEN, 0.55)) & (count > 0)
+    for two_wheeler, faster in zip(TWO_WHEELERS, FASTER):
+        speed[:, 0] *= np.where(ridden & (kind[:, j] == two_wheeler), rng.uniform(*faster, batch), 1)
     sideways = rng.choice([0, np.pi], size=shape) + rng.normal(0, 0.35, shape)
     heading = np.where(rng.random(shape) < 0.5, sideways, rng.uniform(0, 2 * np.pi, shape))
     stream = rng.random((batch, 1)) < 0.2
@@ -279,9 +287,6 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
             a[pair, i] = a[pair, i - 1]
         across[pair, i] = across[pair, i - 1] + rng.normal(0, 0.8, pair.sum())
         far[pair, i] = np.maximum(far[pair, i - 1] + rng.normal(0, 0.6, pair.sum()), nearest[pair, 0])
-    j = O.start
-    own = (layout.BICYCLE, layout.MOTORCYCLE, layout.DOG, layout.BAG, layout.UMBRELLA, layout.BALL)
-    ridden = np.isin(kind[:, j], own) & (rng.random(batch) < 0.55) & (count > 0)
     lead = rng.normal(0, 1, batch) * np.select([kind[:, j] == layout.DOG, kind[:, j] > layout.ANIMAL], [0.8, 0.4], 0.0)
     travel[ridden, j] = travel[ridden, 0]
     for a in (vx, vz, motion):
@@ -289,8 +294,9 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     across[ridden, j] = across[ridden, 0] + lead[ridden]
     far[ridden, j] = far[ridden, 0]
 
-    together = np.flatnonzero(posing & (count > 1) & (rng.random(batch) < TOGETHER))
+    together = np.flatnonzero(posing & ~facing & (count > 1) & (rng.random(batch) < TOGETHER))
     in_a_row(rng, together, count, across, far, (aspect / focal)[:, 0])
+    face_to_face(rng, np.flatnonzero(facing), tall, focal, horizon, camera, far, across)
 
     # where it is in each frame
     sway = rng.normal(0, 1, travel.shape) * np.exp(rng.uniform(np.log(0.04), np.log(0.13), shape))[..., None]
@@ -323,6 +329,8 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
     hidden, hider = hiding(rng, box, z, inside, width, height)
 
     light, gain = draw_light(batch, rng)
+    infrared = ~posing & (rng.random(batch) < INFRARED)
+    light, gain = np.where(infrared, BRIGHT, light), np.where(infrared, rng.uniform(0.3, 0.9, batch), gain)
     drab = rng.random(batch) < DRAB
     tint = rng.normal(0, 1, (batch, 3)) * np.where(drab, 0.03, 0.08)[:, None]
     background = (rng.uniform(0.15, 0.7, (batch, 1)) + tint).clip(0.05, 0.9)
@@ -330,7 +338,7 @@ def draw(batch: int, frames: int, rng, span: float | None = None) -> World:
         times, present, kind, exists, box, centre, foot, height, width, inside, hidden, hider,
         draw_covered(rng, kind, motion, posing), draw_obscured(rng.spawn(1)[0], kind), motion,
         *clothes(batch, rng), light, gain, aspect[:, 0], background, blindness.draw(batch, rng), posing,
-        drab,
+        infrared, drab,
     )  # fmt: skip
 
 
@@ -385,7 +393,7 @@ def draw_light(batch: int, rng):
     """Bright, dim or dark, and the gain that goes with it."""
     dice = rng.random(batch)
     light = np.select([dice < 0.66, dice < 0.82], [BRIGHT, DIM], DARK)
-    bands = np.array([(0.75, 1.25), (0.3, 0.5), (0.05, 0.18)])[light]
+    bands = np.array([(0.75, 1.25), (0.3, 0.5), (0.08, 0.2)])[light]  # in less nothing is seen
     return light, rng.uniform(bands[:, 0], bands[:, 1])
 
 

@@ -41,6 +41,7 @@ def state_of(facts: dict, mirrored: bool = False, painted: Sequence[int] | None 
             state[INDEX[name]] = value
 
     put("blind", blindness.SEES)
+    put("infrared", 0)
     put(MOTIONLESS, 0)
     put("came_ago went_ago", NEVER)
     put("came_bucket went_bucket", int(bucket(np.array(NEVER))))
