@@ -98,7 +98,7 @@ pub fn read(reply: &Reply, kind: &AnswerKind, thresholds: &Thresholds, held: Opt
         }
         Reply::Properties(replies) => match kind {
             AnswerKind::Json { schema, .. } => match schema.properties() {
-                Ok(properties) => assembled(properties, replies, thresholds),
+                Ok(properties) => assembled(properties, replies, thresholds, held),
                 Err(why) => failed(format!("the schema was not asked property by property: {why}")),
             },
             _ => failed("the prompt asks for no properties".to_owned()),
@@ -234,7 +234,8 @@ fn written(
 ///
 /// A property without a sure answer is `null` where the schema allows that, left out where it is not required, and else
 /// there is no answer at all; nor is there one where no property has an answer.
-fn assembled(properties: &[Property], replies: &[Reply], thresholds: &Thresholds) -> Reading {
+fn assembled(properties: &[Property], replies: &[Reply], thresholds: &Thresholds, held: Option<&Value>) -> Reading {
+    let object_held = if let Some(Value::Json(json)) = held { Some(json.value()) } else { None };
     let (mut replies, mut readings) = (replies.iter(), Vec::new());
     let (mut object, mut missing, mut deciding) = (Vec::new(), None, Vec::new());
     let mut answers = 0;
@@ -247,8 +248,8 @@ fn assembled(properties: &[Property], replies: &[Reply], thresholds: &Thresholds
             Asked::Question { kind, .. } => kind,
         };
         let Some(reply) = replies.next() else { return failed(format!("property `{}` has no reply", property.name)) };
-        // what a property was before is not held: the object is
-        let reading = whole(read(reply, kind, thresholds, None));
+        let held = object_held.and_then(|object| value_of(object.get(&property.name)?, kind));
+        let reading = whole(read(reply, kind, thresholds, held.as_ref()));
         if let Outcome::Failed(FailedReason::BadReply(why)) = &reading.outcome {
             return failed(format!("property `{}`: {why}", property.name));
         }
@@ -309,6 +310,16 @@ fn json(value: &Value) -> Json {
         Value::Number(number) => Json::from(*number),
         Value::Choice(text) | Value::Text(text) => Json::from(text.as_str()),
         Value::Json(json) => json.clone(),
+    }
+}
+
+/// The scored answer of this kind that was written as JSON.
+fn value_of(json: &serde_json::Value, kind: &AnswerKind) -> Option<Value> {
+    match kind {
+        AnswerKind::YesNo => json.as_bool().map(Value::YesNo),
+        AnswerKind::Number { .. } => u32::try_from(json.as_u64()?).ok().map(Value::Number),
+        AnswerKind::Choice(_) => json.as_str().map(|label| Value::Choice(label.to_owned())),
+        AnswerKind::Text { .. } | AnswerKind::Json { .. } => None,
     }
 }
 
@@ -458,6 +469,23 @@ mod tests {
         let reasons: Vec<_> =
             reading.scores.unwrap().properties.iter().map(|one| one.reading.outcome.reason()).collect();
         assert_eq!(reasons, [None, Some("low_probability"), None, Some("token_limit")]);
+    }
+
+    #[test]
+    fn what_a_property_was_it_stays_down_to_keep_probability() {
+        let thresholds = Thresholds { min_probability: 0.7, keep_probability: 0.5, min_mass: 0.1 };
+        let check = |held: &str, expected: &str| {
+            let held = Value::Json(Json::read(held).unwrap());
+            let reading = read(&properties(0.6, 0.6, 0.6, true), &asked(), &thresholds, Some(&held));
+            assert_eq!(reading.outcome.to_string(), expected, "{held:?}");
+        };
+        let whole = r#"{"kind":"street","people":2,"dark":false,"light":"dim","scene":null}"#;
+        check(r#"{"people":2,"dark":false,"light":"dim"}"#, whole);
+        check(
+            r#"{"people":2,"dark":true,"light":"bright"}"#,
+            r#"{"kind":"street","people":2,"dark":null,"scene":null}"#,
+        );
+        check(r#"{"people":1,"dark":false}"#, "unsure (low_probability)");
     }
 
     #[test]

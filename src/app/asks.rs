@@ -170,6 +170,9 @@ pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
     if question.is_empty() || question.chars().count() > LONGEST_ASK {
         return Err(format!("a question has 1 to {LONGEST_ASK} characters"));
     }
+    if question.chars().any(char::is_control) {
+        return Err("a question is one line, without control characters".to_owned());
+    }
     let bounded = asked.min.is_some() || asked.max.is_some();
     if let Some(schema) = &asked.schema {
         if asked.choices.is_some() || bounded || asked.answer.as_deref().is_some_and(|answer| answer != "json") {
@@ -180,12 +183,16 @@ pub(super) fn kind(asked: &AskMessage) -> Result<AnswerKind, String> {
     match (asked.answer.as_deref(), &asked.choices) {
         (None | Some("choice"), Some(choices)) => {
             let choices: Vec<String> = choices.iter().map(|choice| choice.trim().to_owned()).collect();
-            let fits = |choice: &String| !choice.is_empty() && choice.chars().count() <= LONGEST_LABEL;
+            let fits = |choice: &String| {
+                (1..=LONGEST_LABEL).contains(&choice.chars().count()) && !choice.chars().any(char::is_control)
+            };
             let distinct = choices.iter().enumerate().all(|(place, choice)| !choices[..place].contains(choice));
             if (2..=MOST_ANSWERS).contains(&choices.len()) && choices.iter().all(fits) && distinct {
                 return Ok(AnswerKind::Choice(choices));
             }
-            Err(format!("`choices` are 2 to {MOST_ANSWERS} different texts of 1 to {LONGEST_LABEL} characters"))
+            Err(format!(
+                "`choices` are 2 to {MOST_ANSWERS} different texts of 1 to {LONGEST_LABEL} printable characters"
+            ))
         }
         (Some("choice"), None) => Err("`answer` is `choice`, and `choices` is missing".to_owned()),
         (Some("number"), None) | (None, None) if asked.answer.is_some() || bounded => {
@@ -232,6 +239,8 @@ mod tests {
         assert!(matches!(ask(asked), Ok(AnswerKind::Json { .. })), "{:?}", ask(asked));
         for (text, wrong) in [
             ("  ", "a question has 1 to"),
+            ("x\n\u{1b}[2J", "a question is one line"),
+            (r#"{"question": "x", "choices": ["a", "b\u0007"]}"#, "`choices` are 2 to"),
             (r#"{"question": "x", "choices": ["open"]}"#, "`choices` are 2 to"),
             (r#"{"question": "x", "choices": ["a", "a"]}"#, "`choices` are 2 to"),
             (r#"{"question": "x", "answer": "choice"}"#, "`choices` is missing"),

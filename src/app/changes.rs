@@ -119,6 +119,7 @@ impl Changes {
                     }
                 }
                 _ = hangup.recv() => {
+                    self.newcomers.outbox.connect_now();
                     self.written = self.written().await;
                     self.reload().await;
                 }

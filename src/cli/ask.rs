@@ -204,7 +204,7 @@ fn tell(answer: &AnswerMessage, json: bool) -> anyhow::Result<u8> {
     if json {
         cli::put(format_args!("{}", serde_json::to_string(answer)?))?;
     } else if let Some(value) = &answer.answer {
-        cli::put(format_args!("{value}"))?;
+        cli::put(format_args!("{}", cli::line::plain(&value.to_string())))?;
     }
     let sure = answer.sure().map_or(String::new(), |probability| format!(", probability {probability:.2}"));
     let reason = answer.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));

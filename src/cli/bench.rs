@@ -66,7 +66,7 @@ fn rows(measured: &Measured) -> [Row; 3] {
 
 fn put(measured: &Measured) -> std::io::Result<()> {
     let Measured { model, provider, cameras, prompts, load } = measured;
-    let (cameras, prompts) = (counted(*cameras, "camera"), counted(*prompts, "prompt"));
+    let (cameras, prompts) = (cli::counted(*cameras, "camera"), cli::counted(*prompts, "prompt"));
     cli::put(format_args!("{} {} on {provider}: {cameras}, {prompts}", model.name, model.version))?;
     let lasted = load.lasted.as_secs_f64();
     let share = |busy: Duration| 100.0 * busy.as_secs_f64() / lasted;
@@ -85,11 +85,6 @@ fn put(measured: &Measured) -> std::io::Result<()> {
             "This is too much: prompts would be answered {times:.2} times as often as they want. Raise `every`, or ask less."
         )),
     }
-}
-
-/// `1 camera`, `2 cameras`
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn put_json(measured: &Measured) -> anyhow::Result<()> {

@@ -50,6 +50,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// There is no answer to what was asked, or something went wrong that has no code of its own.
     pub const FAILURE: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 64;
     /// What was asked for, or what it needs, is not there.
     pub const UNAVAILABLE: u8 = 69;
     /// wader itself broke: start it again.
@@ -117,9 +119,16 @@ enum Command {
 
 /// Reads the command line, does it, and says how it ended.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // of a question 1 says that there is no sure answer, so that it could not be asked must be something else
-    let failure = if matches!(arguments.command, Command::Ask(_)) { exit::UNAVAILABLE } else { exit::FAILURE };
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            told.print().ok(); // where nobody can hear it, the exit code still says it
+            return ExitCode::from(if told.use_stderr() { exit::USAGE } else { exit::OK });
+        }
+    };
+    // 1 says that there is no sure answer, or that it is too much: that it could not be asked must be something else
+    let tells = matches!(arguments.command, Command::Ask(_) | Command::Bench(_));
+    let failure = if tells { exit::UNAVAILABLE } else { exit::FAILURE };
     let done = match arguments.command {
         Command::Run(options) => run::run(&options),
         Command::Demo(options) => demo::run(&options),

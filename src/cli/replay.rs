@@ -12,7 +12,7 @@ use anyhow::bail;
 use serde_json::json;
 
 use crate::{
-    answer::{Value, wire::AnswerMessage},
+    answer::{News, Value, wire::AnswerMessage},
     app::{self, Replayed},
     cli::{self, line::said},
     config::{CameraConfig, Config},
@@ -32,7 +32,7 @@ pub(super) struct Options {
     /// Print every answer, also those that would not have been published.
     #[arg(long)]
     all: bool,
-    /// One JSON object a line: the moment in seconds, whether the state changed, and the whole answer.
+    /// One JSON object a line: the moment in seconds, whether the state changed, whether that is an event, and the whole answer.
     #[arg(long)]
     json: bool,
 }
@@ -43,6 +43,7 @@ struct Tally {
     /// How often each answer, or outcome that is none.
     said: BTreeMap<String, u64>,
     changes: u64,
+    events: u64,
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
@@ -56,7 +57,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
         progress.reach(replayed.at);
         let tally = tallies.entry(replayed.answer.prompt.to_string()).or_default();
         tally.take(&replayed);
-        if options.all || replayed.news.answer || replayed.news.transition.is_some() {
+        if options.all || replayed.news.answer {
             progress.clear();
             printed = print(&replayed, options.json);
         }
@@ -85,17 +86,28 @@ fn camera<'a>(config: &'a Config, name: Option<&str>) -> anyhow::Result<&'a Came
 
 fn print(replayed: &Replayed, as_json: bool) -> anyhow::Result<()> {
     let answer = AnswerMessage::from(&replayed.answer);
-    let transition = replayed.news.transition.as_ref();
+    let news = &replayed.news;
     if as_json {
-        let at = replayed.at.as_secs_f64();
-        cli::put(format_args!("{}", json!({ "at_s": at, "changed": transition.is_some(), "answer": answer })))?;
+        let (at, event) = (replayed.at.as_secs_f64(), is_event(news));
+        cli::put(format_args!("{}", json!({ "at_s": at, "changed": news.changed, "event": event, "answer": answer })))?;
     } else {
-        let before = transition.map(|transition| &transition.before).filter(|before| !is_free(before));
-        let before = before.map_or(String::new(), |before| format!("  was {}", before.state()));
+        let before = news.transition.as_ref().map(|transition| &transition.before).filter(|before| !is_free(before));
+        let mut beside = before.map_or(String::new(), |before| format!("  was {}", before.state()));
+        if news.changed && news.transition.is_none() {
+            beside += "  changed, no event (cooldown)";
+        }
+        if news.escalation.is_some() {
+            beside += "  escalates";
+        }
         let (at, prompt, ask) = (clock(replayed.at), &answer.prompt, &answer.ask);
-        cli::put(format_args!("{at}  {prompt}  {ask}  {}{before}", said(&answer)))?;
+        cli::put(format_args!("{at}  {prompt}  {ask}  {}{beside}", said(&answer)))?;
     }
     Ok(())
+}
+
+/// Whether something would have been published as an event.
+const fn is_event(news: &News) -> bool {
+    news.transition.is_some() || news.escalation.is_some()
 }
 
 /// Whether an answer is in words of its own: long, and hardly ever said twice.
@@ -115,7 +127,8 @@ impl Tally {
         let outcome = &replayed.answer.outcome;
         let said = outcome.value().filter(|value| !is_free(value)).map_or(outcome.word().to_owned(), Value::state);
         *self.said.entry(said).or_default() += 1;
-        self.changes += u64::from(replayed.news.transition.is_some());
+        self.changes += u64::from(replayed.news.changed);
+        self.events += u64::from(is_event(&replayed.news));
     }
 }
 
@@ -123,7 +136,8 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let each: Vec<String> = self.said.iter().map(|(said, count)| format!("{said} {count}")).collect();
         let times = if self.changes == 1 { "once" } else { &format!("{} times", self.changes) };
-        write!(f, "{}; changed {times}", each.join(", "))
+        let events = cli::counted(self.events as usize, "event");
+        write!(f, "{}; changed {times}, {events}", each.join(", "))
     }
 }
 

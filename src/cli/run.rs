@@ -14,7 +14,12 @@ use crate::{
 
 pub(super) fn run(options: &cli::ConfigArguments) -> anyhow::Result<u8> {
     let Some(loaded) = options.load() else { return Ok(cli::exit::CONFIG) };
-    telemetry::install(loaded.config.log)?;
+    if let Err(error) = telemetry::install(loaded.config.log) {
+        cli::say(format_args!("wader: {}", telemetry::chain(&error)));
+        return Ok(cli::exit::CONFIG); // only `format` below `[log]` asks for what may not be there
+    }
+    // what it keeps tells who was at home: of nobody else on this machine
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2) // cameras decode on GStreamer's threads, the model runs on its own
         .enable_all()

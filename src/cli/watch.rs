@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::{
     answer::wire,
     app,
-    cli::{self, ConfigArguments, line::said},
+    cli::{
+        self, ConfigArguments,
+        line::{plain, said},
+    },
     config::DEFAULT_FILE,
     mqtt::{Access, Listener, Topics},
     name::CameraName,
@@ -90,5 +93,7 @@ impl Options {
 
 /// One answer for people.
 fn line(answer: &wire::AnswerMessage) -> String {
-    format!("{}  {}/{}  {}  {}", answer.answered, answer.camera, answer.prompt, answer.ask, said(answer))
+    let ask = plain(&answer.ask); // of a question that is asked once it is what a stranger wrote
+    let line = format!("{}  {}/{}  {ask}  ", plain(&answer.answered), plain(&answer.camera), plain(&answer.prompt));
+    line + &said(answer)
 }

@@ -59,6 +59,8 @@ pub(super) struct Shared {
     pub(super) offered: Notify,
     /// Told when nothing waits any more.
     pub(super) emptied: Notify,
+    /// Told when whoever waits for the next try may try at once.
+    pub(super) hurried: Notify,
     pub(super) link: watch::Sender<Link>,
     unheard: AtomicU64,
 }
@@ -114,6 +116,7 @@ impl Shared {
             disk: watch::Sender::new(Disk::None),
             offered: Notify::new(),
             emptied: Notify::new(),
+            hurried: Notify::new(),
             link: watch::Sender::new(Link::Connecting),
             unheard: AtomicU64::new(0),
         }
@@ -205,6 +208,11 @@ impl Handle {
     /// The last message of each retained topic: what stands, whether or not the broker has it.
     pub fn retained(&self) -> Vec<Message> {
         self.0.outbox().retained().cloned().collect()
+    }
+
+    /// Connects at once where the next try was to come later: somebody may have mended what was wrong.
+    pub fn connect_now(&self) {
+        self.0.hurried.notify_waiters();
     }
 
     /// Waits until nothing waits: until the broker has all that was offered before, or it was given up.

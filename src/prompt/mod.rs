@@ -6,6 +6,7 @@ mod hours;
 mod json;
 mod plan;
 mod score;
+mod share;
 mod shown;
 mod wordings;
 #[cfg(test)]

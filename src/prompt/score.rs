@@ -1,10 +1,10 @@
 //! From log-probabilities to the shares of the allowed answers, and to how surely a text was written.
 
-use super::{AnswerKind, Ended, Plan, Reply, Scored, wordings::best};
+use super::{
+    AnswerKind, Ended, Plan, Reply, Scored,
+    share::{best, log_odds},
+};
 use crate::model::Generation;
-
-/// Shares beyond these are not believed to be more than numeric noise; keeps log-odds finite.
-const CERTAIN: f64 = 1.0 - 1e-9;
 
 /// Reads a closed prompt's reply from the results of its rows.
 ///
@@ -40,11 +40,6 @@ pub fn written_reply(plan: &Plan, text: String, written: &Generation) -> Reply {
 /// They do not depend on any picture, so they are computed once per prompt.
 pub fn blind_log_odds(plan: &Plan, log_probabilities: &[Vec<Vec<f32>>]) -> Vec<f64> {
     shares(plan, log_probabilities).0.into_iter().map(log_odds).collect()
-}
-
-pub(super) fn log_odds(share: f64) -> f64 {
-    let share = share.clamp(1.0 - CERTAIN, CERTAIN);
-    (share / (1.0 - share)).ln()
 }
 
 /// Each candidate's share, and the probability of all of them together.

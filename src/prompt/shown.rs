@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{AnswerKind, PlanError, Reply, Scored, score::log_odds};
+use super::{AnswerKind, PlanError, Reply, Scored, share::log_odds};
 use crate::{frame::Frame, model::Examples};
 
 /// A cell counts as part of a region when the region covers this part of it.

@@ -2,7 +2,10 @@
 //!
 //! Pure: all wordings are asked about one window, and one reply comes of it.
 
-use super::{Prompt, Reply, Scored, score::log_odds};
+use super::{
+    Prompt, Reply, Scored,
+    share::{best, log_odds},
+};
 
 /// A wording that gives its answer this much is sure of it: the built-in `min_probability`, above which it would be an
 /// answer if it were asked alone. Below it two wordings do not contradict each other; they do not know.
@@ -92,10 +95,6 @@ pub fn combined_reply(worded: &[Worded<'_>]) -> Option<Reply> {
         true => Reply::Inconsistent { scores, mass: least_mass, evidence, said },
         false => Reply::Closed { scores, mass: least_mass, evidence },
     })
-}
-
-pub(super) fn best(shares: &[f64]) -> Option<usize> {
-    (0..shares.len()).reduce(|best, one| if shares[one] > shares[best] { one } else { best })
 }
 
 /// The geometric mean of the shares; `None` where the wordings do not have the same answers.

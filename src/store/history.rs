@@ -101,7 +101,7 @@ pub enum Disk {
     /// It takes no entries any more.
     Failing {
         /// What it says.
-        error: rusqlite::Error,
+        error: Error,
     },
     /// It takes them again.
     Back {
@@ -119,15 +119,20 @@ pub struct History {
 }
 
 impl History {
-    /// Opens or makes the file and starts the thread, which says what becomes of the disk: once that it fails, and once that it
-    /// is back. Blocks.
+    /// Opens or makes the file and starts the thread, which says what becomes of the disk: once that it fails, from the start on or
+    /// later, and once that it is back. A file that a person must move away is an error. Blocks.
     pub fn start(file: &Path, limits: Limits, tell: impl Fn(Disk) + Send + 'static) -> Result<Self, Error> {
-        let writer = Writer::open(file, limits)?;
+        let mut ledger = Ledger { file: file.to_owned(), limits, writer: None };
+        let opened = match ledger.writer().map(drop) {
+            Err(error) if error.is_of_the_file() => return Err(error),
+            opened => opened,
+        };
         let (entries, waiting) = sync_channel(WAITING);
         let lost = Lost::default();
-        let outage = Outage { lost: lost.clone(), before: 0, failing: false, tell };
+        let mut outage = Outage { lost: lost.clone(), before: 0, failing: false, tell };
+        outage.wrote(0, opened);
         let thread = std::thread::Builder::new().name("history".to_owned());
-        let thread = thread.spawn(move || write(writer, &waiting, outage)).map_err(Error::Thread)?;
+        let thread = thread.spawn(move || write(ledger, &waiting, outage)).map_err(Error::Thread)?;
         Ok(Self { entries: Some(entries), lost, thread: Some(thread) })
     }
 
@@ -156,7 +161,7 @@ struct Outage<F: Fn(Disk)> {
 
 impl<F: Fn(Disk)> Outage<F> {
     /// Takes in what came of writing some entries.
-    fn wrote(&mut self, entries: usize, written: rusqlite::Result<()>) {
+    fn wrote(&mut self, entries: usize, written: Result<(), Error>) {
         match written {
             Ok(()) if self.failing => (self.tell)(Disk::Back { lost: self.lost.count() - self.before }),
             Ok(()) => {}
@@ -183,7 +188,7 @@ impl Drop for History {
     }
 }
 
-fn write(mut writer: Writer, waiting: &Receiver<Entry>, mut outage: Outage<impl Fn(Disk)>) {
+fn write(mut ledger: Ledger, waiting: &Receiver<Entry>, mut outage: Outage<impl Fn(Disk)>) {
     let mut batch = Vec::new();
     let mut tidied: Option<Stamp> = None;
     loop {
@@ -194,14 +199,16 @@ fn write(mut writer: Writer, waiting: &Receiver<Entry>, mut outage: Outage<impl 
         }
         gather(waiting, &mut batch);
         if !batch.is_empty() {
-            outage.wrote(batch.len(), writer.add(&batch));
+            outage.wrote(batch.len(), ledger.add(&batch));
             batch.clear();
         }
         let now = Stamp::now();
         if tidied.is_none_or(|last| now.since(last) >= TIDY) {
             tidied = Some(now);
             // what cannot be forgotten now is forgotten next time
-            writer.tidy(SystemTime::now()).ok();
+            if let Some(writer) = &mut ledger.writer {
+                writer.tidy(SystemTime::now()).ok();
+            }
         }
     }
 }
@@ -220,6 +227,27 @@ fn gather(waiting: &Receiver<Entry>, batch: &mut Vec<Entry>) {
             Ok(entry) => batch.push(entry),
             Err(_) => return,
         }
+    }
+}
+
+/// The file, opened as soon as the disk lets it: a full one may not even show what is in it.
+struct Ledger {
+    file: PathBuf,
+    limits: Limits,
+    writer: Option<Writer>,
+}
+
+impl Ledger {
+    fn writer(&mut self) -> Result<&mut Writer, Error> {
+        match &mut self.writer {
+            Some(writer) => Ok(writer),
+            none => Ok(none.insert(Writer::open(&self.file, self.limits)?)),
+        }
+    }
+
+    fn add(&mut self, entries: &[Entry]) -> Result<(), Error> {
+        let written = self.writer()?.add(entries);
+        written.map_err(|source| Error::Database { file: self.file.clone(), source })
     }
 }
 
@@ -242,8 +270,10 @@ impl Writer {
         // the size can shrink only where this is said before the first table
         let prepare = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
         connection.execute_batch(prepare).map_err(failed)?;
-        connection.execute_batch(TABLES).map_err(failed)?;
-        connection.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+        if found == 0 {
+            connection.execute_batch(TABLES).map_err(failed)?;
+            connection.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+        }
         Ok(Self { connection, limits })
     }
 
@@ -395,15 +425,39 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_fails_from_the_start_is_told_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (in_the_way, file) = (folder.path().join("state"), folder.path().join("state/history.db"));
+        std::fs::write(&in_the_way, "no folder").unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let limits = Limits { age: Duration::from_secs(3600), bytes: 1 << 30 };
+        let history = History::start(&file, limits, move |disk| tell.send(disk).unwrap()).unwrap();
+        let next = || told.recv_timeout(Duration::from_secs(10)).unwrap();
+        let Disk::Failing { error } = next() else { panic!("it is back") };
+        assert!(error.to_string().contains("cannot make the folder"), "{error}");
+        history.offer(entry(0, "person", millis(SystemTime::now())));
+        let until = Stamp::now().later_by(Duration::from_secs(10));
+        while history.lost().count() == 0 && Stamp::now() < until {
+            std::thread::yield_now();
+        }
+        std::fs::remove_file(&in_the_way).unwrap();
+        history.offer(entry(1, "person", millis(SystemTime::now())));
+        let Disk::Back { lost } = next() else { panic!("it still fails") };
+        assert_eq!((lost, history.lost().count()), (1, 1));
+        drop(history);
+        assert_eq!(all(&file), 1);
+    }
+
+    #[test]
     fn an_outage_of_the_disk_is_told_once_at_each_of_its_ends() {
         let told = std::cell::RefCell::new(Vec::new());
         let (lost, tell) = (Lost::default(), |disk| told.borrow_mut().push(format!("{disk:?}")));
         let mut outage = Outage { lost: lost.clone(), before: 0, failing: false, tell };
-        let full = || Err(rusqlite::Error::InvalidQuery);
+        let full = || Err(Error::Absent(PathBuf::from("f")));
         for written in [Ok(()), full(), full(), Ok(()), Ok(()), full(), Ok(())] {
             outage.wrote(3, written);
         }
-        let (failing, back) = ("Failing { error: InvalidQuery }", |lost| format!("Back {{ lost: {lost} }}"));
+        let (failing, back) = ("Failing { error: Absent(\"f\") }", |lost| format!("Back {{ lost: {lost} }}"));
         assert_eq!(*told.borrow(), [failing, &back(6), failing, &back(3)]);
         assert_eq!(lost.count(), 9);
     }

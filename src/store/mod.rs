@@ -10,6 +10,8 @@ pub mod spool;
 
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
+
 pub use history::{Disk, Entry, History, Limits, Lost};
 pub use search::{Found, Query, search};
 
@@ -28,7 +30,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// SQLite says no.
-    #[error("the history `{file}` cannot be used: {source}; move it away to begin another")]
+    #[error("the history `{file}` cannot be used: {source}{}", if is_damage(source) { "; move it away to begin another" } else { "" })]
     Database {
         /// The database.
         file: PathBuf,
@@ -60,4 +62,20 @@ pub enum Error {
     /// The thread did not start.
     #[error("cannot start the history's thread: {0}")]
     Thread(std::io::Error),
+}
+
+impl Error {
+    /// Whether a person must move the file away: what it holds is no history, or another wader's.
+    fn is_of_the_file(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => is_damage(source),
+            Self::Version { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Whether what a file holds is no database any more.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

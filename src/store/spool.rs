@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, params};
 
 use super::history::{millis, version};
 
@@ -50,8 +50,7 @@ pub enum Error {
 impl Error {
     /// Whether what the file holds is no database any more.
     pub fn is_damage(&self) -> bool {
-        let Self::Database { source, .. } = self else { return false };
-        matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        matches!(self, Self::Database { source, .. } if super::is_damage(source))
     }
 }
 

@@ -433,7 +433,7 @@ impl Event<'_> {
             Self::Complained { code, message, untold } =>
                 warn!(event = "complained", code, untold, "{} (and {untold} that were not told)", redact(message)),
             Self::MemoryProblem { problem } => warn!(event = "memory_problem", "{}", redact(problem)),
-            Self::Asked { camera, outcome } => info!(event = "asked", %camera, outcome, "a question is answered"),
+            Self::Asked { camera, outcome } => info!(event = "asked", %camera, prompt = "ask", outcome, "a question is answered"),
             Self::ImageProblem { problem } => warn!(event = "image_problem", "{}", redact(problem)),
             Self::HistoryProblem { problem } => warn!(event = "history_problem", "{}", redact(problem)),
             Self::Corrected { camera, prompt, answer, was_right } =>

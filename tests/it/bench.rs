@@ -47,5 +47,5 @@ async fn a_configuration_without_a_prompt_is_told() {
     );
     fs::write(&file, text).unwrap();
     let said = wader(&["bench", "--config", file.to_str().unwrap()]).await;
-    assert!(said.code == 1 && said.err.contains("no enabled prompt asks about an enabled camera"), "{said:?}");
+    assert!(said.code == 69 && said.err.contains("no enabled prompt asks about an enabled camera"), "{said:?}");
 }

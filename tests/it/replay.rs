@@ -79,7 +79,7 @@ async fn prompts_are_asked_about_each_window_of_a_recording_as_of_a_camera() {
         assert_eq!((&answer["camera"], &answer["window"]["first"]), (&Value::from("yard"), &Value::Null));
         assert_eq!(answer["latency_ms"]["sampled"], 0.0, "{answer}");
     }
-    assert!(said.err.contains("often: camera 12; changed 0 times"), "{said:?}");
+    assert!(said.err.contains("often: camera 12; changed 0 times, 0 events"), "{said:?}");
     assert!(said.err.contains(" of recording in "), "{said:?}");
 }
 

@@ -79,7 +79,11 @@ fn explain(shared: &Shared, message: &gst::message::Error) -> Error {
     } else if is_remote && !was_described && error.matches(gst::ResourceError::Settings) {
         Error::Malformed { address, reason: reason(&shared.spec, &error, message.debug()) }
     } else if is_remote && !was_described && error.is::<gst::ResourceError>() {
-        Error::Unreachable { address, reason: reason(&shared.spec, &error, message.debug()) }
+        let mut reason = reason(&shared.spec, &error, message.debug());
+        if address.starts_with("rtsps:") {
+            reason += "; `rtsps` needs a certificate that this machine trusts, else see pipelines/README.md";
+        }
+        Error::Unreachable { address, reason }
     } else {
         pipeline_error(&shared.spec, &reason(&shared.spec, &error, message.debug()))
     }

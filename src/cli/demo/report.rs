@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, io, time::Duration};
 use serde_json::json;
 
 use super::truth::Saw;
-use crate::{answer::wire::AnswerMessage, cli};
+use crate::{
+    answer::wire::AnswerMessage,
+    cli::{self, line::plain},
+};
 
 /// The closed question that must change its answer when the picture does.
 const FLIPPING: &str = "anybody";
@@ -29,9 +32,9 @@ impl Row {
             time: answer.answered.clone(),
             prompt: answer.prompt.clone(),
             ask: answer.ask.clone(),
-            said: answer.answer.as_ref().map(ToString::to_string),
+            said: answer.answer.as_ref().map(|said| plain(&said.to_string())),
             outcome: answer.reason.clone().map_or(answer.outcome.clone(), |why| format!("{}: {why}", answer.outcome)),
-            probability: answer.probability,
+            probability: answer.sure(),
             latency,
             is_text: answer.kind == "text",
             saw,

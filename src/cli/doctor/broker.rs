@@ -43,7 +43,8 @@ pub(super) async fn look(config: &Config) -> Finding {
         BrokerConfig::Embedded { listen } => not_yet(*listen, &said),
         BrokerConfig::Remote { .. } => {
             let remedy = "is it running, do host, port, TLS and login below `[mqtt]` fit, and may this user publish and \
-                          subscribe below the prefix? `mosquitto_sub` with the same values tells";
+                          subscribe below the prefix? `mosquitto_sub` with the same values tells; where there is no broker, \
+                          `url = \"embedded\"` brings one for programs of this machine";
             Finding::bad(PART, said, Some(remedy))
         }
     }

@@ -106,9 +106,11 @@ impl Publisher {
                 Notice::BrokerLost { broker: &self.broker(), reason: &error, retry_in: wait }.emit();
                 said = Some(error.clone());
             }
+            let hurried = self.shared.hurried.notified(); // from here on it is heard
             self.shared.link.send_replace(Link::Away { error, retry_in: wait });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                () = hurried => {}
                 () = stop.given() => {}
             }
         }
