@@ -108,6 +108,8 @@ struct Planned {
     schedule: Schedule,
     /// The slot of the grid in which it was last asked, or found without a frame.
     asked: Option<u128>,
+    /// When it was last asked.
+    asked_at: Option<Stamp>,
     asleep: bool,
     /// Frames of before were thinned for other forms, and lie too far apart for this one.
     from: Option<Stamp>,
@@ -116,6 +118,22 @@ struct Planned {
 impl Planned {
     fn slot(&self, now: Stamp) -> u128 {
         now.since_origin().as_nanos() / self.schedule.every.as_nanos().max(1)
+    }
+
+    /// The slot in which it is due with the frame of `now`, the one before which came `gap` earlier; `None` where it is not.
+    ///
+    /// Frames jitter, and where they come about as often as it asks one may come right behind the beginning of a slot and the next
+    /// right before its end. Then the next slot has its frame early: its beginning is nearer to that one than to its successor.
+    fn due(&self, now: Stamp, gap: Duration) -> Option<u128> {
+        let every = self.schedule.every;
+        let slot = self.slot(now);
+        if self.asked.is_none_or(|asked| slot > asked) {
+            return Some(slot);
+        }
+        let next = self.slot(now.later_by((gap / 2).min(every / 4)));
+        let is_early = next > slot && self.asked == Some(slot);
+        let is_rested = self.asked_at.is_some_and(|at| now.since(at) >= every * 3 / 4);
+        (is_early && is_rested).then_some(next)
     }
 }
 
@@ -150,9 +168,11 @@ impl Sampler {
     /// Takes the next frame; gives the windows that are due with it, one a form.
     pub fn offer(&mut self, frame: Arc<Frame>) -> Vec<Window> {
         let now = frame.taken;
-        if self.recent.back().is_some_and(|last| last.taken >= now) {
+        let before = self.recent.back().map(|last| last.taken);
+        if before.is_some_and(|before| before >= now) {
             return Vec::new(); // a frame from the past would make a window whose last picture is not its newest
         }
+        let gap = before.map_or(Duration::ZERO, |before| now.since(before));
         self.recent.push_back(frame);
         while self.recent.front().is_some_and(|oldest| now.since(oldest.taken) > self.keep) {
             self.recent.pop_front();
@@ -162,14 +182,11 @@ impl Sampler {
         }
         let mut windows: Vec<Window> = Vec::new();
         for planned in &mut self.planned {
-            let slot = planned.slot(now);
             if planned.asleep || self.left_out.contains(&planned.schedule.prompt) {
                 continue;
             }
-            if planned.asked == Some(slot) || !covers(&self.recent, planned, now) {
-                continue;
-            }
-            planned.asked = Some(slot);
+            let Some(slot) = planned.due(now, gap).filter(|_| covers(&self.recent, planned, now)) else { continue };
+            (planned.asked, planned.asked_at) = (Some(slot), Some(now));
             let schedule = &planned.schedule;
             match windows.iter_mut().find(|w| w.spec == schedule.window) {
                 Some(window) => window.prompts.push(schedule.prompt.clone()),
@@ -219,10 +236,11 @@ impl Sampler {
         let before = std::mem::take(&mut self.planned);
         let now = self.recent.back().map(|frame| frame.taken).filter(|_| self.is_thinned);
         let planned = |schedule: Schedule| {
-            let asked = before.iter().find(|planned| planned.schedule == schedule).and_then(|same| same.asked);
+            let same = before.iter().find(|planned| planned.schedule == schedule);
+            let (asked, asked_at) = same.map_or((None, None), |same| (same.asked, same.asked_at));
             let known = before.iter().find(|planned| planned.schedule.window == schedule.window);
             let from = known.map_or(now, |known| known.from);
-            Planned { schedule, asked, asleep: false, from }
+            Planned { schedule, asked, asked_at, asleep: false, from }
         };
         self.planned = schedules.into_iter().map(planned).collect();
     }
@@ -259,7 +277,7 @@ impl Sampler {
             }
             let slot = planned.slot(now);
             let reach = window.reach().max(*every * 3).max(patience);
-            if now.since(newest) > reach && planned.asked != Some(slot) {
+            if now.since(newest) > reach && planned.asked.is_none_or(|asked| slot > asked) {
                 starved.push(prompt.clone());
                 planned.asked = Some(slot);
             }
@@ -333,6 +351,19 @@ mod tests {
         let windows = run(vec![schedule("p", 1000, 3, 2000)], &times);
         let last = windows[8].first().unwrap();
         assert_eq!(numbers(last), [Some(4), Some(6), Some(8)]);
+    }
+
+    #[test]
+    fn who_asks_as_often_as_frames_come_is_asked_as_often_whatever_the_phase() {
+        for phase in (0..500).step_by(10) {
+            // of 25 frames a second two are kept: 480 and 520 ms apart by turns, and the network shakes them
+            let shaken = |number: u64| [0, 7, 3, 9, 1][number as usize % 5];
+            let times: Vec<u64> = (0..200).map(|n| phase + n * 500 + 20 * (n % 2) + shaken(n)).collect();
+            let asked = run(vec![schedule("p", 500, 1, 0)], &times).iter().flatten().count();
+            assert!((194..=200).contains(&asked), "{asked} of 200 with a phase of {phase} ms");
+            let half = run(vec![schedule("p", 1000, 1, 0)], &times).iter().flatten().count();
+            assert!((98..=102).contains(&half), "{half} of 100 with a phase of {phase} ms");
+        }
     }
 
     #[test]

@@ -235,7 +235,7 @@ fn written(
 /// A property without a sure answer is `null` where the schema allows that, left out where it is not required, and else
 /// there is no answer at all; nor is there one where no property has an answer.
 fn assembled(properties: &[Property], replies: &[Reply], thresholds: &Thresholds, held: Option<&Value>) -> Reading {
-    let object_held = if let Some(Value::Json(json)) = held { Some(json.value()) } else { None };
+    let object_held = if let Some(Value::Json(object)) = held { Some(object) } else { None };
     let (mut replies, mut readings) = (replies.iter(), Vec::new());
     let (mut object, mut missing, mut deciding) = (Vec::new(), None, Vec::new());
     let mut answers = 0;
@@ -248,7 +248,7 @@ fn assembled(properties: &[Property], replies: &[Reply], thresholds: &Thresholds
             Asked::Question { kind, .. } => kind,
         };
         let Some(reply) = replies.next() else { return failed(format!("property `{}` has no reply", property.name)) };
-        let held = object_held.and_then(|object| value_of(object.get(&property.name)?, kind));
+        let held = object_held.and_then(|object| value_of(&object.property(&property.name)?, kind));
         let reading = whole(read(reply, kind, thresholds, held.as_ref()));
         if let Outcome::Failed(FailedReason::BadReply(why)) = &reading.outcome {
             return failed(format!("property `{}`: {why}", property.name));
@@ -313,12 +313,13 @@ fn json(value: &Value) -> Json {
     }
 }
 
-/// The scored answer of this kind that was written as JSON.
-fn value_of(json: &serde_json::Value, kind: &AnswerKind) -> Option<Value> {
+/// The scored answer of this kind that is written so.
+fn value_of(written: &Json, kind: &AnswerKind) -> Option<Value> {
+    let is_it = |value: &Value| json(value) == *written;
     match kind {
-        AnswerKind::YesNo => json.as_bool().map(Value::YesNo),
-        AnswerKind::Number { .. } => u32::try_from(json.as_u64()?).ok().map(Value::Number),
-        AnswerKind::Choice(_) => json.as_str().map(|label| Value::Choice(label.to_owned())),
+        AnswerKind::YesNo => [true, false].map(Value::YesNo).into_iter().find(is_it),
+        AnswerKind::Number { min, max } => (*min..=*max).map(Value::Number).find(is_it),
+        AnswerKind::Choice(labels) => labels.iter().cloned().map(Value::Choice).find(is_it),
         AnswerKind::Text { .. } | AnswerKind::Json { .. } => None,
     }
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     answer::{self, Escalate, Evidence, Ids, ModelLabel, Policy, Thresholds, Value},
-    camera::{self, Address, Camera, Canvas, Description},
+    camera::{self, Address, Camera, Canvas, Description, Logins},
     config::{self, BrokerConfig, CameraConfig, Config, EscalateConfig, LoginConfig, PromptConfig, TlsConfig, WINDOW},
     engine::{Engine, Reminder},
     model::Manifest,
@@ -71,7 +71,7 @@ impl Watched {
         self,
         engine: Arc<Engine>,
         answers: mpsc::Sender<Input>,
-        (switches, turns): (&Switches, &Turns),
+        (switches, turns, logins): (&Switches, &Turns, &Logins),
         zone: TimeZone,
         (prompts, view): (watch::Receiver<Vec<PromptConfig>>, watch::Sender<View>),
     ) -> Watch {
@@ -91,6 +91,7 @@ impl Watched {
             name: self.name,
             camera: Arc::new(Camera::new(self.spec)),
             turns: turns.clone(),
+            logins: logins.clone(),
             up_since: None,
             engine,
             answers,

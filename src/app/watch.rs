@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{answers::Input, roster::View, switches::Off};
 use crate::{
-    camera::{self, Camera, Latest, Patience, Retry, worth_a_try},
+    camera::{self, Camera, Latest, Login, Logins, Patience, Retry, worth_a_try},
     config::PromptConfig,
     engine::{Engine, Seen},
     frame::{Frame, Now, Stamp},
@@ -35,8 +35,10 @@ pub(super) struct Asked {
 pub(super) struct Watch {
     pub(super) name: CameraName,
     pub(super) camera: Arc<Camera>,
-    /// Cameras that return together begin in turns.
+    /// Cameras that return together begin in turns...
     pub(super) turns: Turns,
+    /// ...and those that share a login share what becomes of it.
+    pub(super) logins: Logins,
     /// Since when this connection gives pictures.
     pub(super) up_since: Option<Stamp>,
     /// The prompts that ask about it.
@@ -132,24 +134,32 @@ impl Watch {
         let camera = Arc::clone(&self.camera);
         let pause = stop.child();
         self.up_since = None;
-        let mut turn = tokio::select! {
-            turn = self.turns.next() => turn,
+        let begin = async { (self.logins.enter(&camera.spec().address).await, self.turns.next().await) };
+        let (login, mut turn) = tokio::select! {
+            begun = begin => begun,
             () = stop.given() => return Ok(()),
             () = turned(&mut self.off, true) => return Ok(()),
         };
+        let address = || camera.spec().address.to_string();
+        let mut login = login.map_err(|left| camera::Error::Barred { address: address(), left })?;
         let run = camera.run(&frames, &pause);
         tokio::pin!(run);
         let mut look = looks();
         loop {
             tokio::select! {
-                ended = &mut run => return ended,
+                ended = &mut run => {
+                    judge(&mut login, &ended);
+                    return ended;
+                }
                 () = turn.grow_old() => {}
+                () = login.grow_old() => {}
                 () = turned(&mut self.off, true), if !pause.is_given() => pause.give(),
                 frame = frames.take(), if !pause.is_given() => {
                     if self.up_since.is_none() {
                         self.up_since = Some(Stamp::now());
                         self.sampler.begin_anew();
                         turn.end();
+                        login.is_good();
                         Event::CameraOnline { camera: &self.name }.emit();
                         let up = Input::CameraUp { camera: self.name.clone(), first: frame.taken };
                         self.tell(up).await;
@@ -292,6 +302,15 @@ impl Watch {
     /// Tells the answer task; it outlives the cameras, and when it is gone the process is ending.
     async fn tell(&self, input: Input) {
         self.answers.send(input).await.ok();
+    }
+}
+
+/// Tells all who share a login what became of it.
+fn judge(login: &mut Login, ended: &Result<(), camera::Error>) {
+    match ended {
+        Ok(()) => {}
+        Err(camera::Error::Credentials { .. }) => login.is_refused(),
+        Err(_) => login.is_lost(),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::{sync::mpsc, task::Id};
 
 use super::{answers::Input, assemble::Watched, roster::Roster, switches::Switches};
 use crate::{
+    camera::Logins,
     engine::Engine,
     name::CameraName,
     supervise::{Ended, Stop, Tasks, Turns},
@@ -34,6 +35,7 @@ pub(super) struct Watchers {
     switches: Switches,
     /// Cameras begin in turns.
     turns: Turns,
+    logins: Logins,
     zone: TimeZone,
 }
 
@@ -47,7 +49,8 @@ impl Watchers {
         zone: TimeZone,
     ) -> Self {
         let (of_cameras, stops, unasked) = (BTreeMap::new(), HashMap::new(), Vec::new());
-        Self { tasks: Tasks::new(), of_cameras, stops, unasked, roster, engine, answers, switches, turns, zone }
+        let (tasks, logins) = (Tasks::new(), Logins::default());
+        Self { tasks, of_cameras, stops, unasked, roster, engine, answers, switches, turns, logins, zone }
     }
 
     /// A camera that is new has switches from now on, before anybody hears of it who may turn them.
@@ -60,7 +63,7 @@ impl Watchers {
         let (name, stop) = (camera.name.clone(), Stop::new());
         let (prompts, view) = self.roster.of_task(&name);
         let (engine, answers, zone) = (self.engine.clone(), self.answers.clone(), self.zone.clone());
-        let watch = camera.watch(engine, answers, (&self.switches, &self.turns), zone, (prompts, view));
+        let watch = camera.watch(engine, answers, (&self.switches, &self.turns, &self.logins), zone, (prompts, view));
         let id = self.tasks.start(format!("camera {name}"), watch.run(stop.clone()));
         self.of_cameras.insert(name, id);
         self.stops.insert(id, stop);

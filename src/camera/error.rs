@@ -12,6 +12,8 @@ pub enum Patience {
     Soon,
     /// At most twice in half an hour: cameras lock accounts after a few wrong passwords.
     Seldom,
+    /// After this.
+    After(Duration),
 }
 
 /// Why [`run`](super::Camera::run) ended. Holds no password.
@@ -38,6 +40,14 @@ pub enum Error {
     Credentials {
         /// The address, redacted.
         address: String,
+    },
+    /// User and password were refused for another camera of the same host, and were not tried.
+    #[error("`{address}`: its host refused this user and password for another camera; set them in the cameras' `url`")]
+    Barred {
+        /// The address, redacted.
+        address: String,
+        /// For so long they will not be tried.
+        left: Duration,
     },
     /// What the camera answered is not RTSP, or describes no stream that can be.
     #[error("`{address}` answered what cannot be understood: {reason}")]
@@ -66,7 +76,11 @@ pub enum Error {
         r#for: Duration,
     },
     /// Data came, but no picture.
-    #[error("data came for {} s, but not one whole picture; the stream is damaged", .r#for.as_secs_f64())]
+    #[error(
+        "data came for {} s, but not one whole picture: its key frames are farther apart, or the stream is damaged; set the \
+         camera's key frame interval (GOP) to one or two seconds",
+        .r#for.as_secs_f64()
+    )]
     NoPicture {
         /// How long.
         r#for: Duration,
@@ -136,6 +150,7 @@ impl Error {
     pub const fn patience(&self) -> Patience {
         match self {
             Self::Credentials { .. } | Self::Refused { code: 403, .. } => Patience::Seldom,
+            Self::Barred { left, .. } => Patience::After(*left),
             _ => Patience::Soon,
         }
     }

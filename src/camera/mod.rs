@@ -9,6 +9,7 @@ mod description;
 mod error;
 mod knock;
 mod latest;
+mod logins;
 mod pace;
 mod pipeline;
 mod retry;
@@ -17,7 +18,6 @@ mod stream;
 mod whole;
 
 use std::{
-    future::Future,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -31,6 +31,7 @@ pub use description::{Description, DescriptionError, Slots};
 pub use error::{Error, Patience};
 pub use knock::worth_a_try;
 pub use latest::Latest;
+pub use logins::{Login, Logins};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use pipeline::fuzzing;
@@ -96,12 +97,6 @@ impl Spec {
             key_frames_only: false,
         }
     }
-}
-
-/// Where frames come from: a camera, or in tests something that plays one.
-pub trait FrameSource: Send + Sync {
-    /// Delivers frames until it breaks or is told to stop.
-    fn run(&self, frames: &Latest<Frame>, stop: &Stop) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// One camera. Lives as long as its [`Spec`]; its frames' numbers go on from run to run.
@@ -209,12 +204,6 @@ impl Camera {
     }
 }
 
-impl FrameSource for Camera {
-    fn run(&self, frames: &Latest<Frame>, stop: &Stop) -> impl Future<Output = Result<(), Error>> + Send {
-        Self::run(self, frames, stop)
-    }
-}
-
 /// What was seen of a stream so far.
 struct Life {
     began: Stamp,
@@ -230,7 +219,12 @@ impl Life {
     fn judge(&self, spec: &Spec, now: Stamp) -> Result<Duration, Error> {
         let Some(last_data) = self.last_data else {
             let limit = spec.silence + CONNECT_GRACE;
-            let reason = || format!("no answer in {} s", limit.as_secs_f64());
+            let reason = || {
+                format!(
+                    "no answer in {} s (a relay that begins when it is asked needs more `silence`)",
+                    limit.as_secs_f64()
+                )
+            };
             return within(limit, now.since(self.began))
                 .ok_or_else(|| Error::Unreachable { address: spec.address.to_string(), reason: reason() });
         };

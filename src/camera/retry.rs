@@ -63,11 +63,16 @@ impl Retry {
             Patience::Soon => Wait { open: self.backoff.next(draw), closed: Some(CLOSED_DOOR) },
             Patience::Seldom => {
                 self.refusals = self.refusals.saturating_add(1);
-                let open = if self.refusals == 1 { SECOND_PASSWORD_TRY } else { BETWEEN_PASSWORD_TRIES };
-                Wait { open, closed: None }
+                Wait { open: refused_for(self.refusals), closed: None }
             }
+            Patience::After(open) => Wait { open, closed: None },
         }
     }
+}
+
+/// For how long what was refused so many times in a row, once at least, is not tried.
+pub(super) const fn refused_for(times: u32) -> Duration {
+    if times <= 1 { SECOND_PASSWORD_TRY } else { BETWEEN_PASSWORD_TRIES }
 }
 
 #[cfg(test)]

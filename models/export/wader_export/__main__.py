@@ -43,7 +43,7 @@ def main() -> None:
 
     truth = paths.REPOSITORY / "tests" / "footage" / "vtest-windows.json"
     for name, what, clips in (
-        ("evaluate", "judge a model folder and write the tables and diagrams of its README.md", 1024),
+        ("evaluate", "judge a model folder and write the tables and diagrams of its README.md", 4096),
         ("variants", "judge other precisions of a model folder, for the same README.md", 256),
     ):
         judge = commands.add_parser(name, help=what)

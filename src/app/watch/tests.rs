@@ -45,6 +45,7 @@ impl Rig {
             name: camera.clone(),
             camera: Arc::new(Camera::new(spec)),
             turns: Turns::new(1, Duration::from_secs(2)),
+            logins: Logins::default(),
             up_since: None,
             prompts: watch::channel(Vec::new()).1,
             planned: Vec::new(),

@@ -32,6 +32,7 @@ pub(super) fn watch_packets(depayloader: &gst::Element, shared: &Arc<Shared>) {
     pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
         // also where no decoder can begin yet: some cameras say what it needs only with a key frame, seconds later
         seen.saw(&seen.last_data);
+        seen.streams.store(true, Ordering::Relaxed);
         if let Some(buffer) = info.buffer() {
             check(buffer);
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use gstreamer::{self as gst, glib, prelude::*};
 
-use super::{Shared, pipeline_error};
+use super::{Shared, lock, pipeline_error};
 use crate::camera::{Error, Spec, error::remedy};
 
 /// Hears what the pipeline says, on the threads that say it; nothing is queued.
@@ -14,10 +14,10 @@ pub(super) fn listen(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             // rtspsrc tells each step before it takes it, on the thread that takes it: to ask for options, for the
-            // description. What it begins and gives up is told on others' threads.
+            // description, for a stream, for all to begin. What it begins and gives up is told on others' threads.
             gst::MessageView::Progress(progress) => {
                 let (kind, code, _) = progress.get();
-                if kind == gst::ProgressType::Continue && code == "open" {
+                if kind == gst::ProgressType::Continue && (code == "open" || code == "request") {
                     shared.requests_of_step.store(0, Ordering::Relaxed);
                 }
             }
@@ -84,9 +84,21 @@ fn explain(shared: &Shared, message: &gst::message::Error) -> Error {
             reason += "; `rtsps` needs a certificate that this machine trusts, else see pipelines/README.md";
         }
         Error::Unreachable { address, reason }
+    } else if let Some(coded) = undecoded(shared, message.debug()) {
+        let reason = format!(
+            "the camera sends {coded}, which nothing in it decodes; use `rtsp-cpu`, or a copy of it with a decoder for that"
+        );
+        pipeline_error(&shared.spec, &reason)
     } else {
         pipeline_error(&shared.spec, &reason(&shared.spec, &error, message.debug()))
     }
+}
+
+/// What the camera sends, where the pipeline's elements do not fit together because of it: no decoder was given anything.
+fn undecoded(shared: &Shared, debug: Option<glib::GString>) -> Option<String> {
+    let is_unfit = debug.is_some_and(|debug| debug.contains("not-linked") || debug.contains("not-negotiated"));
+    let was_given_any = lock(&shared.stream).codec.is_some();
+    if is_unfit && !was_given_any { lock(&shared.announced).clone() } else { None }
 }
 
 /// What GStreamer said, with the useful end of its debug text: the part behind the place in its source.

@@ -63,6 +63,10 @@ struct Shared {
     /// Streams that the camera announced and that are no video.
     other_streams: AtomicBool,
     video_streams: AtomicBool,
+    /// How the video is coded, as the camera announced it.
+    announced: Mutex<Option<String>>,
+    /// Packets came.
+    streams: AtomicBool,
 }
 
 /// State of the probe behind the decoder.
@@ -239,6 +243,8 @@ impl Shared {
             is_leaving: AtomicBool::new(false),
             other_streams: AtomicBool::new(false),
             video_streams: AtomicBool::new(false),
+            announced: Mutex::new(None),
+            streams: AtomicBool::new(false),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use gstreamer::{self as gst, prelude::*};
 
-use super::{Shared, decoder};
+use super::{Shared, decoder, lock};
 use crate::{
     camera::{Canvas, Filter, Fit},
     frame::Size,
@@ -123,8 +123,11 @@ fn select_video(source: &gst::Element, shared: &Arc<Shared>) {
         // The camera has described its streams: it is there.
         shared.saw(&shared.last_data);
         let caps = arguments.get(2).and_then(|caps| caps.get::<gst::Caps>().ok());
-        let media = caps.and_then(|caps| caps.structure(0)?.get::<String>("media").ok());
-        let is_video = media.as_deref() == Some("video");
+        let told = |field: &str| caps.as_ref().and_then(|caps| caps.structure(0)?.get::<String>(field).ok());
+        let is_video = told("media").as_deref() == Some("video");
+        if is_video {
+            *lock(&shared.announced) = told("encoding-name");
+        }
         let seen = if is_video { &shared.video_streams } else { &shared.other_streams };
         seen.store(true, Ordering::Relaxed);
         Some(is_video.to_value())
@@ -144,7 +147,9 @@ fn limit_requests(source: &gst::Element, shared: &Arc<Shared>) {
         let may_send = if shared.is_leaving.load(Ordering::Relaxed) {
             in_step < REQUESTS_A_STEP
         } else {
-            shared.is_described() || (in_step < REQUESTS_A_STEP && sent < REQUESTS_TO_DESCRIBE)
+            // what is sent now and then, so that a stream that runs goes on, is told by nobody
+            let in_time = shared.is_described() || sent < REQUESTS_TO_DESCRIBE;
+            shared.streams.load(Ordering::Relaxed) || (in_step < REQUESTS_A_STEP && in_time)
         };
         Some(may_send.to_value())
     });

@@ -82,18 +82,13 @@ pub(super) fn cameras(
             pipeline: pipeline?,
             frames_per_second: settings.frames_per_second,
             latency: settings.latency,
-            silence: settings.silence.unwrap_or_else(|| default_silence(settings.frames_per_second)),
+            silence: settings.silence.unwrap_or(SILENCE),
             frozen_after: settings.frozen_after,
             key_frames_only: settings.key_frames_only,
             enabled: settings.enabled,
         })
     });
     read.collect()
-}
-
-/// A camera that is sampled every ten seconds is not silent after four.
-fn default_silence(frames_per_second: f64) -> Duration {
-    SILENCE.max(Duration::from_secs_f64(3.0 / frames_per_second))
 }
 
 fn settings(
@@ -115,13 +110,6 @@ fn settings(
     let silence = given.silence.map(|silence| {
         checker.time_within(&at("silence"), Some(silence), SILENCE, milliseconds(500)..=milliseconds(3_600_000))
     });
-    if let Some(silence) = silence.filter(|silence| silence.as_secs_f64() * rate < 2.0) {
-        let wrong = format!("at {rate} frames a second a healthy camera is silent for {:.1} s", 1.0 / rate);
-        let right = "silence must be at least two frames long";
-        if silence > Duration::ZERO {
-            checker.wrong_with(&at("silence"), wrong, right);
-        }
-    }
     Settings {
         pipeline: given.pipeline.clone().or_else(|| base.pipeline.clone()),
         frames_per_second: rate,
@@ -267,11 +255,5 @@ mod tests {
         {
             assert_eq!(decode(text).as_deref(), decoded, "{text}");
         }
-    }
-
-    #[test]
-    fn a_rarely_sampled_camera_may_be_silent_longer() {
-        assert_eq!(default_silence(2.0), Duration::from_secs(4));
-        assert_eq!(default_silence(0.1), Duration::from_secs(30));
     }
 }

@@ -214,7 +214,8 @@ pub(super) struct CameraDefaults {
     /// How long packets wait for those that were overtaken on the network, `0s` to `10s`.
     #[schemars(extend("default" = "200ms"))]
     pub(super) latency: Option<Span>,
-    /// Without a frame for so long the camera is offline, `500ms` to `1h`; without it `4s`, or three frames where longer.
+    /// A camera that sends nothing for so long is offline, `500ms` to `1h`.
+    #[schemars(extend("default" = "4s"))]
     pub(super) silence: Option<Span>,
     /// With one and the same picture for so long the camera is frozen, `1s` to `24h`, or `off`.
     #[schemars(extend("default" = "1m"))]

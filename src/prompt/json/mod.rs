@@ -39,6 +39,11 @@ impl Json {
         &self.0
     }
 
+    /// What an object has under this name.
+    pub fn property(&self, name: &str) -> Option<Self> {
+        self.0.get(name).cloned().map(Self)
+    }
+
     /// Compact JSON of at most so many characters: where the whole is longer, its longest properties (of a list, its
     /// longest items) are left out, the longest first, so that what remains is JSON still. A single text is cut.
     pub fn within(&self, characters: usize) -> String {
