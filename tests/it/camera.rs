@@ -11,7 +11,10 @@ use wader::{
     supervise::Stop,
 };
 
-use crate::support::video::{DEADLINE, SMALL, drawn, refuse_with, spec, watch, watch_scene};
+use crate::support::{
+    evil_rtsp::{Evil, Manners},
+    video::{DEADLINE, SMALL, drawn, refuse_with, spec, watch, watch_scene},
+};
 
 /// Whether what is shown of an error or a spec holds a secret.
 fn assert_hidden(secret: &str, error: &Error, spec: &Spec) {
@@ -193,6 +196,17 @@ async fn one_run_does_not_hammer_a_camera_that_refuses() {
     assert_hidden("hunter2", &error, &spec);
     // Once without the password, to be challenged, and once or twice with it.
     assert!((1..=3).contains(&camera.requests()), "{} requests", camera.requests());
+}
+
+/// rtspsrc itself would send it eight times with each of these requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_refuses_only_when_a_stream_begins_is_not_hammered_either() {
+    for kind in ["SETUP", "PLAY"] {
+        let camera = Evil::start(Manners::Late(kind)).await;
+        let spec = spec(&camera.url.replace("//", "//admin:hunter2@"));
+        watch(&Arc::new(Camera::new(spec))).broken().await;
+        assert!((1..=3).contains(&camera.passwords()), "{} passwords with {kind}", camera.passwords());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,8 @@ pub(crate) enum Manners {
     Status(&'static str, String),
     /// Status 401 until this user's password is right (sent as it is, RFC 2617's "Basic"); then it is mute.
     Password(&'static str, &'static str),
+    /// Status 401 to requests of this kind, whatever the password; all is well before.
+    Late(&'static str),
     /// Another challenge with each request, taken only with the newest; a good-bye is never taken.
     Nonces,
     /// A description with these bytes, and well otherwise.
@@ -165,6 +167,10 @@ async fn converse(mut stream: TcpStream, manners: &Mutex<Manners>, heard: &Heard
                     false => answer("401 Unauthorized", sequence, "WWW-Authenticate: Basic realm=\"cam\"\r\n", b""),
                 }
             }
+            Manners::Late(kind) => match request.starts_with(kind) {
+                true => answer("401 Unauthorized", sequence, "WWW-Authenticate: Basic realm=\"cam\"\r\n", b""),
+                false => usual(GOOD_SDP.as_bytes()),
+            },
             Manners::Nonces => {
                 let known = authorization.is_some_and(|given| given.contains(&format!("nonce=\"n{nonce}\"")));
                 nonce += 1;
