@@ -24,6 +24,9 @@ use crate::{
 /// connected are told of it.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
+/// How often it is told that pictures are lost on their way.
+const TELL_LOSSES: Duration = Duration::from_secs(60);
+
 /// A prompt that has hours, and whether it sleeps outside of them.
 pub(super) struct Asked {
     pub(super) prompt: PromptName,
@@ -41,6 +44,8 @@ pub(super) struct Watch {
     pub(super) logins: Logins,
     /// Since when this connection gives pictures.
     pub(super) up_since: Option<Stamp>,
+    /// When it was last told of pictures that were lost on their way, and how many this connection had withheld by then.
+    pub(super) losses_told: (Stamp, u64),
     /// The prompts that ask about it.
     pub(super) prompts: watch::Receiver<Vec<PromptConfig>>,
     /// Those that the sampler plans for.
@@ -157,6 +162,7 @@ impl Watch {
                 frame = frames.take(), if !pause.is_given() => {
                     if self.up_since.is_none() {
                         self.up_since = Some(Stamp::now());
+                        self.losses_told = (Stamp::now(), 0);
                         self.sampler.begin_anew();
                         turn.end();
                         login.is_good();
@@ -168,6 +174,7 @@ impl Watch {
                 }
                 _ = look.tick(), if self.up_since.is_some() && !pause.is_given() => {
                     self.mind().await;
+                    self.mind_losses();
                     let prompts = self.sampler.starved(Stamp::now(), self.patience);
                     if !prompts.is_empty() {
                         self.tell(Input::NoFrames { camera: self.name.clone(), prompts }).await;
@@ -271,6 +278,16 @@ impl Watch {
             self.plan();
         }
         self.mind_hours().await;
+    }
+
+    /// Logs, once a minute, that pictures are lost on their way: nobody else would say why windows have empty places.
+    fn mind_losses(&mut self) {
+        let (told, before) = self.losses_told;
+        let withheld = self.camera.stream().withheld;
+        if withheld > before && Stamp::now().since(told) >= TELL_LOSSES {
+            Event::CameraLoses { camera: &self.name, pictures: withheld - before }.emit();
+            self.losses_told = (Stamp::now(), withheld);
+        }
     }
 
     /// Lets prompts sleep and wake as their hours say, and logs each time.

@@ -15,6 +15,8 @@ pub struct Stream {
     pub size: Option<Size>,
     /// Pictures that came, coded.
     pub pictures: u64,
+    /// Those of them that are not shown, as something of them or before them was lost or damaged on its way.
+    pub withheld: u64,
     /// When the second picture came: a camera may keep the first one for whoever joins, so its time tells nothing of the rate.
     second: Option<Duration>,
     last: Option<Duration>,

@@ -34,6 +34,7 @@ pub(super) struct Whole {
     known_losses: u64,
     last_key: Option<Stamp>,
     keys_are_rare: bool,
+    withheld: u64,
 }
 
 impl Whole {
@@ -48,6 +49,7 @@ impl Whole {
             known_losses: 0,
             last_key: None,
             keys_are_rare: false,
+            withheld: 0,
         }
     }
 
@@ -60,6 +62,8 @@ impl Whole {
         }
         if !coded.is_key {
             let wanted = self.key_frames_only.is_none() || self.keys_are_rare;
+            let has_begun = self.last_key.is_some();
+            self.withheld += u64::from(wanted && has_begun && self.awaits_key);
             return wanted && !self.awaits_key;
         }
         if std::mem::take(&mut self.awaits_key) {
@@ -82,10 +86,16 @@ impl Whole {
     /// Whether a picture that comes out of the decoder is whole.
     pub(super) fn releases(&mut self, pts: Option<Duration>) -> bool {
         if self.awaits_key || pts.zip(self.good_from).is_some_and(|(pts, from)| pts < from) {
+            self.withheld += 1;
             return false;
         }
         self.good_from = None;
         true
+    }
+
+    /// How many pictures were kept back so far, for what was lost or damaged.
+    pub(super) const fn withheld(&self) -> u64 {
+        self.withheld
     }
 }
 
@@ -116,6 +126,7 @@ mod tests {
         assert!(!whole.admits(Coded { losses: 1, ..interrupted }));
         assert!(!whole.admits(Coded { losses: 1, ..coded(DELTA, 160) }));
         assert!(whole.admits(Coded { losses: 1, ..coded(KEY, 200) }) && whole.admits(coded(DELTA, 240)));
+        assert_eq!(whole.withheld(), 2, "what came before the first key frame was lost to nobody");
     }
 
     #[test]

@@ -40,6 +40,13 @@ pub enum Event<'a> {
         /// How many.
         pipelines: usize,
     },
+    /// Pictures of a camera were lost or damaged on their way.
+    CameraLoses {
+        /// Which.
+        camera: &'a CameraName,
+        /// How many that came are not shown because of it.
+        pictures: u64,
+    },
     /// A camera's pictures show nothing any more.
     CameraBlind {
         /// Which.
@@ -380,6 +387,13 @@ impl Event<'_> {
                 warn!(event = "camera_offline", %camera, reason = %redact(reason), ?retry_in, "camera is offline"),
             Self::CameraStuck { camera, pipelines } =>
                 error!(event = "camera_stuck", %camera, pipelines, "pipelines of the camera do not stop"),
+            Self::CameraLoses { camera, pictures } => warn!(
+                event = "camera_loses",
+                %camera,
+                pictures,
+                "pictures of the last minute were lost or damaged on their way, and what came after them is not shown until the \
+                 next key frame: is the network too slow, or `latency` too short?"
+            ),
             Self::CameraBlind { camera, reason } =>
                 warn!(event = "camera_blind", %camera, reason, "the pictures show nothing"),
             Self::CameraSees { camera } => info!(event = "camera_sees", %camera, "the pictures show something again"),

@@ -304,7 +304,8 @@ async fn with_and_without_loss(codec: Codec) -> [HashMap<u32, Frame>; 2] {
                  ! appsink name=frames";
     let whole = Spec { canvas: drawn(1).size.into(), ..spec(served.url()) };
     let lossy = Spec { pipeline: Description::parse("lossy", lossy).unwrap(), ..whole.clone() };
-    let [mut whole, mut lossy] = [whole, lossy].map(|spec| watch(&Arc::new(Camera::new(spec))));
+    let cameras = [whole, lossy].map(|spec| Arc::new(Camera::new(spec)));
+    let [mut whole, mut lossy] = [&cameras[0], &cameras[1]].map(watch);
     let mut seen = [HashMap::new(), HashMap::new()];
     // Until enough came of both, of which some that the other did not get.
     while seen.iter().any(|seen| seen.len() < 60) || seen[0].keys().all(|number| seen[1].contains_key(number)) {
@@ -316,6 +317,8 @@ async fn with_and_without_loss(codec: Codec) -> [HashMap<u32, Frame>; 2] {
     }
     whole.end().await;
     lossy.end().await;
+    let [of_whole, of_lossy] = [&cameras[0], &cameras[1]].map(|camera| camera.stream().withheld);
+    assert!(of_whole == 0 && of_lossy > 0, "{codec:?}: {of_whole} withheld without loss, {of_lossy} with it");
     seen
 }
 

@@ -47,6 +47,7 @@ impl Rig {
             turns: Turns::new(1, Duration::from_secs(2)),
             logins: Logins::default(),
             up_since: None,
+            losses_told: (Stamp::now(), 0),
             prompts: watch::channel(Vec::new()).1,
             planned: Vec::new(),
             sampler: Sampler::new(camera.clone(), vec![schedule]),

@@ -78,6 +78,7 @@ pub(super) fn watch(decoder: &gst::Element, shared: &Arc<Shared>) {
             pts,
             arrival,
         });
+        lock(&shared.stream).withheld = whole.withheld();
         keep(admitted)
     });
     source.add_probe(gst::PadProbeType::BUFFER, move |_, info| {

@@ -91,6 +91,12 @@ fn judged(part: String, stream: &Stream, first: Duration, configured: &CameraCon
                       one or two seconds";
         return Finding::doubtful(part, is, remedy);
     }
+    if stream.withheld > 0 {
+        let remedy = "a faster network, the camera's smaller stream, or a longer `latency` for packets that are overtaken: what comes \
+                      after a loss is not shown until the next key frame";
+        let is = format!("{is}; {} pictures were lost or damaged on their way", stream.withheld);
+        return Finding::doubtful(part, is, remedy);
+    }
     Finding::good(part, is)
 }
 
