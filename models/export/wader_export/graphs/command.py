@@ -19,16 +19,19 @@ from . import goldens, manifest, notice, write
 def load(folder: Path, others: list[Path], resampler: Path | None = None) -> tuple[Flamingo, Tokenizer]:
     """The newest weights of a run folder and its tokenizer.
 
-    `others`: the mean with the weights of other run or model folders, all of which went on from one another (Wortsman et al., arXiv 2203.05482).
+    `others`: the mean with the weights of other run or model folders, all of which went on from one another (Wortsman et al., arXiv 2203.05482);
+    what they do not have, such as words that came later, is as in `folder`.
     `resampler`: the folder whose resampler takes the place of that of the mean.
     """
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = Flamingo(tokenizer.get_vocab_size())
     saved = earlier.weights(folder)
-    beside = [earlier.weights(other) for other in others]
-    for name in saved.keys() - {f"head.{key}" for key in model.head.state_dict()}:  # a model folder has no head
-        alike = [earlier.grown(name, other[name], saved[name]) for other in beside]
-        saved[name] = sum([saved[name], *alike]) / (1 + len(alike))
+    beside = []
+    for other in others:
+        model.load_state_dict(saved)
+        earlier.take(model, tokenizer, other)
+        beside.append({name: value.clone() for name, value in model.state_dict().items()})
+    saved = {name: sum([value, *(other[name] for other in beside)]) / (1 + len(beside)) for name, value in saved.items()}
     if resampler:
         saved |= {name: value for name, value in earlier.weights(resampler).items() if name.startswith("resampler.")}
     model.load_state_dict(saved)
