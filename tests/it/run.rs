@@ -1,11 +1,12 @@
 //! The whole service as a process: cameras over RTSP, the oracle, answers over MQTT, and what happens when parts fail.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use wader::{answer::wire::AnswerMessage, frame::Stamp, scene};
 
 use crate::support::{
     broker::{Mosquitto, MosquittoSub, free_port, within},
+    evil_rtsp::{Evil, Manners},
     service::{Service, answer, config, listen, until},
     video::drawn,
 };
@@ -182,6 +183,28 @@ async fn a_wrong_password_is_reported_and_hardly_tried_again() {
     let log = service.log();
     assert!(log.contains("retry_in=300s"), "the second try; then one each half-hour: {log}");
     assert!(log.contains("password") && !log.contains("wrong-Secret"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_sent_once_for_all_cameras_of_a_recorder() {
+    let recorder = Evil::start(Manners::Password("owner", "right")).await;
+    let url = recorder.url.replace("rtsp://", "rtsp://owner:wrong-Secret@");
+    let port = free_port().await;
+    let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
+    let channels = ["gate", "yard", "hall", "roof"];
+    let mut service = Service::start(&config(&broker, &channels.map(|name| (name, url.as_str())), SLOTS));
+    let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
+    let mut left: BTreeSet<String> = channels.iter().map(|name| format!("wader/{name}/there/answer")).collect();
+    until(&mut listener, "all are told to be away", |a| {
+        left.remove(&a.topic);
+        left.is_empty()
+    })
+    .await;
+    assert_eq!(recorder.passwords(), 1);
+    assert!(service.terminate().await.success(), "{}", service.log());
+    let log = service.log();
+    assert_eq!(log.matches("refused this user and password for another camera").count(), 3, "{log}");
+    assert!(!log.contains("wrong-Secret"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -385,7 +385,7 @@ fn assert_as_described(arrival: &Arrival) {
 }
 
 /// The next message that fits; each on the way to it is as `wader schema asyncapi` describes it.
-pub(crate) async fn until(listener: &mut Listener, what: &str, fits: impl Fn(&Arrival) -> bool) -> Arrival {
+pub(crate) async fn until(listener: &mut Listener, what: &str, mut fits: impl FnMut(&Arrival) -> bool) -> Arrival {
     let wait = async {
         loop {
             let arrival = listener.next().await.unwrap();
