@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from ..questions.words import LIGHTS, NUMBERS
+from ..questions.words import LIGHTS, NUMBERS, SECONDS
 from ..sim import colours
 
 YES_NO = ("yes", "no")
 COLOURS = tuple(colours.NAMES)
 CHANGE = ("rises", "falls", "stays the same")
-SECONDS = (*NUMBERS, *map(str, range(len(NUMBERS), 61)))  # how long ago
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ KINDS = {
     "bag_present": Kind(("is there a bag?", "do you see a bag?")),
     "umbrella_present": Kind(("is there an umbrella?", "do you see an umbrella?")),
     "ball_present": Kind(("is there a ball?", "do you see a ball?")),
-    "when_came": Kind(("how many seconds ago did somebody come in?",), SECONDS),
-    "when_left": Kind(("how many seconds ago did somebody leave?",), SECONDS),
+    "when_came": Kind(("how many seconds ago did somebody come in?",), tuple(SECONDS)),
+    "when_left": Kind(("how many seconds ago did somebody leave?",), tuple(SECONDS)),
 }
 
 

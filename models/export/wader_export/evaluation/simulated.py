@@ -14,6 +14,7 @@ from ..questions import Writer
 from ..questions.words import NUMBERS, SECONDS
 from ..sim import draw, observe, sources
 from ..sim.truth import truth
+from ..training.check import NoChoice
 from ..training.data import TIMES, segment
 from . import kinds, unsure
 from .metrics import CROWD, calibration
@@ -26,14 +27,7 @@ TEMPORAL = (
     "walking which_way count_walking depth still moving came_in went_out trend vehicle_motion when_came when_left"
 ).split()
 OPEN = ("caption",)
-CLOSED = (kinds.YES_NO, kinds.SECONDS, kinds.COLOURS, kinds.LIGHTS, kinds.CHANGE, ("left", "right"))
-
-
-class Plain:
-    """A random source that always takes the question form."""
-
-    def random(self) -> float:
-        return 1.0
+CLOSED = (kinds.YES_NO, tuple(SECONDS), kinds.COLOURS, kinds.LIGHTS, kinds.CHANGE, ("left", "right"))
 
 
 @dataclass
@@ -93,7 +87,7 @@ def tell(model: Model, media: np.ndarray, asked, gate: float) -> list[tuple[str,
     """The likeliest first word, whether each whole answer is what greedy decoding writes, and the closed reply."""
     rows, wanted, answers = [], [], []
     for question in asked:
-        piece = segment(model.words, question, Plain())
+        piece = segment(model.words, question, NoChoice())
         rows.append(piece.prompt + piece.answer[:-1])
         wanted.append([len(piece.prompt) - 1 + i for i in range(len(piece.answer))])
         answers.append(piece.answer)

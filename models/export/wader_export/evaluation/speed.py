@@ -20,7 +20,7 @@ def median_ms(run, repeats: int = 60) -> float:
 
 
 def measure(model: Model) -> dict[str, float]:
-    """Milliseconds of a frame, a window of 8 frames, a closed question, a caption of about 20 words."""
+    """Milliseconds of a frame, a window of 8 frames, a closed question."""
     pixels = np.random.default_rng(0).integers(0, 255, (1, layout.HEIGHT, layout.WIDTH, 3), np.uint8)
     bank = model.encode(np.repeat(pixels, 8, 0))
     index, seconds = np.arange(8)[None], np.linspace(-7, 0, 8)[None]

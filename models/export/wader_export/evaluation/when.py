@@ -4,7 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from .kinds import KINDS, SECONDS
+from ..questions.words import SECONDS
+from .kinds import KINDS
 from .model import Model
 from .real import media_of
 

@@ -7,7 +7,7 @@ import torch
 from torch.export import Dim
 
 from ..graphs import names
-from ..graphs.write import IR, OPSET, SMALL, halve
+from ..graphs.write import IR, OPSET, halve, round_weights
 from . import layout
 from .comparer import Comparer, ComparerGraph
 
@@ -25,14 +25,6 @@ def example(batch: int = 2, count: int = 6) -> tuple[torch.Tensor, ...]:
     states = torch.arange(count).expand(batch, count) % 2
     shape = (layout.CELLS, layout.DIM)
     return torch.randn(batch, *shape), torch.randn(batch, count, *shape), states, torch.ones(batch, layout.CELLS)
-
-
-def round_weights(model: Comparer) -> None:
-    """Rounds every weight to float16, so that PyTorch computes with what the file stores."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.numel() > SMALL:
-                parameter.copy_(parameter.half().float())
 
 
 def write(model: Comparer, path: Path) -> None:

@@ -5,7 +5,6 @@ CELLS = ROWS * COLUMNS
 DIM = 95  # 48 of the deep map, 32 of the fine map's four parts, four mean colours and one spread
 FRAMES = 3  # a window's features are the median over its newest frames
 MAX_EXAMPLES = 16
-STATES = (0, 1)
 ABSENT = -1
 
 # Refused: four examples or more of each state, and the left-out ones get less than this on average.

@@ -35,7 +35,7 @@ SHAPES = {
 }
 
 
-def round_weights(model: Flamingo) -> None:
+def round_weights(model: torch.nn.Module) -> None:
     """Rounds every weight to float16, so that PyTorch computes with what the file stores."""
     with torch.no_grad():
         for parameter in model.parameters():

@@ -38,16 +38,12 @@ class HeldOut:
                 known += there.sum(0)
         return {name: round(float(r / max(k, 1)), 3) for name, r, k in zip(HEADS, right, known)}
 
-    def answers(self, model: Flamingo, gate: float = 1.0, last_only: bool = False) -> dict[str, list[bool]]:
+    def answers(self, model: Flamingo) -> dict[str, list[bool]]:
         """Whether each answer is right as a whole (teacher forced: every word is the likeliest), by kind."""
         found = defaultdict(list)
         with torch.no_grad(), quick():
             for batch in self.batches:
-                frames, seconds, present = tensors(batch)
-                if last_only:
-                    present = present.clone()
-                    present[:, :-1] = False
-                media = model.decoder.media(model.resampler(frames, seconds, present)[0])
+                media = model.decoder.media(model.resampler(*tensors(batch))[0])
                 flat = [(clip, q) for clip, asked in enumerate(batch.questions) for q in asked]
                 for start in range(0, len(flat), 128):
                     part = flat[start : start + 128]
@@ -60,7 +56,7 @@ class HeldOut:
                         weight[row, len(piece.prompt) : len(piece)] = 1
                     ids, weight = placed(ids), placed(weight)
                     rows = media[[clip for clip, _ in part]][:, None]
-                    logits = model.decoder(ids[:, :-1], rows, torch.zeros_like(ids[:, :-1]), gate)
+                    logits = model.decoder(ids[:, :-1], rows, torch.zeros_like(ids[:, :-1]))
                     good = (logits.argmax(-1) == ids[:, 1:]) | (weight[:, 1:] == 0)
                     for (_, q), ok in zip(part, good.all(1).tolist()):
                         found[q.kind].append(ok)
