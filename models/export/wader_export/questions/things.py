@@ -182,9 +182,9 @@ LIGHT = (
     "is the picture bright, dim or dark?", "how is the light?", "is it bright, dim or dark?", "what is the light like?",
     "is the light bright, dim or dark?", "how bright is it?", "how bright is the picture?", "how is the light now?",
 )  # fmt: skip
-DARK = ("is it dark?", "is the picture dark?", "is it night?", "is it dark there?", "is it dark now?", "is it night now?")
+DARK = ("is it dark?", "is the picture dark?", "is it night?", "is it dark there?", "is it dark now?")
 NIGHT, DAY = ("is it night?", "is it night now?"), ("is it day?", "is it day now?")
-BRIGHT = ("is it bright?", "is it day?", "is the picture bright?", "is it bright there?", "is the light on?", "is it day now?")
+BRIGHT = ("is it bright?", "is it day?", "is the picture bright?", "is it bright there?", "is the light on?")
 
 
 @kind("light", 0.8)
