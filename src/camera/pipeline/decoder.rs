@@ -66,7 +66,6 @@ pub(super) fn watch(decoder: &gst::Element, shared: &Arc<Shared>) {
         let (flags, mut whole) = (buffer.flags(), lock(&before));
         let is_key = !flags.contains(gst::BufferFlags::DELTA_UNIT);
         let pts = buffer.pts().map(|pts| Duration::from_nanos(pts.nseconds()));
-        lock(&shared.stream).came(is_key, pts.unwrap_or(arrival.since_origin()));
         // Told after the last picture came out of it.
         if damage::take() {
             whole.damaged();
@@ -78,7 +77,9 @@ pub(super) fn watch(decoder: &gst::Element, shared: &Arc<Shared>) {
             pts,
             arrival,
         });
-        lock(&shared.stream).withheld = whole.withheld();
+        let mut stream = lock(&shared.stream);
+        stream.came(is_key, pts.unwrap_or(arrival.since_origin()));
+        stream.withheld = whole.withheld();
         keep(admitted)
     });
     source.add_probe(gst::PadProbeType::BUFFER, move |_, info| {

@@ -23,6 +23,8 @@ class Draft:
     balance: str | None = None  # key for balancing: of yes and no, or `key=value`
 
 
+CONTRARY = 0.12  # of the questions that have a contrary ask for it
+
 KINDS: dict[str, tuple[Callable[[Lookup, Wording], Draft | None], float]] = {}
 
 
@@ -49,6 +51,13 @@ def draft(text: str | None, answer: str, balance: str | None = None) -> Draft | 
 def yes_no(text: str | None, value: bool, key: str) -> Draft | None:
     """A question that is answered by yes or no."""
     return draft(text, "yes" if value else "no", key)
+
+
+def either_way(ask: Wording, templates, contraries, value: bool, key: str, place: bool = False, **slots) -> Draft | None:
+    """A question that is answered by yes or no, now and then asked the other way round ("is nobody there?")."""
+    if ask.random.random() < CONTRARY:
+        return yes_no(ask.text(contraries, **slots), not value, f"no {key}")
+    return yes_no(ask.text(templates, place, **slots), value, key)
 
 
 def counted(s: Lookup, ask: Wording) -> int | None:

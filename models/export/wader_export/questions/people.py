@@ -3,11 +3,10 @@
 from ..sim import blindness, colours
 from ..sim.events import NEVER
 from .captions import CAPTION_QUESTIONS, caption
-from .kinds import colourless, counted, draft, kind, known, yes_no
-from .words import GRAYS, NONE, NUMBERS, SECONDS, UNCLEAR_ANSWER, article
+from .kinds import CONTRARY, colourless, counted, draft, either_way, kind, known, yes_no
+from .words import NONE, NUMBERS, SECONDS, UNCLEAR_ANSWER, article, written
 
 CROWD = 6  # so many people, or more
-NOBODY = 0.12  # of the questions ask for the contrary: "is nobody …?"
 
 
 def crowd(s) -> int:
@@ -174,21 +173,17 @@ NOBODY_NEAR = ("is nobody near the camera?", "is no one close to the camera?", "
 @kind("side", 1.2)
 def side(s, ask):
     where = ask.random.choice(("left", "right"))
-    if not known(s(where)):
-        return None
-    if ask.random.random() < NOBODY:
-        return yes_no(ask.text(NOBODY_SIDE, side=where), s(where) == 0, f"nobody {where}")
-    return yes_no(ask.text(SIDE, side=where), s(where) > 0, f"side {where}")
+    return either_way(ask, SIDE, NOBODY_SIDE, s(where) > 0, f"side {where}", side=where) if known(s(where)) else None
 
 
 @kind("near", 0.9)
 def near(s, ask):
-    name, templates = ("near", NEAR) if ask.random.random() < 0.65 else ("far", FAR)
+    name = "near" if ask.random.random() < 0.65 else "far"
     if not known(s(name)):
         return None
-    if name == "near" and ask.random.random() < NOBODY:
-        return yes_no(ask.text(NOBODY_NEAR), s(name) == 0, "nobody near")
-    return yes_no(ask.text(templates), s(name) > 0, name)
+    if name == "near":
+        return either_way(ask, NEAR, NOBODY_NEAR, s(name) > 0, name)
+    return yes_no(ask.text(FAR), s(name) > 0, name)
 
 
 WALKING = (
@@ -274,9 +269,7 @@ STILL_THROUGHOUT = 0.85  # of the scenes in which somebody stands all the time a
 def still(s, ask):
     if not known(s("paused")) or (s("still") > 0 and ask.random.random() < STILL_THROUGHOUT):
         return None
-    if ask.random.random() < NOBODY:
-        return yes_no(ask.text(NOBODY_STILL), s("paused") == 0, f"nobody still {crowd(s)}")
-    return yes_no(ask.text(STILL, place=True), s("paused") > 0, f"still {crowd(s)}")
+    return either_way(ask, STILL, NOBODY_STILL, s("paused") > 0, f"still {crowd(s)}", place=True)
 
 
 @kind("moving", 0.8)
@@ -284,9 +277,7 @@ def moving(s, ask):
     values = [s(k) for k in ("walk_left", "walk_right", "closer", "away", "entered", "gone")]
     if not known(*values) or (sum(values) == 0 and s("still") < s("now")):
         return None
-    if ask.random.random() < NOBODY:
-        return yes_no(ask.text(NOBODY_MOVING), sum(values) == 0, "nobody moving")
-    return yes_no(ask.text(MOVING, place=True), sum(values) > 0, "moving")
+    return either_way(ask, MOVING, NOBODY_MOVING, sum(values) > 0, "moving", place=True)
 
 
 CAME = (
@@ -327,20 +318,12 @@ WENT_WHEN = (
 
 @kind("came_in", 1.4)
 def came_in(s, ask):
-    if not known(s("came")):
-        return None
-    if ask.random.random() < NOBODY:
-        return yes_no(ask.text(NOBODY_CAME), s("came") == 0, "nobody came in")
-    return yes_no(ask.text(CAME, place=True), s("came") > 0, "came in")
+    return either_way(ask, CAME, NOBODY_CAME, s("came") > 0, "came in", place=True) if known(s("came")) else None
 
 
 @kind("went_out", 1.4)
 def went_out(s, ask):
-    if not known(s("went")):
-        return None
-    if ask.random.random() < NOBODY:
-        return yes_no(ask.text(NOBODY_WENT), s("went") == 0, "nobody went out")
-    return yes_no(ask.text(WENT), s("went") > 0, "went out")
+    return either_way(ask, WENT, NOBODY_WENT, s("went") > 0, "went out") if known(s("went")) else None
 
 
 def seconds_ago(s, ask, name: str, templates):
@@ -430,7 +413,7 @@ def wearing(s, ask):
         return None
     colour = random.choice(colours.NAMES)
     upper, lower, dice = s(f"upper_{colour}"), s(f"lower_{colour}"), random.random()
-    word = random.choice(GRAYS) if colour == "gray" else colour
+    word = written(random, colour)
     slots = {"colour": word, "a_colour": article(word)}
     if s("infrared") > 0:  # what is gray there may have any colour
         text = ask.text(WEARING, place=True, **slots) if dice < 0.6 else ask.text(TOP if dice < 0.82 else TROUSERS, **slots)
@@ -439,7 +422,7 @@ def wearing(s, ask):
     if dice < 0.6:
         if max(upper, lower) <= 0 and not known(upper, lower):
             return None
-        if random.random() < NOBODY:
+        if random.random() < CONTRARY:
             return yes_no(ask.text(NOBODY_WEARING, **slots), max(upper, lower) <= 0, balance("nobody wearing"))
         return yes_no(ask.text(WEARING, place=True, **slots), max(upper, lower) > 0, balance("wearing"))
     if dice < 0.82:

@@ -1,8 +1,8 @@
 """Kinds of question about vehicles, animals and things, the light, and the camera itself."""
 
 from ..sim import blindness, colours
-from .kinds import colourless, draft, kind, known, yes_no
-from .words import GRAYS, LIGHTS, NONE, NUMBERS, OTHER_NAMES, UNCLEAR_ANSWER, article, plural
+from .kinds import CONTRARY, colourless, draft, either_way, kind, known, yes_no
+from .words import LIGHTS, NONE, NUMBERS, OTHER_NAMES, UNCLEAR_ANSWER, article, plural, written
 
 EXISTS = (
     "is there {a}?", "can you see {a}?", "do you see {a}?", "is {a} visible?", "is {a} there?", "is {a} in the picture?",
@@ -15,7 +15,7 @@ LACKS = ("is there no {noun}?", "are there no {many}?", "is no {noun} there?", "
 def exists(ask, noun: str, value: bool, key: str):
     """Whether a thing is there; now and then asked the other way round."""
     slots = {"a": article(noun), "many": plural(noun), "noun": noun}
-    if ask.random.random() < 0.12:
+    if ask.random.random() < CONTRARY:
         return yes_no(ask.text(LACKS, place=True, **slots), not value, f"no {key}")
     return yes_no(ask.text(EXISTS, place=True, **slots), value, key)
 
@@ -90,8 +90,7 @@ DEPARTED = (
     "did {a} drive away?", "is {a} driving away?", "has {a} gone?",
 )  # fmt: skip
 MOTIONS = {"parked": PARKED, "driving": DRIVING, "arrived": ARRIVED, "departed": DEPARTED}
-CONTRARY = {"parked": NONE_PARKED, "driving": NONE_DRIVING}
-CONTRARY_SHARE = 0.12
+CONTRARIES = {"parked": NONE_PARKED, "driving": NONE_DRIVING}
 
 
 def vehicle_words(noun: str) -> dict[str, str]:
@@ -126,8 +125,8 @@ def vehicle_motion(s, ask):
     if not known(s(name)):
         return None
     words = vehicle_words("vehicle" if s("big_vehicles") else ask.random.choice(("car", "vehicle")))
-    if name in CONTRARY and ask.random.random() < CONTRARY_SHARE:
-        return yes_no(ask.text(CONTRARY[name], **words), s(name) == 0, f"no vehicle {name}")
+    if name in CONTRARIES:
+        return either_way(ask, MOTIONS[name], CONTRARIES[name], s(name) > 0, f"vehicle {name}", place=True, **words)
     return yes_no(ask.text(MOTIONS[name], place=True, **words), s(name) > 0, f"vehicle {name}")
 
 
@@ -162,8 +161,7 @@ def vehicle_colour(s, ask):
     value = s(f"paint_{colour}")
     if not known(value):
         return None
-    word = ask.random.choice(GRAYS) if colour == "gray" else colour
-    return yes_no(ask.text(COLOURED, noun=noun, colour=word), value > 0, f"paint {colour}")
+    return yes_no(ask.text(COLOURED, noun=noun, colour=written(ask.random, colour)), value > 0, f"paint {colour}")
 
 
 @kind("absent_colour", 0.8)

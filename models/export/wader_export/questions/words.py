@@ -1,5 +1,7 @@
 """Words that several kinds of question share."""
 
+from random import Random
+
 NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 SECONDS = [*NUMBERS, *(str(n) for n in range(len(NUMBERS), 61))]  # how long ago, up to a minute
 LIGHTS = ("bright", "dim", "dark")
@@ -32,6 +34,11 @@ PLACES = (
     "in the hall", "in the shop", "in the store", "in the warehouse", "in the workshop", "in the stable",
     "in the scene", "in the image", "in the video", "in the camera view", "on the camera", "here",
 )  # fmt: skip
+
+
+def written(random: Random, colour: str) -> str:
+    """A colour as one of those writes it who speak of it."""
+    return random.choice(GRAYS) if colour == "gray" else colour
 
 
 def article(noun: str) -> str:
