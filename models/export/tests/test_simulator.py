@@ -105,7 +105,7 @@ def test_every_kind_is_asked_and_no_answer_prevails():
     writer = Writer(Random(6))
     rng = np.random.default_rng(6)
     answers = {name: [] for name in (*KINDS, UNCLEAR_ANSWER)}
-    for _ in range(7):
+    for _ in range(10):
         for state in truth(simulate(250, 8, rng)[0]).state:
             for _ in range(6):
                 question = writer.one(state)
@@ -300,8 +300,37 @@ def test_before_a_close_camera_some_fill_the_picture_and_more():
     assert 0.02 < (tall > 1.7).mean() < 0.25, "people of whom the picture holds head and shoulders"
 
 
+def test_two_who_face_the_camera_are_side_by_side():
+    world, _ = simulate(3000, 2, np.random.default_rng(16))
+    there = world.visible[:, :PEOPLE, -1]
+    both = world.posing & (world.exists[:, :PEOPLE, -1].sum(1) == 2) & (there.sum(1) == 2)
+    both &= np.where(there, world.height[:, :PEOPLE, -1], 9).min(1) > 1.3
+    hidden = np.where(there, world.hidden[:, :PEOPLE, -1], 0).max(1)[both]
+    assert both.sum() > 20 and np.quantile(hidden, 0.9) < 0.4, "whom another hides a model would learn to count unseen"
+
+
+def test_some_animals_and_vehicles_fill_much_of_the_picture():
+    world, _ = simulate(2000, 4, np.random.default_rng(17))
+    height = np.where(world.visible, world.height, 0)
+    animal = np.isin(world.kind, (layout.BIRD, layout.CAT, layout.DOG, layout.ANIMAL))[..., None]
+    vehicle = np.isin(world.kind, (layout.CAR, layout.BIG_VEHICLE))[..., None]
+    assert (animal * height > 0.4).any((1, 2)).mean() > 0.022, "as nearly all do on the photographs to train on"
+    assert (vehicle * height > 0.4).any((1, 2)).mean() > 0.1
+
+
+def test_a_piece_of_lawn_is_not_blurred():
+    world, features = simulate(4000, 2, np.random.default_rng(18))
+    whole = features.tokens[:, -1, layout.OBJECTS]
+    contrast, bright = whole[:, layout.STD_RGB].mean(-1), world.light == BRIGHT
+    edges = whole[:, layout.EDGES] / contrast
+    plain = bright & (world.blindness == blindness.SEES) & (contrast < 0.06)
+    blurred = bright & (world.blindness == blindness.BLURRED)
+    assert plain.sum() > 100 and (plain & (edges < 1.1)).sum() > 20, "as one on the first half of the footage: 0.048 and 0.9"
+    assert np.quantile(edges[blurred], 0.95) < np.quantile(edges[plain], 0.05)
+
+
 def test_who_stands_for_half_of_the_window_may_be_called_either():
-    world, _ = simulate(1500, 8, np.random.default_rng(13))
+    world, _ = simulate(3000, 8, np.random.default_rng(13))
     seen, paused = world.visible, truth(world).state[:, INDEX["paused"]]
     whole, most, half = (spread[:, :PEOPLE] for spread in spreads(world, seen))
     sees = world.blindness == blindness.SEES

@@ -5,6 +5,7 @@ import torch
 
 from wader_export.graphs import command
 from wader_export.nn.flamingo import Flamingo
+from wader_export.paths import MODEL_DIR
 from wader_export.tokens import build
 from wader_export.training.data import Feeding, Maker
 from wader_export.training.run import TUNED, WORDS, Run, groups
@@ -26,6 +27,14 @@ def test_only_the_decoder_learns_words(tmp_path, stages, resampler_learns):
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert figures["words"] > 0 and "decoder" in changed
     assert ("resampler" in changed) == resampler_learns
+
+
+def test_only_a_new_head_is_adapted(tmp_path):
+    first = Run(tmp_path / "first", 1.0, Feeding(clips=8), 1)
+    torch.save(first.model.state_dict(), tmp_path / "first" / "final.pt")
+    names = lambda run: [stage.name for stage in run.stages[run.stage :]]  # noqa: E731
+    assert names(Run(tmp_path / "of-a-run", 1.0, Feeding(), 1, start=tmp_path / "first")) == ["joint"]
+    assert names(Run(tmp_path / "of-a-model", 1.0, Feeding(), 1, start=MODEL_DIR)) == ["adapt", "joint"]
 
 
 def test_a_mean_takes_each_word_from_its_own_row_and_new_ones_as_they_are(tmp_path):

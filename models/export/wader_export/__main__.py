@@ -30,6 +30,7 @@ def main() -> None:
     train.add_argument("--workers", type=int, default=1, help="processes that simulate: one a core for a GPU")
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     train.add_argument("--threads", type=int, default=1)
+    train.add_argument("--compile", action="store_true", help="fuse the steps: quicker, and needs a C++ compiler")
     train.add_argument("--seed", type=int, default=1)
 
     export = commands.add_parser("export", help="write the model folder from a run folder")

@@ -295,8 +295,8 @@ WENT = (
     "did {who} leave?", "did {who} go out?", "has {who} left?", "did {who} go away?", "did {who} disappear?",
     "did {who} go out of the picture?", "did {who} leave the picture?", "has {who} gone?", "has {who} gone away?",
     "has {who} disappeared?", "has {who} left the picture?", "did {who} go out of view?",
-    "is {who} going out?", "have people left?", "is {who} leaving?", "are people leaving?", "did people leave?",
-    "has {who} gone out?", "have people gone away?",
+    "is {who} going out?", "has {who} gone out?", "is {who} leaving?", "are people leaving?", "did people leave?",
+    "have people left?", "have people gone away?",
 )  # fmt: skip
 NOBODY_WENT = (
     "did nobody leave?", "has no one left?", "has nobody left?", "did no one leave?", "did nobody go out?", "did no one go away?",
@@ -403,7 +403,7 @@ NOBODY_WEARING = (
     "is nobody wearing {colour}?", "is no one wearing {colour}?", "is nobody in {colour}?", "does nobody wear {colour}?",
     "is nobody dressed in {colour}?",
 )  # fmt: skip
-NOBODYS_CLOTHES = 0.08  # so many questions about clothes are of scenes without people: more would only teach that people wear all
+NOBODYS_CLOTHES = 0.05  # so many questions about clothes are of scenes without people: more would only teach that people wear all
 
 
 @kind("wearing", 3.0)

@@ -93,8 +93,14 @@ MOTIONS = {"parked": PARKED, "driving": DRIVING, "arrived": ARRIVED, "departed":
 CONTRARIES = {"parked": NONE_PARKED, "driving": NONE_DRIVING}
 
 
-def vehicle_words(noun: str) -> dict[str, str]:
-    """A vehicle's noun in the forms that templates use."""
+def vehicle_noun(s, ask) -> str:
+    """What all vehicles that are there may be called."""
+    return "vehicle" if s("big_vehicles") else ask.random.choice(("vehicle", "car"))
+
+
+def vehicle_words(s, ask) -> dict[str, str]:
+    """Their noun in the forms that templates use."""
+    noun = vehicle_noun(s, ask)
     return {"noun": noun, "a": article(noun), "many": plural(noun)}
 
 
@@ -103,8 +109,7 @@ def count_vehicles(s, ask):
     value = s("vehicles")
     if not known(value) or (s("sure_vehicles") != s("most_vehicles") and not ask.doubtful()):
         return None
-    noun = "vehicle" if s("big_vehicles") else ask.random.choice(("vehicle", "car"))
-    text = ask.text(COUNT_VEHICLES, place=True, **vehicle_words(noun))
+    text = ask.text(COUNT_VEHICLES, place=True, **vehicle_words(s, ask))
     return draft(text, NUMBERS[value], f"count vehicles={value}")
 
 
@@ -114,7 +119,7 @@ def some_vehicles(s, ask):
     now, n = s("vehicles"), ask.random.choice((2, 2, 2, 3))
     if not known(now) or (s("sure_vehicles") >= n) != (s("most_vehicles") >= n):
         return None
-    words = vehicle_words("vehicle" if s("big_vehicles") else ask.random.choice(("vehicle", "car")))
+    words = vehicle_words(s, ask)
     templates = MORE_THAN if n == 2 and ask.random.random() < 0.5 else AT_LEAST
     return yes_no(ask.text(templates, place=True, n=ask.number(n), **words), now >= n, f"at least {n} vehicles")
 
@@ -124,7 +129,7 @@ def vehicle_motion(s, ask):
     name = ask.random.choice(("parked", "parked", "driving", "arrived", "departed"))
     if not known(s(name)):
         return None
-    words = vehicle_words("vehicle" if s("big_vehicles") else ask.random.choice(("car", "vehicle")))
+    words = vehicle_words(s, ask)
     if name in CONTRARIES:
         return either_way(ask, MOTIONS[name], CONTRARIES[name], s(name) > 0, f"vehicle {name}", place=True, **words)
     return yes_no(ask.text(MOTIONS[name], place=True, **words), s(name) > 0, f"vehicle {name}")
@@ -145,7 +150,7 @@ ABSENT = ("bicycle", "bird", "cat", "dog", "umbrella", "bag")
 def vehicle_colour(s, ask):
     if colourless(s, ask) or not known(s("vehicles_ever")):
         return None
-    noun = "vehicle" if s("big_vehicles") else ask.random.choice(("car", "vehicle"))
+    noun = vehicle_noun(s, ask)
     if s("infrared") > 0:
         color = ask.random.choice(("color", "colour"))
         return draft(ask.text(WHAT_COLOUR, noun=noun, color=color), UNCLEAR_ANSWER) if s("vehicles_ever") > 0 else None

@@ -1,8 +1,8 @@
 """Cameras that show nothing: black, covered, blurred or frozen pictures, and what the encoder makes of them.
 
 The figures were measured on the first half of the footage, zoomed, blurred, darkened and covered. Strongest edges
-over contrast are 1.9 to 3.4 for plain pictures, bright or dark, also where little is in them, 0.4 to 0.6 when blurred
-by 4 pixels of the encoder's picture, 0.2 by 10; peaks fall to half by 4 pixels and are gone by 8.
+over contrast are 1.4 to 3.9 for plain pictures, bright or dark, also where little is in them, 0.9 to 1.5 for a piece of lawn, 0.4
+to 0.6 when blurred by 4 pixels of the encoder's picture, 0.2 by 10; peaks fall to half by 4 pixels and are gone by 8.
 """
 
 import numpy as np
@@ -21,10 +21,10 @@ def draw(batch: int, rng) -> np.ndarray:
 
 def contrast_and_sharpness(blind: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the picture at full light: contrast [B], sharpness [B] in multiples of the contrast, strongest edges [B]."""
-    contrast = rng.uniform(0.08, 0.27, len(blind))
+    contrast = np.exp(rng.uniform(np.log(0.04), np.log(0.27), len(blind)))  # an empty lawn has 0.05
     ratio = np.exp(rng.uniform(np.log(0.35), np.log(3.0), len(blind)))
     ratio = np.where(blind == BLURRED, rng.uniform(0.14, 0.46, len(blind)), ratio)
-    edges = np.exp(rng.uniform(np.log(1.1), np.log(5.0), len(blind)))
+    edges = np.exp(rng.uniform(np.log(0.85), np.log(5.0), len(blind)))
     edges = np.where(blind == BLURRED, rng.uniform(0.12, 0.72, len(blind)), edges)
     return contrast, ratio, edges * contrast
 

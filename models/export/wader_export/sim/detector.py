@@ -16,6 +16,7 @@ from .looks import BEHIND, FRONT, OWN, SECOND, SURROUND
 from .peaks import Peaks, restless, steady_noise, taken
 from .world import DARK, NECK, PEOPLE, STILL, THINGS, VEHICLES, O, P, V, World, behind
 
+USUAL_CONTRAST = 0.17  # at which the drift of edges was measured
 CANDIDATES = 36  # strongest peaks that enter the overlap removal
 # height of a thing cut by the picture's edge, as part of its whole height, over the part that is inside
 PART_SEEN = ((0, 0.05, 0.12, 0.27, 0.42, 0.57, 0.72, 0.87, 1), (0, 0.1, 0.27, 0.6, 0.75, 0.84, 0.9, 0.96, 1))
@@ -276,8 +277,10 @@ def picture_tokens(world: World, rng, tint: np.ndarray, unrest: np.ndarray) -> n
     token[..., layout.LAYOUT] = mean.mean(-1, keepdims=True) + coarse + drift(12, 0.012)
     noise = np.where(world.light == DARK, rng.uniform(0, 0.12, batch), 0)[:, None]
     sharp = (ratio * contrast * world.gain.clip(0, 1.1))[:, None] + noise
-    token[..., layout.SHARPNESS] = sharp + drift(1, 0.008)[..., 0]
-    token[..., layout.EDGES] = (edges * world.gain.clip(0, 1.1))[:, None] + 0.3 * noise + drift(1, 0.015)[..., 0]
+    seen = (contrast / USUAL_CONTRAST)[:, None]  # where little is to be seen, little of it changes
+    token[..., layout.SHARPNESS] = sharp + seen * drift(1, 0.008)[..., 0]
+    edges = (edges * world.gain.clip(0, 1.1))[:, None]
+    token[..., layout.EDGES] = edges + 0.3 * noise + seen * drift(1, 0.015)[..., 0]
     token = token.clip(0, 1)
     token[..., layout.PICTURE] = 1
     return token

@@ -16,4 +16,7 @@ def run(arguments) -> None:
     stages = TUNED if arguments.tune else WORDS if arguments.words else None
     bank.load()  # what has to be made is made here, and not by every worker
     feeding = Feeding(arguments.batch, arguments.questions, arguments.workers)
-    Run(folder, arguments.minutes, feeding, arguments.seed, stages, arguments.start).train()
+    run = Run(folder, arguments.minutes, feeding, arguments.seed, stages, arguments.start)
+    if arguments.compile:
+        device.compile_steps(run.model)
+    run.train()

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..nn.flamingo import Flamingo
+
 
 def choose(name: str) -> None:
     """Makes `name` (``cpu``, ``cuda``, ``cuda:N``) the place of every new tensor."""
@@ -28,3 +30,9 @@ def placed(array: np.ndarray) -> Tensor:
 def quick() -> AbstractContextManager:
     """The precision of a step: bfloat16 on a processor; on a GPU the casts would cost more than they save."""
     return nullcontext() if on_gpu() else torch.autocast("cpu", torch.bfloat16)
+
+
+def compile_steps(model: Flamingo) -> None:
+    """Fuses what a step computes: on a processor a step takes three quarters of the time, after half a minute of compiling."""
+    model.resampler.compile()
+    model.decoder.compile(dynamic=True)  # rows of text are of many lengths

@@ -1,5 +1,6 @@
 """Starts from an earlier model, though its vocabulary or its inputs were smaller: what is new begins at its own start."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -31,8 +32,17 @@ def grown(name: str, old: Tensor, like: Tensor) -> Tensor:
     return wide
 
 
-def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
-    """Copies the weights of `folder` into the model; says what was new.
+@dataclass(frozen=True)
+class Taken:
+    """What was taken of an earlier model."""
+
+    words: int  # that were known
+    new: list[str]  # parts of the model that begin anew
+    wider: list[str]  # layers that have more inputs
+
+
+def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> Taken:
+    """Copies the weights of `folder` into the model.
 
     A word keeps its row of the embedding under its new number.
     """
@@ -53,5 +63,4 @@ def take(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> str:
             value.copy_(grown(name, old[name], value))
             wider.append(name)
     model.load_state_dict(state)
-    parts = sorted({name.split(".")[0] for name in new})
-    return f"{len(kept)} of {len(tokenizer.get_vocab())} words known; new: {parts or 'nothing'}; wider: {wider or 'nothing'}"
+    return Taken(len(kept), sorted({name.split(".")[0] for name in new}), wider)

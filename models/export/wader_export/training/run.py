@@ -3,7 +3,8 @@
 Stages (the recipe of Flamingo's frozen language model, with a state head before it so that the resampler already
 carries the scene when the words come): ``state`` resampler against the state head; ``text`` language model on
 question and answer text alone; ``bridge`` cross-attention with the language model frozen; ``joint`` everything.
-A run that starts from an earlier model needs two: ``adapt`` a new state head and gently the resampler, ``joint``.
+A run that starts from an earlier model needs two: ``adapt`` a new state head and gently the resampler (a run folder has its
+head, and goes without), ``joint``.
 Or one: ``words`` language model and cross-attention, with the resampler frozen.
 """
 
@@ -107,7 +108,10 @@ class Run:
         if (folder / "checkpoint.pt").exists():
             self.load()
         elif start is not None:
-            print(f"starting from {start}: {earlier.take(self.model, self.tokenizer, start)}", flush=True)
+            taken = earlier.take(self.model, self.tokenizer, start)
+            print(f"starting from {start}: {taken}", flush=True)
+            if self.stages is CONTINUED and "head" not in taken.new:
+                self.stage = 1  # the head reads what the resampler writes
 
     def load(self) -> None:
         saved = torch.load(self.folder / "checkpoint.pt", map_location=torch.get_default_device())
