@@ -349,7 +349,7 @@ impl Answers {
                 key.1, key.0
             );
             let (camera, prompt) = (Some(key.0.to_string()), Some(key.1.to_string()));
-            let complaint = Complaint { code: Code::NoEvidence, message, camera, prompt };
+            let complaint = Complaint { camera, prompt, ..Complaint::new(Code::NoEvidence, message) };
             complain(&self.outbox, &self.topics, &complaint);
         }
         if let Outcome::Unsure(UnsureReason::UnknownWords(words)) = &reading.outcome

@@ -20,7 +20,7 @@ use crate::{
     frame::Stamp,
     mqtt::{
         Arrival, Code, Complaint, Handle, LONGEST_TOPIC, MOST_LEVELS, Message, Topics, covers, in_a_line,
-        wire::{AskMessage, read_ask},
+        wire::{AskMessage, id_of_ask, read_ask},
     },
     name::{CameraName, PromptName},
     prompt::{AnswerKind, MOST_ANSWERS, Prompt},
@@ -79,7 +79,9 @@ impl Asks {
                     Ok(question) => waiting.push(self.ask(question)),
                     Err((code, message)) => {
                         let camera = self.topics.ask_of(&arrival.topic).map(str::to_owned);
-                        complain(&self.outbox, &self.topics, &Complaint { code, message, camera, prompt: None });
+                        let id = id_of_ask(&arrival.payload);
+                        let complaint = Complaint { camera, id, ..Complaint::new(code, message) };
+                        complain(&self.outbox, &self.topics, &complaint);
                     }
                 },
                 Some(done) = waiting.next() => self.respond(done),

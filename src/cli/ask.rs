@@ -18,9 +18,6 @@ use crate::{
     prompt::AnswerKind,
 };
 
-/// How long a question whose answer is under way may still take when the service complains of another one.
-const ANSWERED_SOON: Duration = Duration::from_secs(2);
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
@@ -127,8 +124,10 @@ fn ask_service(
 ) -> anyhow::Result<u8> {
     let patience = Duration::try_from_secs_f64(options.timeout).context("--timeout is no number of seconds")?;
     let topics = Topics::new(&config.mqtt.prefix)?;
-    let response = format!("{}/{:016x}", topics.responses(), fastrand::u64(..));
-    let question = serde_json::to_vec(&message(question, kind, options.timeout))?;
+    let id = format!("{:016x}", fastrand::u64(..));
+    let response = format!("{}/{id}", topics.responses());
+    let question = AskMessage { id: Some(id.clone()), ..message(question, kind, options.timeout) };
+    let question = serde_json::to_vec(&question)?;
     let asked = tokio::runtime::Runtime::new()?.block_on(async {
         let access = app::broker_access(config)?;
         let mut answers = Listener::connect(&access, &response).await?;
@@ -137,44 +136,37 @@ fn ask_service(
         answers.ask(&topics.ask(camera), &question, &response)?;
         // the service says itself when time is up; what comes later than this, it did not say
         let longest = patience + Duration::from_secs(3);
-        let mut problem = None;
         let complaint = async {
             if let Some(mut complaints) = complaints {
                 while let Ok(arrival) = complaints.next().await {
-                    if let Some(about) = about_an_ask(&arrival.payload, camera) {
-                        problem = Some(about);
-                        // it may have been another's: ours would be answered soon
-                        tokio::time::sleep(ANSWERED_SOON).await;
-                        return;
+                    if let Some(problem) = about(&arrival.payload, &id) {
+                        return problem;
                     }
                 }
             }
-            std::future::pending::<()>().await;
+            std::future::pending().await
         };
-        let answer = tokio::select! {
-            answer = answers.next() => Some(answer?),
-            () = complaint => None,
-            () = tokio::time::sleep(longest) => None,
-        };
-        Ok::<_, anyhow::Error>((answer, problem))
+        let silence =
+            format!("no answer came: does `wader run` run there, with this configuration, and watch `{camera}`?");
+        Ok::<_, anyhow::Error>(tokio::select! {
+            answer = answers.next() => Ok(answer?),
+            problem = complaint => Err(problem),
+            () = tokio::time::sleep(longest) => Err(silence),
+        })
     });
     let problem = match asked {
-        Ok((Some(arrival), _)) => return tell(&wire::read_answer(&arrival.payload)?, options.json),
-        Ok((None, Some(problem))) => problem,
-        Ok((None, None)) => {
-            format!("no answer came: does `wader run` run there, with this configuration, and watch `{camera}`?")
-        }
+        Ok(Ok(arrival)) => return tell(&wire::read_answer(&arrival.payload)?, options.json),
+        Ok(Err(problem)) => problem,
         Err(error) => format!("cannot ask by way of the broker: {error:#}"),
     };
     cli::say(format_args!("wader: {problem}"));
     Ok(cli::exit::UNAVAILABLE)
 }
 
-/// Why a question about this camera is not answered, if that is what a complaint is about.
-fn about_an_ask(payload: &[u8], camera: &CameraName) -> Option<String> {
+/// Why this question is not answered, if that is what a complaint is about.
+fn about(payload: &[u8], id: &str) -> Option<String> {
     let complaint: ErrorMessage = serde_json::from_slice(payload).ok()?;
-    let is_meant = complaint.camera.as_deref() == Some(camera.as_str()) && complaint.prompt.is_none();
-    is_meant.then_some(complaint.message)
+    (complaint.id.as_deref() == Some(id)).then_some(complaint.message)
 }
 
 /// The question as the service reads it.
@@ -248,6 +240,18 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_of_another_question_ends_none() {
+        let complaint = |id: &str| {
+            let said = serde_json::json!({
+                "schema": "wader.error/1", "code": "bad_payload", "message": "no", "camera": "yard", "id": id, "at": "now",
+            });
+            about(said.to_string().as_bytes(), "mine")
+        };
+        assert_eq!(complaint("mine").as_deref(), Some("no"));
+        assert_eq!(complaint("theirs"), None);
+    }
 
     #[test]
     fn bounds_are_two_numbers() {

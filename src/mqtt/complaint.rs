@@ -96,6 +96,8 @@ pub struct Complaint {
     pub camera: Option<String>,
     /// The prompt it is about, as the command named it.
     pub prompt: Option<String>,
+    /// The question it is about, by the `id` that the asker gave it.
+    pub id: Option<String>,
 }
 
 /// The most characters of a complaint's message, and of the name of what it is about: strangers write parts of both.
@@ -107,7 +109,7 @@ const LONGEST_LINE: usize = 400;
 impl Complaint {
     /// One that is about no camera.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), camera: None, prompt: None }
+        Self { code, message: message.into(), camera: None, prompt: None, id: None }
     }
 
     /// The same, whatever was written by whoever it is about: not long, and without signs that move a terminal's cursor.
@@ -119,6 +121,7 @@ impl Complaint {
             message: plain(&self.message, LONGEST_MESSAGE, true),
             camera: name(&self.camera),
             prompt: name(&self.prompt),
+            id: name(&self.id),
         }
     }
 }

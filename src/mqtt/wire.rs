@@ -32,6 +32,9 @@ pub struct ErrorMessage {
     /// The prompt it is about, as the command named it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prompt: Option<String>,
+    /// The question it is about, by the `id` that the asker gave it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
     /// How many more with this code were not told since the last one: too many came at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub untold: Option<u64>,
@@ -81,7 +84,7 @@ pub struct AskMessage {
     /// Seconds that the asker waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
-    /// Stands in the answer.
+    /// Stands in the answer, and in the complaint where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
@@ -102,6 +105,11 @@ pub fn read_ask(payload: &[u8]) -> Result<AskMessage, String> {
             .map_err(|error| in_a_line(&format!("the question is not as it should be: {error}")));
     }
     Ok(AskMessage { question: text.to_owned(), ..AskMessage::default() })
+}
+
+/// The `id` of a question that is not answered.
+pub fn id_of_ask(payload: &[u8]) -> Option<String> {
+    read_ask(payload).ok()?.id
 }
 
 /// What somebody says of an answer, as others write it on `<prefix>/feedback`.
@@ -135,6 +143,7 @@ pub fn error(complaint: &Complaint, untold: u64, at: SystemTime) -> Vec<u8> {
         message: complaint.message.clone(),
         camera: complaint.camera.clone(),
         prompt: complaint.prompt.clone(),
+        id: complaint.id.clone(),
         untold: (untold > 0).then_some(untold),
         // A wall clock beyond the year 9999 is broken; the message still has to leave.
         at: format!("{:.3}", Timestamp::try_from(at).unwrap_or(Timestamp::MAX)),

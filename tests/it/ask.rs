@@ -120,11 +120,12 @@ async fn the_running_service_is_asked_about_a_camera() {
     let answer = wader::answer::wire::read_answer(&arrival.payload).unwrap();
     assert_eq!((answer.request.as_deref(), answer.outcome.as_str()), (Some("mine"), "answer"), "{answer:?}");
     listener.ask("wader/yard/ask", b"is it there", "elsewhere/answers").unwrap();
-    listener.ask("wader/door/ask", b"is it there", "wader/response/me/2").unwrap();
+    listener.ask("wader/door/ask", br#"{"question": "is it there", "id": "theirs"}"#, "wader/response/me/2").unwrap();
     listener.ask("wader/yard/ask", b"{\"question\": 5}", "wader/response/me/2").unwrap();
     for code in ["bad_response_topic", "unknown_camera", "bad_payload"] {
         let arrival = until(&mut listener, code, |a| a.topic == "wader/error").await;
         assert!(arrival.text().contains(&format!("\"code\":\"{code}\"")), "{}", arrival.text());
+        assert_eq!(arrival.text().contains("\"id\":\"theirs\""), code == "unknown_camera", "{}", arrival.text());
     }
     publish(port, "wader/yard/ask", "is it there", &[]).await;
     let arrival = until(&mut listener, "an answer for all", |a| a.topic == "wader/yard/ask/answer").await;

@@ -26,6 +26,7 @@ use crate::{
     mqtt::{
         Arrival, Class, Code, Complaint, Disk, Handle, Message, OFF, ON, Topics, discovery,
         outbox::{Loss, Losses},
+        wire::id_of_ask,
     },
     name::{CameraName, PromptName},
     prompt::Prompt,
@@ -294,7 +295,11 @@ impl Control {
             if let Err(mpsc::error::TrySendError::Full(arrival)) = theirs.try_send(arrival) {
                 let camera = self.topics.ask_of(&arrival.topic).map(str::to_owned);
                 let message = format!("too many messages come at once on `{}`; try again later", arrival.topic);
-                self.complain(&Complaint { code: Code::TooMany, message, camera, prompt: None });
+                self.complain(&Complaint {
+                    camera,
+                    id: id_of_ask(&arrival.payload),
+                    ..Complaint::new(Code::TooMany, message)
+                });
             }
             return;
         }
@@ -314,7 +319,7 @@ impl Control {
         }
         if let Err((code, message)) = self.obey(&arrival, camera, prompt) {
             let prompt = prompt.map(str::to_owned);
-            self.complain(&Complaint { code, message, camera: Some(camera.to_owned()), prompt });
+            self.complain(&Complaint { camera: Some(camera.to_owned()), prompt, ..Complaint::new(code, message) });
         }
     }
 
