@@ -28,7 +28,7 @@ use crate::{
     frame::{Now, Stamp},
     mqtt::{CameraStatus, Code, Complaint, Handle, Message, Topics},
     name::{CameraName, PromptName},
-    prompt::{Hours, Prompt, Reply},
+    prompt::{Contradiction, Hours, Prompt, Reply},
     store::{Entry, History},
     telemetry::Event,
 };
@@ -77,16 +77,36 @@ pub(super) struct Standing {
     pub(super) holds_until: Option<Stamp>,
     /// When the newest picture was taken that anything was said of.
     pub(super) said_of: Option<Stamp>,
-    /// Whether the log has the words of it that the model never learned.
-    pub(super) told_of_words: bool,
+    /// Whether the log has what keeps it `unsure` for good: words that the model never learned, examples that contradict.
+    pub(super) told_why_unsure: bool,
 }
 
 impl Standing {
     /// The same question, asked as this says from now on: what was known of it still is, so that its next answer is the next, and
     /// no first one.
     fn after(self, before: Self) -> Self {
-        let Self { policy, evidence, holds_until, said_of, told_of_words, .. } = before;
-        Self { policy: self.policy.after(policy), evidence, holds_until, said_of, told_of_words, ..self }
+        let Self { policy, evidence, holds_until, said_of, told_why_unsure, .. } = before;
+        let told_why_unsure = told_why_unsure && self.hash == before.hash; // other examples are another reason
+        Self { policy: self.policy.after(policy), evidence, holds_until, said_of, told_why_unsure, ..self }
+    }
+
+    /// Logs what keeps the prompt about this camera `unsure` for good, once.
+    fn tell_why_unsure(&mut self, camera: &CameraName, reason: &UnsureReason) {
+        let prompt = &self.prompt.name;
+        let words;
+        let event = match reason {
+            UnsureReason::UnknownWords(unknown) => {
+                words = unknown.join(", ");
+                Event::UnknownWords { camera, prompt, words: &words }
+            }
+            &UnsureReason::ContradictingExamples(Contradiction { percent, needed }) => {
+                Event::ExamplesContradict { camera, prompt, percent, needed }
+            }
+            _ => return,
+        };
+        if !std::mem::replace(&mut self.told_why_unsure, true) {
+            event.emit();
+        }
     }
 
     /// How long an answer says something about the camera, on its own.
@@ -345,17 +365,16 @@ impl Answers {
         let evidence = reading.scores.as_ref().and_then(|scores| scores.evidence);
         if evidence.is_some_and(|evidence| standing.evidence.take(evidence)) {
             let message = format!(
-                "the last answers to `{}` about `{}` would have been the same without the picture; word the question anew",
+                "the last answers to `{}` about `{}` would have been the same without the picture; word the question anew, or \
+                 if it is shown examples, show others and mark the `region` where they differ",
                 key.1, key.0
             );
             let (camera, prompt) = (Some(key.0.to_string()), Some(key.1.to_string()));
             let complaint = Complaint { camera, prompt, ..Complaint::new(Code::NoEvidence, message) };
             complain(&self.outbox, &self.topics, &complaint);
         }
-        if let Outcome::Unsure(UnsureReason::UnknownWords(words)) = &reading.outcome
-            && !std::mem::replace(&mut standing.told_of_words, true)
-        {
-            Event::UnknownWords { camera: &key.0, prompt: &key.1, words: &words.join(", ") }.emit();
+        if let Outcome::Unsure(reason) = &reading.outcome {
+            standing.tell_why_unsure(&key.0, reason);
         }
         standing.holds_until = match (&reading.outcome, seen) {
             // it is known to be late, and need not be told of it before as long again

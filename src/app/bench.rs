@@ -81,7 +81,7 @@ pub fn bench(config: &Config, recording: &Path, at_least: Duration) -> Result<Me
             Some(Shown { sampler, every, next: Duration::ZERO, number: 0 })
         })
         .collect();
-    let worker = prepare::worker(model, &asked, &[], &lessons::said(config))?.worker;
+    let worker = prepare::worker(model, &asked, &[], &lessons::said(config)?)?.worker;
     let mut bench = Bench { worker, cameras, pictures, batch, now: Duration::ZERO };
     // windows are full, and what is done once is done, after the longest of them
     let lasts_too_long = |load: &Load| load.busy >= at_least * PATIENCE && load.answers > 0;

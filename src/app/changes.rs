@@ -148,7 +148,7 @@ impl Changes {
     /// What others said of the answers to a prompt that was added by others holds on.
     async fn teach(&self, name: &PromptName) {
         let config = self.config.clone();
-        let said = Arc::new(blocking(move || Ok(lessons::said(&config))).await.unwrap_or_default());
+        let said = Arc::new(blocking(move || Ok(lessons::said_or_told(&config))).await.unwrap_or_default());
         for camera in self.newcomers.roster.asked_by(name) {
             let prompts = self.newcomers.roster.prompts(&camera);
             let Some(prompt) = prompts.iter().find(|prompt| prompt.prompt.name == *name) else { continue };
@@ -222,7 +222,7 @@ impl Changes {
             let more = ready.diff.added.iter().cloned().map(fit).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
             ready.asked = more.into_iter().chain(begun.flat_map(Watched::asked)).collect();
             windows::tell_untrained(ready.asked.iter().map(|(_, prompt)| prompt), &manifest);
-            let said = if ready.asked.is_empty() { Vec::new() } else { lessons::said(&ready.config) };
+            let said = if ready.asked.is_empty() { Vec::new() } else { lessons::said_or_told(&ready.config) };
             let mut added = Vec::with_capacity(ready.asked.len());
             for (camera, prompt) in &ready.asked {
                 let shown = show(prompt, &manifest).map_err(|problems| problems.join("\n"))?;
@@ -294,7 +294,7 @@ impl Changes {
             Vec::new()
         } else {
             let config = config.clone();
-            blocking(move || Ok(lessons::said(&config))).await.unwrap_or_default()
+            blocking(move || Ok(lessons::said_or_told(&config))).await.unwrap_or_default()
         };
         let said = Arc::new(said);
         for (camera, prompt) in asked {

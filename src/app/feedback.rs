@@ -28,6 +28,9 @@ use crate::{
 /// What others said that waits to be heard.
 pub(super) const WAITING: usize = 32;
 
+/// So many judged answers of all prompts together are kept: about a gigabyte of pictures.
+const MOST_KEPT: usize = 2048;
+
 /// Everything the task knows that hears what others say of answers.
 pub(super) struct Hearing {
     pub(super) kept: Kept,
@@ -79,7 +82,7 @@ impl Hearing {
             );
             return Err(about(Code::NotTeachable, message));
         };
-        let own = |label: &String| prompt.examples.iter().filter(|example| example.answer == *label).count();
+        let own = |label: &String| prompt.examples_of(label);
         if !can_learn(form, &labels.iter().map(own).collect::<Vec<_>>()) {
             let message = format!(
                 "prompt `{}` cannot be taught: of its {} answers there is no room for enough examples beside the {} of the \
@@ -118,11 +121,16 @@ impl Hearing {
     /// Writes it, with the pictures.
     async fn keep(&self, feedback: &Feedback, judged: &Judgeable) -> Result<(), String> {
         let folder = self.folder.clone().ok_or(memory::NOWHERE)?;
-        let (feedback, pictures) = (feedback.clone(), judged.pictures.clone());
+        let (feedback, pictures, roster) = (feedback.clone(), judged.pictures.clone(), self.teacher.roster.clone());
+        let is_asked = move |said: &Feedback| {
+            let prompts = roster.find(&said.camera).map(|camera| roster.prompts(&camera)).unwrap_or_default();
+            prompts.iter().any(|prompt| prompt.prompt.name.as_str() == said.prompt)
+        };
         blocking(move || {
             let pictures: Result<Vec<_>, _> = pictures.iter().map(|picture| picture.png()).collect();
             let pictures = pictures.map_err(|error| error.to_string())?;
-            feedback::keep(&folder, &feedback, &pictures).map_err(|error| error.to_string())
+            let kept = feedback::keep(&folder, &feedback, &pictures);
+            kept.and_then(|()| feedback::bound(&folder, MOST_KEPT, is_asked)).map_err(|error| error.to_string())
         })
         .await
     }

@@ -18,7 +18,6 @@ use crate::{
     model::{Flamingo, Manifest},
     mqtt::{Access, broker::Embedded},
     name::{CameraName, PromptName},
-    prompt::Contradiction,
     supervise::Stop,
     systemd::Notify,
     telemetry::Event,
@@ -117,7 +116,7 @@ impl Foundation {
         windows::tell_untrained(watched.iter().flat_map(Watched::prompts), &manifest);
         let is_own = |(_, prompt): &(CameraName, PromptConfig)| own.contains(&prompt.prompt.name);
         let (asked, added): (Vec<_>, Vec<_>) = watched.iter().flat_map(Watched::asked).partition(is_own);
-        let said = lessons::said(&config);
+        let said = lessons::said_or_told(&config);
         let preparing = tokio::task::spawn_blocking(move || prepare::worker(model, &asked, &added, &said));
         let Prepared { worker, digests, learnt, lessons, refused } =
             preparing.await.map_err(|_| Error::EngineBroke)??;
@@ -129,9 +128,6 @@ impl Foundation {
                 Ok(lesson) => lessons::tell(lesson),
                 Err(problem) => Event::FeedbackProblem { problem }.emit(),
             }
-        }
-        for (prompt, Contradiction { percent, needed }) in worker.contradictions() {
-            Event::ExamplesContradict { prompt: &prompt, percent, needed }.emit();
         }
         Ok(Self { config, broker: None, access, web, label, manifest, runs_on, watched, digests, learnt, worker })
     }

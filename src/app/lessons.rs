@@ -17,7 +17,7 @@ use crate::{
     model::{Examples, Manifest},
     name::CameraName,
     prompt::{AnswerKind, ENOUGH_CONFIRMED, ENOUGH_TO_LEARN, Example, Origin, Shown},
-    store::feedback::{Feedback, Stored, kept, newest},
+    store::feedback::{Feedback, FeedbackError, Stored, kept, newest},
     telemetry::Event,
 };
 
@@ -26,10 +26,14 @@ pub fn feedback_folder(config: &Config) -> Option<PathBuf> {
     memory::file(config.state.as_deref(), &config.mqtt.client_id, "feedback")
 }
 
-/// What others said of this service's answers. What cannot be read is told of, and done without. Blocks for a moment.
-pub(super) fn said(config: &Config) -> Vec<Stored> {
-    let Some(folder) = feedback_folder(config) else { return Vec::new() };
-    kept(&folder).unwrap_or_else(|error| {
+/// What others said of this service's answers. Blocks for a moment.
+pub(super) fn said(config: &Config) -> Result<Vec<Stored>, FeedbackError> {
+    feedback_folder(config).map_or_else(|| Ok(Vec::new()), |folder| kept(&folder))
+}
+
+/// The same for the service: what cannot be read is told of, and done without.
+pub(super) fn said_or_told(config: &Config) -> Vec<Stored> {
+    said(config).unwrap_or_else(|error| {
         let problem = format!("what was said of answers cannot be read: {error}");
         Event::FeedbackProblem { problem: &problem }.emit();
         Vec::new()
@@ -76,9 +80,7 @@ pub(super) fn taught(
     if said.is_empty() {
         return Ok(None); // before any picture is decoded
     }
-    let own = shown::show(prompt, manifest)?;
-    let mut all =
-        own.unwrap_or(Shown { region: prompt.region, examples: Vec::new(), min_probability: prompt.min_probability });
+    let mut all = shown::examples(prompt, manifest)?;
     let room = room(form, all.examples.len(), labels.len());
     let canvas = served::canvas(manifest);
     let before = all.examples.len();

@@ -121,6 +121,9 @@ pub enum Error {
     /// A file to be asked about cannot be decoded.
     #[error(transparent)]
     File(#[from] crate::camera::FileError),
+    /// What was said of answers cannot be read.
+    #[error("what was said of answers cannot be read: {0}")]
+    Feedback(#[from] crate::store::feedback::FeedbackError),
     /// A question that is asked once cannot be asked.
     #[error("{0}")]
     Question(String),

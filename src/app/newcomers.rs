@@ -195,7 +195,7 @@ impl Newcomers {
         windows::tell_untrained(about.iter().map(|(_, prompt)| prompt), &self.manifest);
         let (told, manifest, config) = (about.clone(), self.manifest.clone(), config.clone());
         let added = blocking(move || {
-            let said = lessons::said(&config);
+            let said = lessons::said_or_told(&config);
             let one = |(camera, prompt): &(CameraName, PromptConfig)| Added {
                 camera: camera.clone(),
                 prompt: Arc::new(prompt.prompt.clone()),

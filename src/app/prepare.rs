@@ -116,7 +116,7 @@ pub fn contradictions(
 /// What prompts learn from what others said of their answers; the errors are what is wrong with its pictures. Blocks: it
 /// loads the model and decodes pictures.
 pub fn learnt(config: &Config) -> Result<Vec<Result<Lesson, String>>, Error> {
-    let said = lessons::said(config);
+    let said = lessons::said(config)?;
     if said.is_empty() {
         return Ok(Vec::new());
     }

@@ -86,7 +86,7 @@ impl Replay {
         if prompts.is_empty() {
             return Err(Error::Question(format!("no prompt asks about camera `{}`", camera.name)));
         }
-        let prepared = prepare::worker(model, &asked, &[], &lessons::said(config))?;
+        let prepared = prepare::worker(model, &asked, &[], &lessons::said(config)?)?;
         let standing = |prompt: &PromptConfig| {
             let key = (camera.name.clone(), prompt.prompt.name.clone());
             let shown = prepared.learnt.get(&key).or(prepared.digests.get(&key));

@@ -18,19 +18,23 @@ use crate::{
     prompt::{Example, Origin, Shown, fits},
 };
 
-/// What a prompt is shown, in the model's size; `None` for a prompt without examples. Else everything that is wrong.
+/// What a prompt is shown, in the model's size; `None` for a prompt that is put into words. Else everything that is wrong.
 ///
 /// Decodes pictures: blocks.
 pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>, Vec<String>> {
-    if prompt.examples.is_empty() {
-        return Ok(None);
-    }
+    if prompt.is_shown() { examples(prompt, manifest).map(Some) } else { Ok(None) }
+}
+
+/// The examples of a prompt, be they enough or not. Decodes pictures: blocks.
+pub(super) fn examples(prompt: &PromptConfig, manifest: &Manifest) -> Result<Shown, Vec<String>> {
     let name = &prompt.prompt.name;
     let canvas = served::canvas(manifest);
     let most = manifest.examples.as_ref().map_or(1, |form| form.frames);
     let labels = prompt.prompt.kind.labels();
     let (mut examples, mut wrong) = (Vec::new(), Vec::new());
-    if let Err(error) = fits(prompt.examples.len(), manifest.examples.as_ref()) {
+    if !prompt.examples.is_empty()
+        && let Err(error) = fits(prompt.examples.len(), manifest.examples.as_ref())
+    {
         wrong.push(format!("prompts.{name}.examples: {error}"));
     }
     for (number, example) in prompt.examples.iter().enumerate() {
@@ -41,7 +45,7 @@ pub fn show(prompt: &PromptConfig, manifest: &Manifest) -> Result<Option<Shown>,
         }
     }
     if wrong.is_empty() {
-        Ok(Some(Shown { region: prompt.region, examples, min_probability: prompt.min_probability }))
+        Ok(Shown { region: prompt.region, examples, min_probability: prompt.min_probability })
     } else {
         Err(wrong)
     }

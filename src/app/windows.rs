@@ -23,7 +23,7 @@ pub(super) fn fit(mut prompt: PromptConfig, manifest: &Manifest) -> Result<Promp
 /// what it makes of them.
 pub(super) fn tell_untrained<'a>(prompts: impl IntoIterator<Item = &'a PromptConfig>, manifest: &Manifest) {
     // the words do not go through the three graphs where examples are compared
-    let told = prompts.into_iter().filter(|prompt| prompt.examples.is_empty());
+    let told = prompts.into_iter().filter(|prompt| !prompt.is_shown());
     let words = told.filter_map(|p| Some((p.prompt.name.clone(), manifest.untrained(p.window.frames, p.window.span)?)));
     for (prompt, problem) in words.collect::<BTreeSet<_>>() {
         Event::UntrainedWindow { prompt: &prompt, problem: &problem }.emit();

@@ -74,9 +74,9 @@ fn askable(loaded: &config::Loaded, template: &Template, manifest: &Manifest) ->
     let mut askable = true;
     for prompt in loaded.config.prompts.iter().filter(|p| !p.asked().is_empty()) {
         let at = place(loaded, &prompt.prompt.name);
-        askable &= match prompt.examples.is_empty() {
-            true => sayable(prompt, template, &at, &loaded.sources),
-            false => showable(prompt, manifest, &at),
+        askable &= match prompt.is_shown() {
+            true => showable(prompt, manifest, &at),
+            false => sayable(prompt, template, &at, &loaded.sources),
         };
         for asked in prompt.asked() {
             askable &= takes_window(asked, manifest, &at);
@@ -111,7 +111,7 @@ fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) ->
             prompt.window.frames
         ));
     }
-    if let Some(problem) = manifest.untrained(frames, span).filter(|_| prompt.examples.is_empty()) {
+    if let Some(problem) = manifest.untrained(frames, span).filter(|_| !prompt.is_shown()) {
         cli::say(format_args!("warning: {at}.window: {problem}; what it makes of them is unknown"));
     }
     true
@@ -120,7 +120,7 @@ fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) ->
 /// Tells of examples that contradict each other, as the start will: the prompt is then always `unsure`. The model is
 /// run for it, so where it cannot be run, that is told.
 fn contradictions(loaded: &config::Loaded) {
-    let shown: Vec<_> = loaded.config.prompts.iter().filter(|p| p.enabled && !p.examples.is_empty()).collect();
+    let shown: Vec<_> = loaded.config.prompts.iter().filter(|p| p.enabled && p.is_shown()).collect();
     if shown.is_empty() {
         return;
     }
@@ -148,10 +148,9 @@ fn sayable(prompt: &config::PromptConfig, template: &Template, at: &str, sources
         Err(error @ PlanError::UnknownWords(_)) => {
             let way_out = match prompt.prompt.kind {
                 AnswerKind::YesNo | AnswerKind::Choice(_) => {
-                    let (name, option) = (&prompt.prompt.name, sources.option());
+                    let (option, folder) = (sources.option(), sources.examples_folder(prompt.prompt.name.as_str()));
                     format!(
-                        "; show it examples of what you mean: `wader snapshot CAMERA{option} --label ANSWER --out \
-                         examples/{name}`"
+                        "; show it examples of what you mean: `wader snapshot CAMERA{option} --label ANSWER --out {folder}`"
                     )
                 }
                 _ => String::new(),
@@ -196,10 +195,7 @@ fn showable(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) -> boo
     }
     match app::show(prompt, manifest) {
         Ok(_) => {
-            let has = |label: &String| {
-                let count = prompt.examples.iter().filter(|example| example.answer == *label).count();
-                format!("{count} of `{label}`")
-            };
+            let has = |label: &String| format!("{} of `{label}`", prompt.examples_of(label));
             let counts: Vec<_> = prompt.prompt.kind.labels().iter().map(has).collect();
             cli::say(format_args!("prompts.{name}: examples: {}", counts.join(", ")));
             true

@@ -153,11 +153,13 @@ fn remove(all: &[Stored], options: &Remove) -> anyhow::Result<u8> {
     }
     let wanted =
         |stored: &&Stored| options.about.holds(stored) && (!named || options.ids.contains(&stored.feedback.id));
-    let mut removed = 0;
-    for stored in all.iter().filter(wanted) {
-        stored.remove()?;
-        removed += 1;
+    let chosen: Vec<&Stored> = all.iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        cli::say(format_args!("wader: nothing was said of such answers; nothing was removed"));
+        return Ok(cli::exit::UNAVAILABLE);
     }
+    chosen.iter().try_for_each(|stored| stored.remove())?;
+    let removed = chosen.len();
     cli::say(format_args!("{removed} removed; a running service forgets them at its next start"));
     Ok(cli::exit::OK)
 }

@@ -227,10 +227,9 @@ impl ConfigArguments {
         if self.is_given() { crate::config::system_lookup } else { crate::config::lookup_beside_service }
     }
 
-    /// As [`Self::load`], for a command that takes examples: a prompt may have too few of them yet.
-    pub(crate) fn load_for_examples(&self) -> Option<crate::config::Config> {
+    /// As [`Self::load`], for a command that says itself what is still missing: warnings are not told.
+    pub(crate) fn load_quietly(&self) -> Option<crate::config::Config> {
         let sources = crate::config::Sources::of_process(self.config.clone());
-        let sources = crate::config::Sources { examples_may_be_few: true, ..sources };
         Self::keep_secrets();
         match crate::config::load(&sources, &self.lookup()) {
             Ok(loaded) => Some(loaded.config),

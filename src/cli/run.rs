@@ -70,6 +70,6 @@ fn code(error: &app::Error) -> u8 {
         | app::Error::Web { .. } => cli::exit::UNAVAILABLE,
         app::Error::Thread(_) | app::Error::EngineBroke | app::Error::TaskEnded { .. } => cli::exit::SOFTWARE,
         app::Error::Hangs(_) => cli::exit::HANGS,
-        app::Error::File(_) | app::Error::Question(_) => cli::exit::FAILURE,
+        app::Error::File(_) | app::Error::Question(_) | app::Error::Feedback(_) => cli::exit::FAILURE,
     }
 }

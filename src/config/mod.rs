@@ -247,6 +247,11 @@ pub struct CameraConfig {
     pub enabled: bool,
 }
 
+/// The fewest examples of each answer; one is enough where the place is marked, since it then has one meaning.
+pub const fn fewest_examples(is_marked: bool) -> usize {
+    if is_marked { 1 } else { 2 }
+}
+
 /// One standing prompt and how it is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptConfig {
@@ -296,6 +301,17 @@ pub struct EscalateConfig {
 }
 
 impl PromptConfig {
+    /// So many examples of an answer there are.
+    pub fn examples_of(&self, label: &str) -> usize {
+        self.examples.iter().filter(|example| example.answer == label).count()
+    }
+
+    /// Whether windows are held against its examples. A prompt that has too few of some answer is put into words until it has more.
+    pub fn is_shown(&self) -> bool {
+        let needed = fewest_examples(self.region.is_some());
+        !self.examples.is_empty() && self.prompt.kind.labels().iter().all(|label| self.examples_of(label) >= needed)
+    }
+
     /// The prompt as it is for this camera; `None` where it does not ask about it.
     pub fn asked_of(&self, camera: &CameraName) -> Option<&Self> {
         let prompt = self.on.get(camera).unwrap_or(self);

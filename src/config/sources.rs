@@ -26,8 +26,6 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// The most frames that a window can hold, a limit of the model.
     pub max_window_frames: usize,
-    /// Whether a prompt may have too few examples, because they are about to be taken.
-    pub examples_may_be_few: bool,
 }
 
 impl Sources {
@@ -48,7 +46,6 @@ impl Sources {
             file_may_be_absent: false,
             environment: Vec::new(),
             max_window_frames: MAX_WINDOW_FRAMES,
-            examples_may_be_few: false,
         }
     }
 }
@@ -61,6 +58,12 @@ impl Sources {
         } else {
             format!(" --config {}", shell_word(&self.file.display().to_string()))
         }
+    }
+
+    /// Where a prompt's examples lie, as one would type it for a shell: beside the first file, where the service can read them.
+    pub fn examples_folder(&self, prompt: &str) -> String {
+        let beside = self.file.parent().unwrap_or(Path::new(""));
+        shell_word(&beside.join("examples").join(prompt).display().to_string())
     }
 }
 

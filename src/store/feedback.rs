@@ -127,6 +127,18 @@ pub fn keep(folder: &Path, feedback: &Feedback, pictures: &[Vec<u8>]) -> Result<
     alike.iter().filter(|one| !stay.contains(one)).try_for_each(Stored::remove)
 }
 
+/// Takes away what is more than so many, of all prompts together: what was said of prompts that are asked no more first, and then
+/// the oldest. Else whoever may add prompts could fill the disk by judging answers to ever new ones.
+pub fn bound(folder: &Path, most: usize, is_asked: impl Fn(&Feedback) -> bool) -> Result<(), FeedbackError> {
+    let mut all = kept(folder)?;
+    let more = all.len().saturating_sub(most);
+    if more == 0 {
+        return Ok(());
+    }
+    all.sort_by_cached_key(|one| (is_asked(&one.feedback), one.feedback.id.clone()));
+    all.iter().take(more).try_for_each(Stored::remove)
+}
+
 /// So many of what was said, the newest first, out of all of it, the oldest first. Half of it is of answers that no lesson gave, if
 /// there are as many: without those nobody could see any more what lessons bring.
 pub fn newest(said: Vec<&Stored>, room: usize) -> Vec<&Stored> {
@@ -181,7 +193,9 @@ fn read(folder: &Path) -> Result<Option<Stored>, FeedbackError> {
     let feedback: Option<Feedback> = serde_json::from_slice(&bytes).ok();
     let Some(feedback) = feedback.filter(|feedback| feedback.schema == SCHEMA) else { return Ok(None) };
     let pictures = (0..).map(|number| folder.join(format!("{number}.png"))).take_while(|path| path.exists());
-    Ok(Some(Stored { feedback, pictures: pictures.collect(), folder: folder.to_owned() }))
+    let pictures: Vec<_> = pictures.collect();
+    // without any it says nothing: it is being removed, or the disk has lost them
+    Ok((!pictures.is_empty()).then(|| Stored { feedback, pictures, folder: folder.to_owned() }))
 }
 
 #[cfg(test)]
@@ -249,7 +263,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for id in 0..6 {
             let feedback = Feedback { by_lesson: id >= 3, ..said(id, Some("yes"), "yes") };
-            keep(folder.path(), &feedback, &[]).unwrap();
+            keep(folder.path(), &feedback, &[vec![0]]).unwrap();
         }
         let all = kept(folder.path()).unwrap();
         let newest = |first: usize, room| {
@@ -261,6 +275,28 @@ mod tests {
         assert_eq!(newest(2, 4), "2543", "where there are fewer, the others have their room");
         assert_eq!(newest(0, 5), "21054");
         assert_eq!((newest(0, 9), newest(0, 0)), ("210543".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn of_all_prompts_so_much_is_kept_and_of_those_that_are_asked_before_others() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in 0..4 {
+            let prompt = if id == 2 { "added" } else { "gate" }.to_owned();
+            keep(folder.path(), &Feedback { prompt, ..said(id, None, "yes") }, &[vec![0]]).unwrap();
+        }
+        let is_asked = |said: &Feedback| said.prompt == "gate";
+        bound(folder.path(), 4, is_asked).unwrap();
+        assert_eq!(ids(folder.path()).len(), 4);
+        bound(folder.path(), 2, is_asked).unwrap();
+        assert_eq!(ids(folder.path()), ["0190-01", "0190-03"]);
+    }
+
+    #[test]
+    fn what_has_lost_its_pictures_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        keep(folder.path(), &said(1, None, "yes"), &[vec![1], vec![2]]).unwrap();
+        fs::remove_file(folder.path().join("yard/gate/0190-01/0.png")).unwrap();
+        assert_eq!(kept(folder.path()).unwrap(), []);
     }
 
     #[test]

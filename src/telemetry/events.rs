@@ -131,6 +131,8 @@ pub enum Event<'a> {
     },
     /// A prompt's examples contradict each other: it will not be answered.
     ExamplesContradict {
+        /// About which camera.
+        camera: &'a CameraName,
         /// Which prompt.
         prompt: &'a PromptName,
         /// What an example's right answer got from the other examples on average, in percent.
@@ -416,8 +418,8 @@ impl Event<'_> {
             Self::UnknownWords { camera, prompt, words } =>
                 warn!(event = "unknown_words", %camera, %prompt, words, "the model never learned these words: each answer will be \
                     `unsure`; `wader check` says what to do"),
-            Self::ExamplesContradict { prompt, percent, needed } =>
-                error!(event = "examples_contradict", %prompt, percent, needed, "the examples contradict each other: each answer \
+            Self::ExamplesContradict { camera, prompt, percent, needed } =>
+                error!(event = "examples_contradict", %camera, %prompt, percent, needed, "the examples contradict each other: each answer \
                     will be `unsure`; look at them for a wrong answer, and mark the `region` where they differ"),
             Self::UntrainedWindow { prompt, problem } =>
                 warn!(event = "untrained_window", %prompt, problem, "the model was never trained on such a window; set the \

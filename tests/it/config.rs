@@ -478,13 +478,21 @@ fn examples_are_found_beside_the_file_that_names_them() {
 }
 
 #[test]
-fn examples_that_are_about_to_be_taken_may_be_few() {
+fn a_prompt_with_too_few_examples_is_asked_in_words_and_told_of() {
     let text = "[cameras]\nyard = \"rtsp://a/1\"\n[prompts.gate]\nask = \"Is the gate open?\"\nanswer = \"yes_no\"\n";
     let layers = Layers::new(&[("wader.toml", &format!("{text}examples = []"))], &[]);
-    assert!(layers.load().is_err());
-    let file = layers.folder.path().join("wader.toml");
-    let sources = Sources { examples_may_be_few: true, ..Sources::of_file(file) };
-    assert!(load(&sources, &no_values).is_ok());
+    let loaded = layers.load().unwrap();
+    assert!(!loaded.config.prompts[0].is_shown());
+    let told: Vec<_> = loaded.warnings.iter().map(|warning| warning.wrong.as_str()).collect();
+    let of = |label| {
+        format!(
+            "prompt `gate` has 0 examples of `{label}`, and is asked in words until it has more; 2 are needed, 4 are better"
+        )
+    };
+    assert_eq!(told, [of("yes"), of("no")]);
+    let beside = layers.folder.path().join("examples/gate");
+    let right = loaded.warnings[0].right.as_deref().unwrap_or_default();
+    assert!(right.contains(&format!("--out {}`", beside.display())), "{right}");
     // a place is marked also for what others will say of answers
     assert!(Layers::new(&[("wader.toml", &format!("{text}region = [0.1, 0.1, 0.5, 0.5]"))], &[]).load().is_ok());
 }

@@ -33,7 +33,7 @@ fn standing(held: Option<bool>) -> Standing {
         hash: String::new(),
         holds_until: None,
         said_of: None,
-        told_of_words: false,
+        told_why_unsure: false,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
@@ -12,7 +13,7 @@ use crate::{
     camera, cli,
     config::{self, Config, PromptConfig},
     model::Manifest,
-    name::PromptName,
+    name::{CameraName, PromptName},
 };
 
 /// Frames of an example, where no model says how many it looks at.
@@ -33,6 +34,13 @@ pub(super) fn take(
         let known = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
         ensure!(!known.is_empty(), "prompt `{name}` has no answers that could be shown; ask `yes_no` or `choice`");
         ensure!(labels.iter().any(|one| one == label), "`{label}` is no answer of prompt `{name}`: these are {known}");
+        let asked: Vec<_> = prompt.cameras.iter().map(CameraName::as_str).collect();
+        ensure!(
+            options.camera.contains(':') || asked.contains(&options.camera.as_str()),
+            "prompt `{name}` does not ask about `{}`, and examples are of the camera that is asked about: {}",
+            options.camera,
+            asked.join(", ")
+        );
     } else if let Some(config) = config {
         let askers = askers(config, label);
         ensure!(
@@ -46,8 +54,15 @@ pub(super) fn take(
     }
     let of_model = manifest.and_then(|manifest| manifest.examples.as_ref()).map_or(FRAMES, |examples| examples.frames);
     let wanted = options.frames.unwrap_or(of_model).max(1);
-    let frames = pictures(options, spec, wanted)?;
-    ensure!(frames.len() == wanted, "only {} of {wanted} pictures came, and nothing was written", frames.len());
+    let between = Duration::try_from_secs_f64((wanted - 1) as f64 / spec.frames_per_second).unwrap_or_default();
+    let patience = Duration::from_secs(options.timeout).saturating_add(between);
+    let frames = pictures(options, spec, wanted, patience)?;
+    ensure!(
+        frames.len() == wanted,
+        "only {} of {wanted} pictures came within {} s, and nothing was written; `--timeout` waits longer",
+        frames.len(),
+        patience.as_secs()
+    );
     let folder = next_folder(&options.out, label)?;
     if let Err(error) = write(&folder, &frames) {
         fs::remove_dir_all(&folder).ok(); // half an example is none; what went wrong is told
@@ -106,15 +121,14 @@ fn below(folder: &Path, beside: &Path) -> Option<PathBuf> {
 
 /// How many examples of each answer the prompt has with this one.
 fn tell_what_is_missing(prompt: &PromptConfig, label: &str) {
-    let count = |one: &String| {
-        let had = prompt.examples.iter().filter(|example| example.answer == *one).count();
-        format!("{} of `{one}`", had + usize::from(one == label))
-    };
+    let count = |one: &String| format!("{} of `{one}`", prompt.examples_of(one) + usize::from(one == label));
     let counts: Vec<_> = prompt.prompt.kind.labels().iter().map(count).collect();
     let name = &prompt.prompt.name;
+    let needed =
+        if config::fewest_examples(prompt.region.is_some()) == 1 { "one of each is" } else { "two of each are" };
     cli::say(format_args!(
-        "with these lines prompt `{name}` has examples: {}; two of each are needed, four are better, from other moments \
-         and in other light",
+        "with these lines prompt `{name}` has examples: {}; {needed} needed, four are better, from other moments and in other \
+         light",
         counts.join(", ")
     ));
 }

@@ -57,7 +57,7 @@ pub(super) struct Options {
     /// The pipeline that receives it: the configured camera's, else the one that fits the URL.
     #[arg(long)]
     pipeline: Option<String>,
-    /// Give up after this many seconds.
+    /// Give up after this many seconds; an example has so many beside those from its first picture to its last.
     #[arg(long, value_name = "S", default_value_t = 60)]
     timeout: u64,
 }
@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let is_named = !options.camera.contains(':');
     let config = match is_named || options.config.is_given() {
         true => {
-            let Some(config) = options.config.load_for_examples() else { return Ok(cli::exit::CONFIG) };
+            let Some(config) = options.config.load_quietly() else { return Ok(cli::exit::CONFIG) };
             Some(config)
         }
         false => None,
@@ -120,7 +120,7 @@ fn spec(options: &Options, config: Option<&Config>, manifest: Option<&Manifest>)
 
 fn save(options: &Options, spec: Spec) -> anyhow::Result<u8> {
     let wanted = options.frames.unwrap_or(1);
-    let frames = pictures(options, spec, wanted)?;
+    let frames = pictures(options, spec, wanted, Duration::from_secs(options.timeout))?;
     let Some(first) = frames.first().map(|f| f.taken) else {
         anyhow::bail!("no picture came within {} s", options.timeout);
     };
@@ -135,11 +135,11 @@ fn save(options: &Options, spec: Spec) -> anyhow::Result<u8> {
     Ok(if frames.len() == wanted { cli::exit::OK } else { cli::exit::UNAVAILABLE })
 }
 
-/// So many frames, or those that there are.
-fn pictures(options: &Options, spec: Spec, wanted: usize) -> anyhow::Result<Vec<Frame>> {
+/// So many frames, or those that there are in time.
+fn pictures(options: &Options, spec: Spec, wanted: usize, patience: Duration) -> anyhow::Result<Vec<Frame>> {
     match &options.clip {
         Some(file) => recorded(file, options.at, &spec, wanted),
-        None => receive(spec, wanted, options.timeout),
+        None => receive(spec, wanted, patience),
     }
 }
 
@@ -157,11 +157,11 @@ fn recorded(file: &Path, at: Option<f64>, spec: &Spec, wanted: usize) -> anyhow:
 }
 
 /// So many frames of the stream, or those that came in time.
-fn receive(spec: Spec, wanted: usize, timeout: u64) -> anyhow::Result<Vec<Frame>> {
+fn receive(spec: Spec, wanted: usize, patience: Duration) -> anyhow::Result<Vec<Frame>> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let camera = Camera::new(spec);
         let (latest, stop) = (Latest::new(), Stop::new());
-        let deadline = Stamp::now().later_by(Duration::from_secs(timeout));
+        let deadline = Stamp::now().later_by(patience);
         let mut frames = Vec::new();
         let run = camera.run(&latest, &stop);
         tokio::pin!(run);

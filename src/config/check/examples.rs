@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     super::{
-        ExampleConfig, Sources,
+        ExampleConfig, Sources, fewest_examples,
         file::{self, spell},
         problem::{Place, suggest},
         sources::shell_word,
@@ -26,8 +26,6 @@ use crate::{
 
 /// The most examples of a prompt, until the model's manifest says its own number.
 const MOST_EXAMPLES: usize = 16;
-/// The fewest examples of each answer; one is enough where the place is marked, since it then has one meaning.
-const FEWEST: usize = 2;
 /// As many examples of each answer can be held against each other.
 const BETTER: usize = 4;
 
@@ -85,7 +83,17 @@ pub(super) fn read(
         checker.wrong_key_with(&at, wrong, "keep those that differ most: other times of the day, other weather");
     }
     if let (Some(answers), Some(labels)) = (answers, labels) {
-        let needed = if prompt.region.is_some() { 1 } else { FEWEST };
+        let needed = fewest_examples(prompt.region.is_some());
+        if labels.len() * needed > MOST_EXAMPLES {
+            let wrong = format!(
+                "of {} answers {needed} each are more than the {MOST_EXAMPLES} that are compared",
+                labels.len()
+            );
+            let right =
+                if labels.len() > MOST_EXAMPLES { "" } else { "mark the `region`, where one of each is enough, or " };
+            checker.wrong_key_with(&at, wrong, format!("{right}ask with fewer answers"));
+            return (examples, region);
+        }
         for label in labels {
             let has = answers.iter().filter(|answer| **answer == label).count();
             if has < needed {
@@ -100,7 +108,8 @@ pub(super) fn read(
     (examples, region)
 }
 
-/// Too few examples of an answer, with the command that takes one.
+/// Too few examples of an answer, with the command that takes one. No error: they are taken one after the other, on other days
+/// and in other weather, and all else is watched meanwhile.
 fn few(
     checker: &mut Checker<'_>,
     name: &str,
@@ -111,24 +120,18 @@ fn few(
 ) {
     let plural = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let wrong = format!(
-        "prompt `{name}` has {} of `{label}`; {} needed, {BETTER} are better",
+        "prompt `{name}` has {} of `{label}`, and is asked in words until it has more; {} needed, {BETTER} are better",
         plural(has, "example", "examples"),
         plural(needed, "is", "are"),
     );
-    let right = taking_one(name, label, cameras, limits.sources);
-    let at = ["prompts", name, "examples"];
-    if limits.sources.examples_may_be_few {
-        checker.warn(&at, wrong, right);
-    } else {
-        checker.wrong_key_with(&at, wrong, right);
-    }
+    checker.warn(&["prompts", name, "examples"], wrong, taking_one(name, label, cameras, limits.sources));
 }
 
 /// The command that takes an example.
 fn taking_one(name: &str, label: &str, cameras: &[CameraName], sources: &Sources) -> String {
     let camera = cameras.first().map_or("CAMERA", CameraName::as_str);
-    let option = sources.option();
-    format!("`wader snapshot {camera}{option} --label {} --out examples/{name}` takes one", shell_word(label))
+    let (option, folder) = (sources.option(), sources.examples_folder(name));
+    format!("`wader snapshot {camera}{option} --label {} --out {folder}` takes one", shell_word(label))
 }
 
 fn region(checker: &mut Checker<'_>, name: &str, prompt: &file::Prompt) -> Option<Region> {

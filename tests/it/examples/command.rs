@@ -58,14 +58,14 @@ async fn an_example_is_a_window_of_a_named_camera_and_the_lines_to_add() {
     let info = png::Decoder::new(std::io::BufReader::new(fs::File::open(&pictures[0]).unwrap())).read_info().unwrap();
     assert_eq!((info.info().width, info.info().height), (64, 48), "of the model's size");
 
-    // With one example the configuration is not whole, and the next one can be taken all the same.
+    // With one example the prompt is asked in words, and told of what it lacks.
     fs::write(&file, fs::read_to_string(&file).unwrap() + &said.out).unwrap();
     let check = wader(&["check", "--config", &file]).await;
-    assert_eq!(check.code, 78, "{check:?}");
+    assert_eq!(check.code, 0, "{check:?}");
     for says in [
-        "prompt `gate` has 1 example of `open`; 2 are needed, 4 are better",
-        "prompt `gate` has 0 examples of `shut`; 2 are needed, 4 are better",
-        &format!("`wader snapshot yard --config {file} --label shut --out examples/gate` takes one"),
+        "prompt `gate` has 1 example of `open`, and is asked in words until it has more; 2 are needed, 4 are better",
+        "prompt `gate` has 0 examples of `shut`, and is asked in words until it has more; 2 are needed, 4 are better",
+        &format!("`wader snapshot yard --config {file} --label shut --out {}` takes one", out.display()),
     ] {
         assert!(check.err.contains(says), "{says}: {check:?}");
     }
@@ -104,7 +104,8 @@ async fn an_example_is_taken_out_of_a_recording_at_the_moment_that_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_example_that_cannot_be_meant_is_not_taken() {
     let camera = serve(1000, 0);
-    let (folder, file) = folder(camera.url(), GATE);
+    let lawn = "cameras = [\"yard\"]\n[cameras.lawn]\nurl = \"rtsp://127.0.0.1:9/none\"\n";
+    let (folder, file) = folder(camera.url(), &(GATE.to_owned() + lawn));
     let out = folder.path().join("examples/gate");
     let out = out.to_str().unwrap();
     for (arguments, code, says) in [
@@ -113,7 +114,12 @@ async fn an_example_that_cannot_be_meant_is_not_taken() {
             1,
             "`ajar` is no answer of prompt `gate`: these are `open`, `shut`",
         ),
-        (["door", "--label", "open", "--out", out], 1, "has no camera `door`; there are yard"),
+        (["door", "--label", "open", "--out", out], 1, "has no camera `door`; there are lawn, yard"),
+        (
+            ["lawn", "--label", "open", "--out", out],
+            1,
+            "does not ask about `lawn`, and examples are of the camera that",
+        ),
         (["yard", "--label", "open", "--out", "/"], 1, "give --prompt"),
         (
             ["yard", "--label", "open", "--out", "elsewhere"],

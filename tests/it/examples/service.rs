@@ -146,13 +146,15 @@ async fn contradicting_examples_are_told_loudly_and_break_nothing_else() {
     let (camera, port) = (serve(1000, 0), free_port().await);
     let broker = format!("url = \"embedded\"\nlisten = \"127.0.0.1:{port}\"\n");
     let mut text = config(&broker, &[("yard", camera.url())], PROMPTS);
-    for number in 0..8_u8 {
+    let example = |number: u8| {
         let (name, label) = (format!("{number}.png"), ["open", "shut"][usize::from(number % 2)]);
         // what is open and what is shut looks alike
         super::command::write_png(&folder.path().join(&name), 40 + number / 2 * 50 + number % 2);
-        text += &format!("[[prompts.gate.examples]]\npath = \"{name}\"\nanswer = \"{label}\"\n");
-    }
+        format!("[[prompts.gate.examples]]\npath = \"{name}\"\nanswer = \"{label}\"\n")
+    };
     let file = folder.path().join("wader.toml");
+    let few = text.clone() + &example(0);
+    text += &(0..8).map(example).collect::<String>();
     fs::write(&file, &text).unwrap();
     let check = wader(&["check", "--config", file.to_str().unwrap()]).await;
     let line = text.lines().position(|line| line == "[prompts.gate]").unwrap() + 1;
@@ -160,9 +162,16 @@ async fn contradicting_examples_are_told_loudly_and_break_nothing_else() {
         format!("wader.toml:{line}:1: prompts.gate will always be `unsure`: its examples contradict each other: ");
     assert!(check.err.lines().any(|line| line.starts_with("warning: ") && line.contains(&told)), "{check:?}");
     assert_eq!((check.code, check.err.matches("contradict").count()), (0, 1), "{check:?}");
+    // the rest is added while it runs: until then the prompt is asked in words
+    fs::write(&file, &few).unwrap();
     let mut service = Service::start_in(folder, &[]);
     let mut listener = listen(&format!("mqtt://127.0.0.1:{port}")).await;
     let said = crate::support::service::answer(&mut listener, "wader/yard/gate/answer").await;
+    assert_ne!(said.reason.as_deref(), Some("contradicting_examples"), "{said:?}");
+    fs::write(&file, &text).unwrap();
+    let refuses = |a: &Arrival| a.topic == "wader/yard/gate/answer" && a.text().contains("contradicting_examples");
+    let said = until(&mut listener, "the examples are held against each other", refuses).await;
+    let said = wire::read_answer(&said.payload).unwrap();
     assert_eq!((said.outcome.as_str(), said.reason.as_deref()), ("unsure", Some("contradicting_examples")), "{said:?}");
     assert!(said.detail.as_ref().is_some_and(|detail| detail.contains("80 % are needed")), "{said:?}");
     assert_eq!((said.answer, said.latency_ms.is_some()), (None, true));
