@@ -49,6 +49,8 @@ pub(super) enum Input {
     Awake { camera: CameraName, prompt: PromptName },
     /// It was switched off, and is left alone.
     SwitchedOff { camera: CameraName },
+    /// It was switched on again, and is sought.
+    SwitchedOn { camera: CameraName },
     /// One more prompt is asked about a camera, or another of this name.
     Added { camera: CameraName, prompt: PromptName, standing: Box<Standing> },
     /// It is asked no more. `done` is told when nothing will be said of it any more.
@@ -259,6 +261,13 @@ impl Answers {
             Input::CameraDown { camera } => {
                 self.gone(&camera, CameraStatus::Offline, StaleReason::CameraOffline, &now);
             }
+            Input::SwitchedOn { camera } => {
+                // nobody looked meanwhile, so that nothing lasted
+                for prompt in self.prompts_about(&camera) {
+                    self.awake(&(camera.clone(), prompt), now);
+                }
+                self.gone(&camera, CameraStatus::Offline, StaleReason::CameraOffline, &now);
+            }
             Input::SwitchedOff { camera } => {
                 self.gone(&camera, CameraStatus::Disabled, StaleReason::CameraDisabled, &now);
             }
@@ -307,15 +316,21 @@ impl Answers {
                 }
             }
             Input::Awake { camera, prompt } => {
-                if let Some(standing) = self.standing.get_mut(&(camera.clone(), prompt.clone())) {
-                    standing.policy.resume(now);
-                }
+                self.awake(&(camera.clone(), prompt.clone()), now);
                 if !self.up.contains_key(&camera) {
                     // while it slept this was no news of it
                     let reason = self.switches.why_away(&camera);
                     self.unanswered(&camera, vec![prompt], &Outcome::Stale(reason), None, &now);
                 }
             }
+        }
+    }
+
+    /// A prompt is asked again after a pause, of which it is not late.
+    fn awake(&mut self, key: &(CameraName, PromptName), now: Now) {
+        if let Some(standing) = self.standing.get_mut(key) {
+            standing.policy.resume(now);
+            standing.holds_until = None;
         }
     }
 

@@ -27,7 +27,7 @@ use crate::{
     config::{self, Config, Loaded, PromptConfig, Sources},
     engine::{Added, Engine},
     model::Manifest,
-    mqtt::{Arrival, Code, Complaint, Handle, Topics},
+    mqtt::{Arrival, Code, Complaint, Handle, Topics, discovery::States},
     name::{CameraName, PromptName},
     telemetry::Event,
 };
@@ -229,7 +229,7 @@ impl Newcomers {
     pub(super) async fn begin(&self, camera: &CameraName, prompt: PromptConfig, shown: Option<String>) {
         let name = prompt.prompt.name.clone();
         let before = self.roster.prompts(camera).into_iter().find(|before| before.prompt.name == name);
-        if before.is_some_and(|before| before.prompt.kind != prompt.prompt.kind) {
+        if before.is_some_and(|before| States::of(&before.prompt.kind) != States::of(&prompt.prompt.kind)) {
             self.silence(camera, &name, false).await; // its topics are cleared, before anything of the other kind is said there
         }
         let standing = Box::new(standing(&prompt, shown.as_ref(), self.min_mass));

@@ -129,7 +129,7 @@ impl Watch {
                 _ = look.tick() => self.mind().await,
             }
         }
-        self.tell(Input::CameraDown { camera: self.name.clone() }).await;
+        self.tell(Input::SwitchedOn { camera: self.name.clone() }).await;
         true
     }
 

@@ -274,6 +274,15 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_not_as_it_was_written_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(&folder.path().join("outbox.db")).unwrap();
+        spool.write(&[row(1, "a")], &[]).unwrap();
+        spool.connection.execute("UPDATE waiting SET topic = CAST(X'ff' AS TEXT)", []).unwrap();
+        assert!(spool.rows().unwrap_err().is_damage());
+    }
+
+    #[test]
     fn a_file_that_was_full_becomes_small_again() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("outbox.db");

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 /// Gives out so many turns at a time, in the order in which they are asked for.
 #[derive(Debug, Clone)]
@@ -15,7 +18,7 @@ pub struct Turns {
 #[derive(Debug)]
 pub struct Turn {
     permit: Option<OwnedSemaphorePermit>,
-    longest: Duration,
+    until: Instant,
 }
 
 impl Turns {
@@ -28,7 +31,7 @@ impl Turns {
     pub async fn next(&self) -> Turn {
         // Nobody closes it; if somebody did, nobody should wait.
         let permit = Arc::clone(&self.free).acquire_owned().await.ok();
-        Turn { permit, longest: self.longest }
+        Turn { permit, until: Instant::now() + self.longest }
     }
 }
 
@@ -43,7 +46,7 @@ impl Turn {
         if self.permit.is_none() {
             return std::future::pending().await;
         }
-        tokio::time::sleep(self.longest).await;
+        tokio::time::sleep_until(self.until).await;
         self.end();
     }
 }
@@ -64,7 +67,13 @@ mod tests {
             third.await
         };
         second.grow_old().await;
-        let _fourth = turns.next().await;
+        let mut fourth = turns.next().await;
+        let one = Duration::from_millis(1001);
+        assert!(tokio::time::timeout(one, fourth.grow_old()).await.is_err());
+        assert!(
+            tokio::time::timeout(one, fourth.grow_old()).await.is_ok(),
+            "who waits for it may look away in between"
+        );
         third.end();
         let ended = tokio::time::timeout(Duration::from_secs(60), third.grow_old()).await;
         assert!(ended.is_err(), "what has ended does not grow old");

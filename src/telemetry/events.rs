@@ -177,7 +177,7 @@ pub enum Event<'a> {
         /// What it said.
         reason: &'a str,
     },
-    /// A message of others came while too many others waited.
+    /// A message of others came while too many others waited, or while this process ended.
     ArrivalDropped {
         /// Its topic.
         topic: &'a str,
@@ -433,7 +433,7 @@ impl Event<'_> {
                 warn!(event = "subscription_refused", broker, filter, reason, "the broker refuses a subscription: commands on these \
                     topics are not heard; let wader's user read them"),
             Self::ArrivalDropped { topic, total } =>
-                warn!(event = "arrival_dropped", topic, total, "a command was dropped, too many came at once"),
+                warn!(event = "arrival_dropped", topic, total, "a command was dropped: too many came at once, or wader was ending"),
             Self::OutboxDropped { messages, reason } =>
                 error!(event = "outbox_dropped", messages, reason, "messages were dropped"),
             Self::OutboxKept { messages } =>

@@ -1,5 +1,7 @@
 //! What others say to wader over MQTT: that it is heard, and that cameras and prompts are switched by it.
 
+use std::time::Duration;
+
 use wader::{
     mqtt::{
         Arrival, Listener, Message, Topics,
@@ -238,6 +240,15 @@ async fn a_prompt_is_switched_off_and_what_is_wrong_is_told() {
     let told = error(&until(&mut listener, "it is told", |a| a.topic == "wader/error").await);
     assert_eq!((told.code.as_str(), told.prompt.as_deref()), ("not_saved", Some("other")), "{told:?}");
     std::fs::remove_dir(&in_the_way).unwrap();
+    // and is written once it can be, whether or not it is sent again
+    let written = || std::fs::read_to_string(service.path("state/wader.json")).unwrap();
+    within("the switch is written", async {
+        while !written().contains("\"other\"") {
+            publish(port, "wader/gate/other/enabled/set", "OFF", &[]).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await;
 
     // what was written cannot be read any more: said, and done without
     assert!(service.terminate().await.success(), "{}", service.log());

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{Control, Images, VERSION, gone};
 use crate::{
     config::{CameraConfig, Config},
-    mqtt::Message,
+    mqtt::{CameraStatus, Message},
     name::{CameraName, PromptName},
     prompt::Prompt,
 };
@@ -74,8 +74,10 @@ impl Control {
                     self.switches.turn(&camera, Some(&prompt), true); // whoever adds one of this name begins anew
                 }
                 self.images.remove(&(camera.clone(), prompt.clone()));
-                if let Some(known) = self.known.get_mut(&camera) {
-                    known.prompts.remove(&prompt);
+                if let Some(known) = self.known.get_mut(&camera)
+                    && known.prompts.get(&prompt) == Some(&true)
+                {
+                    known.prompts.remove(&prompt); // one that the configuration disables is known, and cannot be switched
                 }
                 if let Some(asked) = self.watched.get_mut(&camera) {
                     asked.retain(|other| other.name != prompt);
@@ -94,7 +96,10 @@ impl Control {
             }
             Change::Configured(known) => {
                 let disabled = self.disabled();
-                self.known = known;
+                let before = std::mem::replace(&mut self.known, known);
+                for camera in self.disabled().iter().filter(|camera| !before.contains_key(*camera)) {
+                    self.outbox.offer(Message::camera_status(&self.topics, camera, CameraStatus::Disabled));
+                }
                 // with those of before, whose clearing may still wait for the broker
                 self.remembered.disabled.extend(disabled.iter().cloned());
                 self.remembered.disabled.extend(self.disabled());

@@ -68,6 +68,8 @@ pub(super) struct Control {
     switches: Switches,
     memory: Memory,
     remembered: Remembered,
+    /// Whether that is not on the disk, which did not take it.
+    unsaved: bool,
     /// What was complained of.
     losses: Losses,
     /// What was logged.
@@ -104,6 +106,7 @@ impl Control {
             images,
             memory,
             remembered,
+            unsaved: false,
             losses: Losses::default(),
             logged: Losses::default(),
             outbox,
@@ -189,6 +192,11 @@ impl Control {
             let all_is_told = lost(&self.losses, &outbox.losses()).is_none();
             tokio::select! {
                 () = stop.given() => {
+                    // the broker was told that these have come
+                    commands.close();
+                    while let Ok(arrival) = commands.try_recv() {
+                        self.hear(arrival, &elsewhere);
+                    }
                     // the next outbox counts from nothing: what was lost in this one is told by it, or never
                     self.log_losses();
                     self.tell_losses();
@@ -199,6 +207,9 @@ impl Control {
                 _ = looks.tick() => {
                     self.log_losses();
                     tell_the_rest(&self.outbox, &self.topics);
+                    if self.unsaved {
+                        self.save();
+                    }
                 }
                 Ok(()) = disk.changed() => self.look_at_disk(&disk.borrow_and_update().clone()),
                 () = outbox.emptied(), if !all_is_cleared || !all_is_told => {
@@ -351,7 +362,7 @@ impl Control {
         let off = self.switches.off();
         let changed = off != self.remembered.off;
         self.remembered.off = off;
-        if !changed || self.save() {
+        if !(changed || self.unsaved) || self.save() {
             return Ok(());
         }
         let message = format!("`{topic}` is obeyed, and will be forgotten at the next start; the log says why");
@@ -415,13 +426,16 @@ impl Control {
         }
     }
 
-    /// Whether it was written. A few hundred bytes, once per command: not worth a thread of its own.
-    fn save(&self) -> bool {
+    /// Whether it was written; what was not is tried again. A few hundred bytes, once per command: not worth a thread of its own.
+    fn save(&mut self) -> bool {
         let written = self.memory.write(&self.remembered);
-        if let Err(problem) = &written {
+        if let Err(problem) = &written
+            && !self.unsaved
+        {
             Event::MemoryProblem { problem: &problem.to_string() }.emit();
         }
-        written.is_ok()
+        self.unsaved = written.is_err();
+        !self.unsaved
     }
 }
 

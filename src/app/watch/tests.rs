@@ -101,7 +101,7 @@ async fn a_camera_that_is_switched_off_costs_nothing_until_it_is_switched_on() {
     assert_eq!(off.engine.counts(), before, "no window, no frame");
     assert!(off.replies.try_recv().is_err() && off.inputs.try_recv().is_err());
     switches.turn(&door, None, true);
-    assert!(matches!(off.input().await, Input::CameraDown { .. }), "it is sought");
+    assert!(matches!(off.input().await, Input::SwitchedOn { .. }), "it is sought");
     assert!(matches!(off.input().await, Input::CameraUp { .. }));
     off.replies(1).await;
     assert!(off.engine.counts().windows > before.windows);

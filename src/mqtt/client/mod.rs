@@ -194,7 +194,8 @@ impl Publisher {
 
     fn hear(&self, arrival: Arrival) {
         let Some(Ear { arrivals, .. }) = &self.ear else { return };
-        if let Err(mpsc::error::TrySendError::Full(arrival)) = arrivals.try_send(arrival) {
+        if let Err(error) = arrivals.try_send(arrival) {
+            let arrival = error.into_inner();
             let total = self.shared.count_unheard();
             Notice::ArrivalDropped { topic: &arrival.topic, total }.emit();
         }
