@@ -22,8 +22,8 @@ pub(super) fn fit(mut prompt: PromptConfig, manifest: &Manifest) -> Result<Promp
 /// Logs of prompts, fitted to the model, whose windows its weights never saw in training: their answers are a guess of
 /// what it makes of them.
 pub(super) fn tell_untrained<'a>(prompts: impl IntoIterator<Item = &'a PromptConfig>, manifest: &Manifest) {
-    // the words do not go through the three graphs where examples are compared
-    let told = prompts.into_iter().filter(|prompt| !prompt.is_shown());
+    // the words do not go through the three graphs where examples are compared, or will be once there are enough
+    let told = prompts.into_iter().filter(|prompt| prompt.examples.is_empty());
     let words = told.filter_map(|p| Some((p.prompt.name.clone(), manifest.untrained(p.window.frames, p.window.span)?)));
     for (prompt, problem) in words.collect::<BTreeSet<_>>() {
         Event::UntrainedWindow { prompt: &prompt, problem: &problem }.emit();

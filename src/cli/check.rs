@@ -111,7 +111,7 @@ fn takes_window(prompt: &config::PromptConfig, manifest: &Manifest, at: &str) ->
             prompt.window.frames
         ));
     }
-    if let Some(problem) = manifest.untrained(frames, span).filter(|_| !prompt.is_shown()) {
+    if let Some(problem) = manifest.untrained(frames, span).filter(|_| prompt.examples.is_empty()) {
         cli::say(format_args!("warning: {at}.window: {problem}; what it makes of them is unknown"));
     }
     true
@@ -145,6 +145,7 @@ fn sayable(prompt: &config::PromptConfig, template: &Template, at: &str, sources
             tell_undescribed(prompt, template, at);
             true
         }
+        Err(PlanError::UnknownWords(_)) if !prompt.examples.is_empty() => true, // words are not what it will be asked by
         Err(error @ PlanError::UnknownWords(_)) => {
             let way_out = match prompt.prompt.kind {
                 AnswerKind::YesNo | AnswerKind::Choice(_) => {

@@ -490,6 +490,7 @@ fn a_prompt_with_too_few_examples_is_asked_in_words_and_told_of() {
         )
     };
     assert_eq!(told, [of("yes"), of("no")]);
+    assert_eq!(loaded.warnings[0].value, None, "the list itself says nothing");
     let beside = layers.folder.path().join("examples/gate");
     let right = loaded.warnings[0].right.as_deref().unwrap_or_default();
     assert!(right.contains(&format!("--out {}`", beside.display())), "{right}");

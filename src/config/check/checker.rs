@@ -50,6 +50,11 @@ impl Checker<'_> {
         self.warnings.push(self.origins.problem(path, wrong.into(), Some(right.into())));
     }
 
+    /// The same of a list or a table, of which the key alone is shown.
+    pub(super) fn warn_key(&mut self, path: &[&str], wrong: impl Into<String>, right: impl Into<String>) {
+        self.warnings.push(self.origins.key_problem(path, wrong.into(), Some(right.into())));
+    }
+
     /// One of some words, or the default.
     pub(super) fn choose<T: Copy>(&mut self, path: &[&str], given: Option<&str>, default: T, words: &[(&str, T)]) -> T {
         let Some(given) = given else { return default };

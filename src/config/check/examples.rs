@@ -103,7 +103,7 @@ pub(super) fn read(
     }
     if cameras.len() > 1 {
         let wrong = format!("the examples are of one camera, and {} cameras are held against them", cameras.len());
-        checker.warn(&at, wrong, "write `cameras` with that one, and a prompt for each other camera");
+        checker.warn_key(&at, wrong, "write `cameras` with that one, and a prompt for each other camera");
     }
     (examples, region)
 }
@@ -124,7 +124,7 @@ fn few(
         plural(has, "example", "examples"),
         plural(needed, "is", "are"),
     );
-    checker.warn(&["prompts", name, "examples"], wrong, taking_one(name, label, cameras, limits.sources));
+    checker.warn_key(&["prompts", name, "examples"], wrong, taking_one(name, label, cameras, limits.sources));
 }
 
 /// The command that takes an example.
