@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use jiff::tz::TimeZone;
@@ -79,6 +79,9 @@ pub(super) struct Standing {
     pub(super) holds_until: Option<Stamp>,
     /// When the newest picture was taken that anything was said of.
     pub(super) said_of: Option<Stamp>,
+    /// The newest picture that the model was last asked about, and when that was by the wall's clock: while nothing changes the
+    /// same time is said, whatever the clocks read by then.
+    pub(super) dated: Option<(Stamp, SystemTime)>,
     /// Whether the log has what keeps it `unsure` for good: words that the model never learned, examples that contradict.
     pub(super) told_why_unsure: bool,
 }
@@ -157,7 +160,10 @@ impl Standing {
             newest_frame_age: about.seen.map(|seen| now.mono.since(seen.last)),
             valid_until: newest + self.valid(),
             latency: about.replied.filter(|replied| replied.unchanged_since.is_none()).map(latency),
-            unchanged_since: about.replied.and_then(|replied| replied.unchanged_since).map(|since| now.wall_of(since)),
+            unchanged_since: about.replied.and_then(|replied| replied.unchanged_since).map(|since| {
+                let dated = self.dated.filter(|(picture, _)| *picture == since);
+                dated.map_or_else(|| now.wall_of(since), |(_, wall)| wall)
+            }),
             model: model.clone(),
             prompt_hash: self.hash.clone(),
         }
@@ -407,6 +413,9 @@ impl Answers {
         }
         let id = self.ids.next(now.wall);
         let answer = standing.answer((id, &self.model), &key.0, reading, &About { seen, replied }, now);
+        if replied.is_some_and(|replied| replied.unchanged_since.is_none()) {
+            standing.dated = seen.map(|seen| seen.last).zip(answer.frames.last);
+        }
         self.holds.set(&key.0, &key.1, answer.valid_until);
         let expiry = (standing.publish == Publish::Always).then_some(standing.valid());
         if news.answer

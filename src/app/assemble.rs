@@ -303,6 +303,7 @@ pub(super) fn standing(prompt: &PromptConfig, shown: Option<&String>, min_mass: 
         hash: standing_hash(prompt, shown),
         holds_until: None,
         said_of: None,
+        dated: None,
         told_why_unsure: false,
     }
 }

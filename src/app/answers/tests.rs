@@ -33,6 +33,7 @@ fn standing(held: Option<bool>) -> Standing {
         hash: String::new(),
         holds_until: None,
         said_of: None,
+        dated: None,
         told_why_unsure: false,
     }
 }
