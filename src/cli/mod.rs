@@ -228,11 +228,11 @@ impl ConfigArguments {
     }
 
     /// As [`Self::load`], for a command that says itself what is still missing: warnings are not told.
-    pub(crate) fn load_quietly(&self) -> Option<crate::config::Config> {
+    pub(crate) fn load_quietly(&self) -> Option<crate::config::Loaded> {
         let sources = crate::config::Sources::of_process(self.config.clone());
         Self::keep_secrets();
         match crate::config::load(&sources, &self.lookup()) {
-            Ok(loaded) => Some(loaded.config),
+            Ok(loaded) => Some(loaded),
             Err(report) => self.refuse(&report),
         }
     }
@@ -264,17 +264,11 @@ impl ConfigArguments {
 
     /// Loads the configuration, or reports every problem and gives nothing.
     pub(crate) fn load(&self) -> Option<crate::config::Loaded> {
-        let sources = crate::config::Sources::of_process(self.config.clone());
-        Self::keep_secrets();
-        match crate::config::load(&sources, &self.lookup()) {
-            Ok(loaded) => {
-                for warning in &loaded.warnings {
-                    say(format_args!("warning: {warning}"));
-                }
-                Some(loaded)
-            }
-            Err(report) => self.refuse(&report),
+        let loaded = self.load_quietly()?;
+        for warning in &loaded.warnings {
+            say(format_args!("warning: {warning}"));
         }
+        Some(loaded)
     }
 }
 

@@ -97,12 +97,13 @@ impl Control {
             Change::Configured(known) => {
                 let disabled = self.disabled();
                 let before = std::mem::replace(&mut self.known, known);
-                for camera in self.disabled().iter().filter(|camera| !before.contains_key(*camera)) {
+                let now = self.disabled();
+                for camera in now.iter().filter(|camera| !before.contains_key(*camera)) {
                     self.outbox.offer(Message::camera_status(&self.topics, camera, CameraStatus::Disabled));
                 }
                 // with those of before, whose clearing may still wait for the broker
                 self.remembered.disabled.extend(disabled.iter().cloned());
-                self.remembered.disabled.extend(self.disabled());
+                self.remembered.disabled.extend(now);
                 self.save();
                 self.clear_status_of(&disabled);
                 return;

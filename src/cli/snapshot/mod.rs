@@ -74,8 +74,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<u8> {
     let is_named = !options.camera.contains(':');
     let config = match is_named || options.config.is_given() {
         true => {
-            let Some(config) = options.config.load_quietly() else { return Ok(cli::exit::CONFIG) };
-            Some(config)
+            let Some(loaded) = options.config.load_quietly() else { return Ok(cli::exit::CONFIG) };
+            Some(loaded.config)
         }
         false => None,
     };

@@ -224,7 +224,8 @@ def face_to_face(rng, clips: np.ndarray, count: np.ndarray, tall, focal, horizon
 def close_up(rng, clips: np.ndarray, which: np.ndarray, tall, focal, horizon, camera, far, across, aspect) -> None:
     """A car in the drive, a cat before its bowl: a thing, number `which` of each clip, that fills much of the picture. In place.
 
-    Of twelve photographs to train on that show an animal or a car ten are such; of a thousand simulated scenes five were.
+    Of twelve photographs to train on that show an animal or a car ten are such; of a hundred simulated scenes 1.6 had an animal
+    taller than .4 of the picture.
     """
     size = np.exp(rng.uniform(*np.log(FILLED), len(clips)))
     far[clips, which] = (focal[clips, 0] * tall[clips, which] / size).clip(NEAREST * 1.05)
